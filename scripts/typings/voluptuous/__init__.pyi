@@ -1,0 +1,2 @@
+# Home Assistant answers to the name voluptuous with probatio.
+from probatio import *  # noqa: F403
