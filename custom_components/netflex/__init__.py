@@ -1,0 +1,1 @@
+"""Netflex: the energy management system of one grid connection."""

@@ -1,0 +1,5 @@
+"""Names that the whole integration shares."""
+
+from typing import Final
+
+DOMAIN: Final = "netflex"
