@@ -1,0 +1,168 @@
+"""Assets: what consumes, stores or produces behind the connection point."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from .connection import NO_LINE_VALUES, Line, LineValues
+
+
+class Nature(StrEnum):
+    """What the controller sees of a device, whoever made it."""
+
+    CHARGER = "charger"
+    BATTERY = "battery"
+    INVERTER = "inverter"
+    LOAD = "load"
+    RELAY = "relay"
+    METER = "meter"
+
+
+class Category(StrEnum):
+    """Measurement categories of the Netflex data model, in its order."""
+
+    SOLAR = "solar"
+    WIND = "wind"
+    CHP = "chp"
+    STORAGE = "storage"
+    EV = "ev"
+    FLEXIBLE_CONSUMPTION = "flexible_consumption"
+    OTHER_PRODUCTION = "other_production"
+
+
+class Direction(StrEnum):
+    """One side of the energy flow, as the emergency stops name it."""
+
+    PRODUCTION = "production"
+    CONSUMPTION = "consumption"
+
+
+class StopPath(StrEnum):
+    """How an asset can be stopped, from the softest to the hardest."""
+
+    SETPOINT = "setpoint"
+    """Its own interface takes a setpoint of zero or off."""
+    RELAY = "relay"
+    """An emergency output of the site interrupts or blocks it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One asset as installed: fixed facts, in W and A, all positive.
+
+    `rated_consumption` and `rated_production` are the nameplate powers by
+    direction; 0 means that the asset never does it. `lines` are the lines of the
+    connection point that carry its current, in the order of its own phases; a
+    single-phase asset in a delta grid loads two lines with `phases` 1.
+    """
+
+    id: str
+    name: str
+    nature: Nature
+    category: Category
+    rated_consumption: float = 0.0
+    rated_production: float = 0.0
+    phases: int = 1
+    lines: tuple[Line, ...] = (Line.L1,)
+    priority: int = 0
+    """Lower is served first and shed last."""
+    controllable: bool = True
+    """False: it cannot be given a setpoint; others yield for it."""
+    minimum_current: float = 6.0
+    """Chargers: below this a charger is paused (IEC 61851), in A."""
+    maximum_current: float | None = None
+    """Chargers: what the installation allows, in A per line."""
+    safe_current: float = 0.0
+    """Chargers: what may be drawn when nobody can measure, in A."""
+    reserve: float = 0.0
+    """Batteries: state of charge in % below which it is not discharged."""
+    never_shed: bool = False
+    """Only an emergency stop or the fuse may switch it off."""
+    stop_paths: frozenset[StopPath] = frozenset({StopPath.SETPOINT})
+    stays_stopped: bool = False
+    """True where the device keeps a stop without being refreshed."""
+
+    @property
+    def produces(self) -> bool:
+        """Whether it can feed power into the site."""
+        return self.rated_production > 0
+
+    @property
+    def consumes(self) -> bool:
+        """Whether it can draw power from the site."""
+        return self.rated_consumption > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyOutput:
+    """A relay that an emergency stop drives, on the loop of the station.
+
+    `energised_when_stopped` is the coil's state while the order is active; the
+    opposite is the state without an order. `assets` names what it interrupts.
+    """
+
+    asset_id: str
+    name: str
+    stops: frozenset[Direction]
+    energised_when_stopped: bool = True
+    assets: frozenset[str] = frozenset()
+
+
+class ChargerState(StrEnum):
+    """What the car and the charger are doing (IEC 61851 in plain words)."""
+
+    IDLE = "idle"
+    CONNECTED = "connected"
+    CHARGING = "charging"
+    FAULT = "fault"
+
+
+_NO_DETAILS: Mapping[str, float | str | bool | None] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetState:
+    """What a device said last.
+
+    `at` is monotonic s of the newest good answer, None when there was none yet.
+    `available` is False as soon as the device does not answer. Everything that
+    the device did not say is None.
+    """
+
+    asset_id: str
+    available: bool
+    at: float | None = None
+    power: float | None = None
+    """W, load positive."""
+    reactive_power: float | None = None
+    """var, load positive."""
+    currents: LineValues = NO_LINE_VALUES
+    """A by line of the connection point, unsigned."""
+    current_limit: float | None = None
+    """A: the limit that the device says it applies (read-back)."""
+    power_limit: float | None = None
+    """W: the bound or target that the device says it applies (read-back)."""
+    enabled: bool | None = None
+    """Loads, relays and inverters: connected / on / coil energised."""
+    charger_state: ChargerState | None = None
+    state_of_charge: float | None = None
+    """%."""
+    max_charge_power: float | None = None
+    """W, what the battery accepts now."""
+    max_discharge_power: float | None = None
+    """W, positive, what the battery delivers now."""
+    energy_consumed: float | None = None
+    """Wh."""
+    energy_produced: float | None = None
+    """Wh."""
+    device_fallback: float | None = None
+    """A or W: what the device does when nobody refreshes it."""
+    fallback_in: float | None = None
+    """s until the device falls back, where it says so."""
+    follows: bool | None = None
+    """Whether read-back agrees with the newest setpoint; None: not known yet."""
+    problem: str | None = None
+    """Why it is unavailable, refuses or does not follow, in a user's words."""
+    details: Mapping[str, float | str | bool | None] = field(default=_NO_DETAILS)
+    """Everything else that its profile names."""

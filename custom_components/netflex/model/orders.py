@@ -1,0 +1,192 @@
+"""Grid orders: what the grid operator has ordered, and local stops."""
+
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from .asset import Direction
+
+
+class OrderName(StrEnum):
+    """Commands and setpoints of the Netflex data model, version 1.0."""
+
+    EMERGENCY_STOP_PRODUCTION = "emergency_stop_production"
+    EMERGENCY_STOP_CONSUMPTION = "emergency_stop_consumption"
+    TEST = "test"
+    Q_MODE = "q_mode"
+    MINSETP = "minsetp"
+    MAXSETP = "maxsetp"
+    MAXSETAP = "maxsetap"
+    MINSETAP = "minsetap"
+    MINSETQ = "minsetq"
+    MAXSETQ = "maxsetq"
+    REDENP = "redenp"
+    REDENQ = "redenq"
+
+
+STOP_ORDERS = {
+    OrderName.EMERGENCY_STOP_PRODUCTION: Direction.PRODUCTION,
+    OrderName.EMERGENCY_STOP_CONSUMPTION: Direction.CONSUMPTION,
+}
+
+POWER_LIMIT_ORDERS = frozenset(
+    {OrderName.MINSETP, OrderName.MAXSETP, OrderName.MAXSETAP, OrderName.MINSETAP}
+)
+
+
+class QMode(StrEnum):
+    """Who controls reactive power."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+class OrderSource(StrEnum):
+    """Where an order came from."""
+
+    OPERATOR = "operator"
+    """The grid operator's RTU."""
+    RESTORED = "restored"
+    """The operator's, read back from the disk after a start."""
+    FALLBACK = "fallback"
+    """The site's own policy after the operator's link was lost."""
+    REHEARSAL = "rehearsal"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order[ValueT: (bool, float, int, QMode)]:
+    """One accepted order: the value, who gave it, and when (aware UTC)."""
+
+    value: ValueT
+    source: OrderSource
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridOrders:
+    """All orders in force. None: never received, so no limit.
+
+    Limits are in percent 0..100 of their denominator (safety.md): MINSETP of the
+    contractual injection, MAXSETP of the contractual consumption, MAXSETAP of the
+    installed production, MINSETAP of the installed consumption. The reactive band
+    is in the unit of its points.
+    """
+
+    emergency_stop_production: Order[bool] | None = None
+    emergency_stop_consumption: Order[bool] | None = None
+    test: Order[bool] | None = None
+    q_mode: Order[QMode] | None = None
+    minsetp: Order[float] | None = None
+    maxsetp: Order[float] | None = None
+    maxsetap: Order[float] | None = None
+    minsetap: Order[float] | None = None
+    minsetq: Order[float] | None = None
+    maxsetq: Order[float] | None = None
+    redenp: Order[int] | None = None
+    redenq: Order[int] | None = None
+
+    def get(self, name: OrderName) -> AnyOrder | None:
+        """Return one order by its Netflex name."""
+        order: AnyOrder | None = getattr(self, name.value)
+        return order
+
+    def with_order(self, name: OrderName, order: AnyOrder | None) -> Self:
+        """Return these orders with one replaced (None: as never received)."""
+        return replace(self, **{name.value: order})
+
+    def stopped(self, direction: Direction) -> bool:
+        """Whether the operator's emergency stop of a direction is on."""
+        order = (
+            self.emergency_stop_production
+            if direction is Direction.PRODUCTION
+            else self.emergency_stop_consumption
+        )
+        return order is not None and order.value
+
+    def present(self) -> dict[OrderName, AnyOrder]:
+        """Return the orders that were received, by name."""
+        return {
+            OrderName(item.name): order
+            for item in fields(self)
+            if (order := self.get(OrderName(item.name))) is not None
+        }
+
+
+type AnyOrder = Order[bool] | Order[float] | Order[int] | Order[QMode]
+
+NO_ORDERS = GridOrders()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalStops:
+    """Stops given on the site itself (input, entity), each with its own release.
+
+    Each is the name of what holds it, None where nothing does.
+    """
+
+    production: str | None = None
+    consumption: str | None = None
+
+    def stopped(self, direction: Direction) -> bool:
+        """Whether a local stop of a direction is held."""
+        held = (
+            self.production
+            if direction is Direction.PRODUCTION
+            else self.consumption
+        )
+        return held is not None
+
+
+NO_LOCAL_STOPS = LocalStops()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stops:
+    """The effective emergency stops: the operator's or the site's own."""
+
+    orders: GridOrders = NO_ORDERS
+    local: LocalStops = NO_LOCAL_STOPS
+
+    def stopped(self, direction: Direction) -> bool:
+        """Whether anything stops a direction."""
+        return self.orders.stopped(direction) or self.local.stopped(direction)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent:
+    """One order as it arrived: what the journal and automations see.
+
+    `accepted` is False for an order that was refused and changed nothing; `reason`
+    then says why, in a user's words. `at` is aware UTC.
+    """
+
+    name: OrderName
+    value: bool | float | int | QMode | None
+    source: OrderSource
+    at: datetime
+    accepted: bool = True
+    reason: str | None = None
+    client: str | None = None
+    relaxes: bool = False
+    """Whether it loosens what was in force before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkState:
+    """The operator's link as the site and its entities see it."""
+
+    listening: bool = False
+    connected: bool = False
+    """An RTU has an open connection and has started data transfer."""
+    client: str | None = None
+    since: datetime | None = None
+    """Of the newest change of `connected`."""
+    last_interrogation: datetime | None = None
+    clock_offset: float | None = None
+    """s that the operator's clock is ahead of ours, at its last synchronisation."""
+    last_close_reason: str | None = None
+    last_refused_client: str | None = None
+    problem: str | None = None
+    """Why the station does not listen, in a user's words."""

@@ -1,0 +1,84 @@
+"""Readings of meters: the one form that all meters are brought into."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .connection import NO_LINE_VALUES, GridType, LineValues
+
+
+class BreakerState(StrEnum):
+    """Main breaker of a smart meter (0-0:96.3.10)."""
+
+    DISCONNECTED = "disconnected"
+    CONNECTED = "connected"
+    READY = "ready_for_reconnection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthPeak:
+    """A maximum of the quarter-hour demand: W and the end of its quarter."""
+
+    power: float
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterReading:
+    """One reading of one meter; what the meter does not measure is None.
+
+    `received` is monotonic s of the arrival of the last byte. `meter_time` is the
+    meter's own clock (aware), which rules quarter hours. Powers in W and var, import
+    positive. Line currents are unsigned RMS in A unless `signed_currents`.
+    """
+
+    meter_id: str
+    received: float
+    meter_time: datetime | None = None
+    grid_type: GridType | None = None
+    power: float | None = None
+    reactive_power: float | None = None
+    line_power: LineValues = NO_LINE_VALUES
+    line_current: LineValues = NO_LINE_VALUES
+    line_voltage: LineValues = NO_LINE_VALUES
+    signed_currents: bool = False
+    current_resolution: float = 0.01
+    """A: the step of the printed currents (1.0 on old meters)."""
+    frequency: float | None = None
+    energy_import: float | None = None
+    """Wh, all tariffs."""
+    energy_export: float | None = None
+    """Wh, all tariffs."""
+    energy_import_tariffs: tuple[float | None, float | None] = (None, None)
+    """Wh, tariff 1 (day in Belgium) and 2 (night)."""
+    energy_export_tariffs: tuple[float | None, float | None] = (None, None)
+    tariff: int | None = None
+    quarter_demand: float | None = None
+    """W: energy imported so far in the running quarter / 900 s (1-0:1.4.0)."""
+    month_peak: MonthPeak | None = None
+    peak_history: tuple[MonthPeak, ...] = ()
+    """Peaks of the last months, oldest first."""
+    breaker: BreakerState | None = None
+    power_threshold: float | None = None
+    """W: the meter's own limiter; None: not active."""
+    fuse_threshold: float | None = None
+    """A: the meter's own supervision; None: not active."""
+    message: str | None = None
+
+
+def line_import_current(reading: MeterReading) -> LineValues:
+    """Return the current per line in A, import positive, injection negative.
+
+    Where the meter prints no power per line the unsigned current is returned: it
+    counts as import, which is the safe side for the fuse.
+    """
+    if reading.signed_currents:
+        return reading.line_current
+    signed = {}
+    for line, current in reading.line_current.items():
+        power = reading.line_power[line]
+        injecting = (
+            reading.grid_type is GridType.STAR or reading.grid_type is None
+        ) and (power is not None and power < 0)
+        signed[line] = -current if injecting else current
+    return LineValues.of(signed)

@@ -1,0 +1,72 @@
+"""What is known at one moment: the input of one decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from .asset import Asset, AssetState
+from .connection import ConnectionPoint
+from .orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LocalStops
+from .reading import MeterReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteModel:
+    """The site as installed and configured.
+
+    `meter_timeout` s without a good reading make the site meter stale; after
+    another `safe_delay` s chargers go to their safe current.
+    """
+
+    connection: ConnectionPoint
+    assets: Mapping[str, Asset] = field(default_factory=dict)
+    meter_timeout: float = 5.0
+    safe_delay: float = 5.0
+    ramp_up: float | None = None
+    """W/s toward the looser side, None: the decision's own default."""
+    tolerance: float = 0.01
+    """Share of a limit that is held back as a margin, 0..1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserLimits:
+    """What the user asks for one asset; None: nothing.
+
+    `current` A for a charger, `power` W (positive) as the most that it may
+    consume or produce, `switch` the wanted state of a load.
+    """
+
+    current: float | None = None
+    power: float | None = None
+    target_power: float | None = None
+    """W, charging positive: what the user wants a battery to do."""
+    switch: bool | None = None
+
+
+NO_USER_LIMITS = UserLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything a decision looks at. Missing entries are unknown, not zero."""
+
+    orders: GridOrders = NO_ORDERS
+    local_stops: LocalStops = NO_LOCAL_STOPS
+    reading: MeterReading | None = None
+    """Newest good reading of the connection point's meter."""
+    states: Mapping[str, AssetState] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    user: Mapping[str, UserLimits] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The three clocks: monotonic s, aware UTC, and the meter's own time."""
+
+    monotonic: float
+    utc: datetime
+    meter: datetime | None = None

@@ -1,0 +1,1 @@
+"""The site: everything that runs it, without Home Assistant."""
