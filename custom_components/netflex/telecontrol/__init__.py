@@ -1,0 +1,1 @@
+"""The grid operator's telecontrol interface (Netflex) on IEC 60870-5-104."""
