@@ -8,10 +8,21 @@ from syrupy.assertion import SnapshotAssertion
 # custom_components too, and whichever is imported first is the one that counts.
 from custom_components.netflex.const import DOMAIN  # noqa: F401
 
+pytest_plugins = ["tests.required"]
+
 
 @pytest.fixture(autouse=True)
-def auto_enable_custom_integrations(enable_custom_integrations: None) -> None:
-    """Let Home Assistant find the integration of this checkout."""
+def auto_enable_custom_integrations(request: pytest.FixtureRequest) -> None:
+    """Let Home Assistant find the integration of this checkout.
+
+    Only where a test has a Home Assistant: most test the layers below it, which
+    would pay for starting one.
+    """
+    if "hass" in request.fixturenames:
+        # The recorder has to be there before Home Assistant is.
+        if "recorder_mock" in request.fixturenames:
+            request.getfixturevalue("recorder_mock")
+        request.getfixturevalue("enable_custom_integrations")
 
 
 @pytest.fixture
