@@ -1,0 +1,368 @@
+"""The stored form of a site: config entry and subentry data, and what they mean.
+
+The forms write this format and the composition reads it; nothing else knows its
+keys. Powers in W and currents in A, except the contract, which is kept in the unit
+that the user's contract names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_HOST, CONF_PORT
+
+from .devices.device import DeviceConfig
+from .devices.ports import LinkParams, Transport
+from .model.asset import Asset, Category, Direction, EmergencyOutput, Nature, StopPath
+from .model.connection import ConnectionPoint, GridType, Line, power_of_current
+from .site.config import MeterConfig, OutputConfig, SiteConfig, StationSettings
+
+CONF_GRID_TYPE: Final = "grid_type"
+CONF_MAIN_FUSE: Final = "main_fuse"
+CONF_CONTRACT_CONSUMPTION: Final = "contract_consumption"
+CONF_CONTRACT_INJECTION: Final = "contract_injection"
+CONF_CONTRACT_UNIT: Final = "contract_unit"
+CONF_COS_PHI: Final = "cos_phi"
+CONF_TELECONTROL: Final = "telecontrol"
+CONF_BIND_ADDRESS: Final = "bind_address"
+CONF_COMMON_ADDRESS: Final = "common_address"
+CONF_ALLOWED_CLIENTS: Final = "allowed_clients"
+CONF_ALLOW_ANY_CLIENT: Final = "allow_any_client"
+
+CONF_SOURCE: Final = "source"
+CONF_PROFILE: Final = "profile"
+CONF_PARAMS: Final = "params"
+CONF_TRANSPORT: Final = "transport"
+CONF_BAUDRATE: Final = "baudrate"
+CONF_ROLE: Final = "role"
+CONF_PHASES: Final = "phases"
+CONF_LINES: Final = "lines"
+CONF_PRIORITY: Final = "priority"
+CONF_NEVER_SHED: Final = "never_shed"
+CONF_MAX_CURRENT: Final = "max_current"
+CONF_MIN_CURRENT: Final = "min_current"
+CONF_SAFE_CURRENT: Final = "safe_current"
+CONF_RATED_POWER: Final = "rated_power"
+CONF_RATED_CHARGE: Final = "rated_charge"
+CONF_RATED_DISCHARGE: Final = "rated_discharge"
+CONF_RESERVE: Final = "reserve"
+CONF_CATEGORY: Final = "category"
+CONF_STOPS: Final = "stops"
+CONF_ENERGISED_WHEN_STOPPED: Final = "energised_when_stopped"
+CONF_ASSETS: Final = "assets"
+CONF_CONTROL_ENTITY: Final = "control_entity"
+
+DEFAULT_PORT: Final = 2404
+DEFAULT_COMMON_ADDRESS: Final = 100
+DEFAULT_MODBUS_PORT: Final = 502
+DEFAULT_MINIMUM_CURRENT: Final = 6.0
+
+MEASURING_ENTITIES: Final[Mapping[str, str]] = {
+    "power_entity": "power",
+    "current_l1_entity": "current_l1",
+    "current_l2_entity": "current_l2",
+    "current_l3_entity": "current_l3",
+    "energy_entity": "energy",
+    "state_entity": "state",
+    "enable_entity": "enable",
+}
+"""Keys of the entities that are only read (and `enable`), with their roles."""
+
+ENTITY_KEYS: Final = (CONF_CONTROL_ENTITY, *MEASURING_ENTITIES)
+"""Every key of a subentry that holds a reference to an entity."""
+
+
+class ContractUnit(StrEnum):
+    """What the figures of a contract are in."""
+
+    KW = "kW"
+    KVA = "kVA"
+
+
+class SubentryType(StrEnum):
+    """Kinds of subentries: meters and assets of the site."""
+
+    METER = "meter"
+    CHARGER = "charger"
+    INVERTER = "inverter"
+    BATTERY = "battery"
+    LOAD = "load"
+    RELAY = "relay"
+
+
+class DeviceSource(StrEnum):
+    """Through what a subentry's device is reached."""
+
+    P1 = "p1"
+    PROFILE = "profile"
+    ENTITY = "entity"
+
+
+class MeterRole(StrEnum):
+    """What a meter measures."""
+
+    CONNECTION_POINT = "connection_point"
+    SUBMETER = "submeter"
+
+
+ASSET_TYPES: Final = (
+    SubentryType.CHARGER,
+    SubentryType.INVERTER,
+    SubentryType.BATTERY,
+    SubentryType.LOAD,
+)
+"""Subentries that are assets of the decision, in the order of the forms."""
+
+
+def site_config(entry: ConfigEntry) -> SiteConfig:
+    """Return the whole site of a config entry, without its station."""
+    grid_type = _grid_type(entry)
+    subentries = tuple(entry.subentries.values())
+    relays = [item for item in subentries if item.subentry_type == SubentryType.RELAY]
+    outputs = tuple(output_config(item) for item in relays)
+    interrupted = frozenset[str]().union(*(item.output.assets for item in outputs))
+    return SiteConfig(
+        site_id=entry.entry_id,
+        name=entry.title,
+        connection=connection_point(entry.data),
+        meters=tuple(
+            meter_config(item)
+            for item in subentries
+            if item.subentry_type == SubentryType.METER
+        ),
+        devices=tuple(
+            device_config(item, grid_type, behind_relay=item.subentry_id in interrupted)
+            for item in subentries
+            if item.subentry_type in ASSET_TYPES
+        ),
+        outputs=outputs,
+    )
+
+
+def connection_point(data: Mapping[str, Any]) -> ConnectionPoint:
+    """Return contract and fuse from an entry's data, the contract in W.
+
+    A capacity that is missing or zero is absent: the forms refuse it once
+    telecontrol is on.
+    """
+    return ConnectionPoint(
+        grid_type=GridType(data[CONF_GRID_TYPE]),
+        main_fuse=float(data[CONF_MAIN_FUSE]),
+        contract_consumption=contract_power(data, CONF_CONTRACT_CONSUMPTION),
+        contract_injection=contract_power(data, CONF_CONTRACT_INJECTION),
+    )
+
+
+def contract_power(data: Mapping[str, Any], key: str) -> float | None:
+    """Return one contractual capacity in W, None where none is named."""
+    if not (value := data.get(key)):
+        return None
+    if data[CONF_CONTRACT_UNIT] == ContractUnit.KVA:
+        return float(value) * float(data[CONF_COS_PHI]) * 1000
+    return float(value) * 1000
+
+
+def station_settings(entry: ConfigEntry) -> StationSettings | None:
+    """Return the settings of the controlled station, None without telecontrol."""
+    data = entry.data
+    if not data[CONF_TELECONTROL]:
+        return None
+    return StationSettings(
+        bind_address=data[CONF_BIND_ADDRESS],
+        port=int(data[CONF_PORT]),
+        common_address=int(data[CONF_COMMON_ADDRESS]),
+        allowed_clients=(
+            None
+            if data[CONF_ALLOW_ANY_CLIENT]
+            else frozenset(data[CONF_ALLOWED_CLIENTS])
+        ),
+    )
+
+
+def meter_config(subentry: ConfigSubentry) -> MeterConfig:
+    """Return a meter from its subentry."""
+    data = subentry.data
+    is_p1 = data[CONF_SOURCE] == DeviceSource.P1
+    return MeterConfig(
+        meter_id=subentry.subentry_id,
+        name=subentry.title,
+        url=data[CONF_PORT] if is_p1 else None,
+        device=None if is_p1 else _device(subentry, None),
+        connection_point=data[CONF_ROLE] == MeterRole.CONNECTION_POINT,
+    )
+
+
+def device_config(
+    subentry: ConfigSubentry, grid_type: GridType, *, behind_relay: bool = False
+) -> DeviceConfig:
+    """Return an asset's device from its subentry.
+
+    The grid type decides what a charger's current means in W; `behind_relay` adds
+    the emergency output to the ways in which the asset can be stopped.
+    """
+    asset = _ASSETS[SubentryType(subentry.subentry_type)](subentry, grid_type)
+    if behind_relay:
+        asset = replace(asset, stop_paths=asset.stop_paths | {StopPath.RELAY})
+    return _device(subentry, asset)
+
+
+def output_config(subentry: ConfigSubentry) -> OutputConfig:
+    """Return an emergency output from a relay's subentry."""
+    data = subentry.data
+    asset = Asset(
+        id=subentry.subentry_id,
+        name=subentry.title,
+        nature=Nature.RELAY,
+        category=Category.FLEXIBLE_CONSUMPTION,
+        stays_stopped=True,
+    )
+    return OutputConfig(
+        output=EmergencyOutput(
+            asset_id=subentry.subentry_id,
+            name=subentry.title,
+            stops=frozenset(Direction(item) for item in data[CONF_STOPS]),
+            energised_when_stopped=data[CONF_ENERGISED_WHEN_STOPPED],
+            assets=frozenset(data[CONF_ASSETS]),
+        ),
+        device=_device(subentry, asset),
+    )
+
+
+def link_params(data: Mapping[str, Any]) -> LinkParams:
+    """Return where a device with a profile is reached."""
+    return LinkParams(
+        host=data[CONF_HOST],
+        port=int(data.get(CONF_PORT, DEFAULT_MODBUS_PORT)),
+        transport=Transport(data.get(CONF_TRANSPORT, Transport.TCP)),
+        baudrate=int(data.get(CONF_BAUDRATE, 9600)),
+    )
+
+
+def entity_roles(
+    data: Mapping[str, Any], subentry_type: SubentryType
+) -> dict[str, str]:
+    """Return references to the driven and measuring entities, by their role."""
+    driven = "switch" if subentry_type is SubentryType.LOAD else "number"
+    roles = {driven: str(data[CONF_CONTROL_ENTITY])}
+    roles.update(
+        {
+            role: str(data[key])
+            for key, role in MEASURING_ENTITIES.items()
+            if data.get(key)
+        }
+    )
+    return roles
+
+
+def _grid_type(entry: ConfigEntry) -> GridType:
+    """Return how the site is connected."""
+    return GridType(entry.data[CONF_GRID_TYPE])
+
+
+def _device(subentry: ConfigSubentry, asset: Asset | None) -> DeviceConfig:
+    """Return how a subentry's device is reached."""
+    data = subentry.data
+    if data[CONF_SOURCE] == DeviceSource.ENTITY:
+        return DeviceConfig(
+            device_id=subentry.subentry_id,
+            name=subentry.title,
+            asset=asset,
+            entities=entity_roles(data, SubentryType(subentry.subentry_type)),
+        )
+    return DeviceConfig(
+        device_id=subentry.subentry_id,
+        name=subentry.title,
+        asset=asset,
+        profile=data[CONF_PROFILE],
+        link=link_params(data),
+        params=dict(data[CONF_PARAMS]),
+    )
+
+
+def _lines(data: Mapping[str, Any], grid_type: GridType) -> tuple[Line, ...]:
+    """Return the lines that carry an asset's current.
+
+    Where none are named, all lines of the connection do: for a single-phase asset
+    of unknown line this counts its current on each, which is the safe side.
+    """
+    named = tuple(Line(item) for item in data.get(CONF_LINES, ()))
+    return named or grid_type.lines
+
+
+def _charger(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
+    """Return a charger, its currents in A."""
+    data = subentry.data
+    phases = int(data[CONF_PHASES])
+    maximum = float(data[CONF_MAX_CURRENT])
+    return Asset(
+        id=subentry.subentry_id,
+        name=subentry.title,
+        nature=Nature.CHARGER,
+        category=Category.EV,
+        rated_consumption=power_of_current(maximum, grid_type, phases),
+        phases=phases,
+        lines=_lines(data, grid_type),
+        priority=int(data.get(CONF_PRIORITY, 0)),
+        minimum_current=float(data.get(CONF_MIN_CURRENT, DEFAULT_MINIMUM_CURRENT)),
+        maximum_current=maximum,
+        safe_current=float(data.get(CONF_SAFE_CURRENT, 0)),
+    )
+
+
+def _inverter(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
+    """Return an inverter with its rated production in W."""
+    data = subentry.data
+    return Asset(
+        id=subentry.subentry_id,
+        name=subentry.title,
+        nature=Nature.INVERTER,
+        category=Category(data.get(CONF_CATEGORY, Category.SOLAR)),
+        rated_production=float(data[CONF_RATED_POWER]),
+        phases=int(data[CONF_PHASES]),
+        lines=_lines(data, grid_type),
+        priority=int(data.get(CONF_PRIORITY, 0)),
+    )
+
+
+def _battery(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
+    """Return a battery with its rated powers in W and its reserve in %."""
+    data = subentry.data
+    return Asset(
+        id=subentry.subentry_id,
+        name=subentry.title,
+        nature=Nature.BATTERY,
+        category=Category.STORAGE,
+        rated_consumption=float(data[CONF_RATED_CHARGE]),
+        rated_production=float(data[CONF_RATED_DISCHARGE]),
+        phases=int(data[CONF_PHASES]),
+        lines=_lines(data, grid_type),
+        priority=int(data.get(CONF_PRIORITY, 0)),
+        reserve=float(data.get(CONF_RESERVE, 0)),
+    )
+
+
+def _load(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
+    """Return a load that is switched through an entity; a switch stays off."""
+    data = subentry.data
+    return Asset(
+        id=subentry.subentry_id,
+        name=subentry.title,
+        nature=Nature.LOAD,
+        category=Category.FLEXIBLE_CONSUMPTION,
+        rated_consumption=float(data[CONF_RATED_POWER]),
+        phases=int(data[CONF_PHASES]),
+        lines=_lines(data, grid_type),
+        priority=int(data.get(CONF_PRIORITY, 0)),
+        never_shed=bool(data.get(CONF_NEVER_SHED, False)),
+        stays_stopped=True,
+    )
+
+
+_ASSETS: Final = {
+    SubentryType.CHARGER: _charger,
+    SubentryType.INVERTER: _inverter,
+    SubentryType.BATTERY: _battery,
+    SubentryType.LOAD: _load,
+}
