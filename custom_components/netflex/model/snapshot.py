@@ -3,12 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 
-from .asset import Asset, AssetState
+from .asset import Asset, AssetState, EmergencyOutput
 from .connection import ConnectionPoint
 from .orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LocalStops
 from .reading import MeterReading
+
+
+class Sharing(StrEnum):
+    """How a limit on the assets is shared (one value for all of them)."""
+
+    TOTAL = "total"
+    """Over the sum of all assets of the direction."""
+    CATEGORY = "category"
+    """The same percentage of each category's installed power."""
+    ASSET = "asset"
+    """The same percentage of each asset's installed power."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +28,14 @@ class SiteModel:
     """The site as installed and configured.
 
     `meter_timeout` s without a good reading make the site meter stale; after
-    another `safe_delay` s chargers go to their safe current.
+    another `safe_delay` s chargers go to their safe current. `outputs` are the
+    relays that emergency stops drive.
     """
 
     connection: ConnectionPoint
     assets: Mapping[str, Asset] = field(default_factory=dict)
+    outputs: tuple[EmergencyOutput, ...] = ()
+    sharing: Sharing = Sharing.TOTAL
     meter_timeout: float = 5.0
     safe_delay: float = 5.0
     ramp_up: float | None = None

@@ -1,0 +1,47 @@
+"""Times and margins of the decision, with the defaults that a site starts from."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Times in s, currents in A, powers in W, unless said otherwise."""
+
+    settle: float = 15.0
+    """A device may take this long to follow; its draw is in doubt meanwhile."""
+    doubt: float = 3.0
+    """A change at the meter is laid at the door of an asset, whose own answer is
+    older than the meter's, for at most this long."""
+    asset_timeout: float = 60.0
+    """An older answer of a device counts as none."""
+    raise_delay: float = 10.0
+    """A charger is raised to what was free during all of this time."""
+    raise_step: float = 0.5
+    """A: a smaller raise is not worth a write, except to its maximum."""
+    resume_delay: float = 30.0
+    """A paused charger or a shed load waits for lasting room this long."""
+    resume_margin: float = 2.0
+    """A above the minimum that a paused charger waits for."""
+    resume_patience: float = 300.0
+    """After this wait the bare minimum is enough."""
+    minimum_off: float = 60.0
+    """A load that was switched off stays off at least this long."""
+    release_delay: float = 10.0
+    """After the end of an emergency stop nothing starts before."""
+    stagger: float = 5.0
+    """Between two starts after a release, and between two loads that come back."""
+    rotation: float = 900.0
+    """Where not everyone gets its minimum, turns last this long."""
+    reclaim_delay: float = 30.0
+    """A car that draws less for this long lends the rest to others."""
+    reclaim_margin: float = 1.0
+    """A above its draw that a car keeps while it lends."""
+    ramp_time: float = 60.0
+    """A production limit rises from zero to rated power in this time."""
+    dead_band: float = 50.0
+    """A battery is not moved for a smaller deviation at the meter."""
+    reserve_band: float = 1.0
+    """% above its reserve at which an emptied battery is discharged again."""
+
+
+DEFAULT = Tuning()
