@@ -14,7 +14,7 @@ class StationSettings:
     `allowed_clients` None lets any client in (chosen knowingly by the user).
     """
 
-    bind_address: str = "0.0.0.0"  # noqa: S104  the operator's cable is its own network
+    bind_address: str = "0.0.0.0"
     port: int = 2404
     common_address: int = 100
     allowed_clients: frozenset[str] | None = frozenset()

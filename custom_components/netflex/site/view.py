@@ -5,13 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ..model.asset import AssetState, Direction
-from ..model.orders import (
-    NO_LOCAL_STOPS,
-    NO_ORDERS,
-    GridOrders,
-    LinkState,
-    LocalStops,
-)
+from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, LocalStops
 from ..model.plan import Plan
 from ..model.reading import MeterReading
 from ..model.snapshot import UserLimits
@@ -76,9 +70,7 @@ class SiteView:
     states: Mapping[str, AssetState] = field(
         default_factory=lambda: MappingProxyType({})
     )
-    user: Mapping[str, UserLimits] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    user: Mapping[str, UserLimits] = field(default_factory=lambda: MappingProxyType({}))
     plan: Plan | None = None
     proofs: tuple[StopProof, ...] = ()
     problems: tuple[SiteProblem, ...] = ()

@@ -1,0 +1,139 @@
+"""Publishes a site's readings, orders and plans, and takes the users' commands.
+
+It drives nothing: the site's own controller does. Home Assistant may stop listening
+at any time without the site noticing.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, override
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+
+from .const import DOMAIN, LOGGER
+from .model.asset import Direction
+from .model.orders import OrderEvent
+from .model.snapshot import UserLimits
+from .repairs import async_sync_problems
+from .site.site import Site
+from .site.view import SiteView
+
+if TYPE_CHECKING:
+    from .runtime import NetflexRuntime
+
+type NetflexConfigEntry = ConfigEntry[NetflexRuntime]
+
+PUBLISH_INTERVAL = 1.0
+"""s between updates of the entities while nothing but readings change."""
+
+
+class SiteCoordinator(DataUpdateCoordinator[SiteView]):
+    """Brings the site's newest view to the entities, once a second at most.
+
+    Orders, the operator's link, local stops and proofs of stops are published at
+    once.
+    """
+
+    config_entry: NetflexConfigEntry
+
+    def __init__(
+        self, hass: HomeAssistant, entry: NetflexConfigEntry, site: Site
+    ) -> None:
+        """Prepare publishing the views of a site."""
+        super().__init__(
+            hass,
+            LOGGER,
+            config_entry=entry,
+            name=f"{DOMAIN} {entry.title}",
+            always_update=False,
+        )
+        self._site = site
+        self.data = site.view
+        self._order_listeners: list[Callable[[OrderEvent], None]] = []
+        self._asset_listeners: list[Callable[[str], None]] = []
+        self._pending: SiteView | None = None
+        self._unschedule: CALLBACK_TYPE | None = None
+        site.subscribe(self._take_view, self._take_order)
+
+    @callback
+    def _take_view(self, view: SiteView) -> None:
+        """Publish what must be seen at once, collect the rest."""
+        self._pending = view
+        if _urgent(view) != _urgent(self.data):
+            self._publish()
+        elif self._unschedule is None:
+            self._unschedule = async_call_later(
+                self.hass, PUBLISH_INTERVAL, self._publish_collected
+            )
+
+    @callback
+    def _publish_collected(self, _now: object) -> None:
+        self._unschedule = None
+        self._publish()
+
+    @callback
+    def _publish(self) -> None:
+        if self._unschedule is not None:
+            self._unschedule()
+            self._unschedule = None
+        if (view := self._pending) is None:
+            return
+        self._pending = None
+        if view.problems != self.data.problems:
+            async_sync_problems(self.hass, self.config_entry, view.problems)
+        self.async_set_updated_data(view)
+
+    @callback
+    def _take_order(self, event: OrderEvent) -> None:
+        """Pass every order on as it happens."""
+        for listener in list(self._order_listeners):
+            listener(event)
+
+    @override
+    async def async_shutdown(self) -> None:
+        """Publish nothing any more."""
+        await super().async_shutdown()
+        if self._unschedule is not None:
+            self._unschedule()
+            self._unschedule = None
+
+    async def async_set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
+        """Take over what the user asks of one asset."""
+        self._site.set_user_limits(asset_id, limits)
+
+    async def async_set_local_stop(
+        self, direction: Direction, holder: str | None
+    ) -> None:
+        """Hold (by name) or release (None) the site's own stop of a direction."""
+        self._site.set_local_stop(direction, holder)
+
+    async def async_release_orders(self, name: str, reference: str) -> None:
+        """Release the operator's orders on the operator's instruction (S06)."""
+        await self._site.release_orders(name, reference)
+
+    @callback
+    def async_on_order(
+        self, listener: Callable[[OrderEvent], None]
+    ) -> Callable[[], None]:
+        """Call a listener with every order, accepted or refused."""
+        self._order_listeners.append(listener)
+        return lambda: self._order_listeners.remove(listener)
+
+    @callback
+    def async_on_assets(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Call a listener with the id of every subentry that is added."""
+        self._asset_listeners.append(listener)
+        return lambda: self._asset_listeners.remove(listener)
+
+    @callback
+    def async_asset_added(self, subentry_id: str) -> None:
+        """Have the platforms create the entities of a new subentry."""
+        for listener in list(self._asset_listeners):
+            listener(subentry_id)
+
+
+def _urgent(view: SiteView) -> tuple[object, ...]:
+    """Return what of a view is published without waiting."""
+    return (view.orders, view.local_stops, view.link, view.proofs, view.problems)

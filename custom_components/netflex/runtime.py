@@ -1,0 +1,316 @@
+"""Composes one site from its config entry, and keeps it composed."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.storage import STORAGE_DIR, Store
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN, LOGGER
+from .control.memory import Memory
+from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .devices.dedicated import DedicatedUnits
+from .devices.device import Device, DeviceConfig, DeviceError
+from .devices.factory import build_device, build_meter
+from .devices.profile_loader import ProfileLibrary
+from .entry_data import site_config, station_settings
+from .links import Entities, SharedLinks
+from .metering.p1_source import P1Source
+from .model.orders import LocalStops
+from .site.config import MeterConfig, OutputConfig, SiteConfig, StationSettings
+from .site.meters import AnyMeter, SiteMeters
+from .site.site import Site, SitePorts
+from .site.station_host import OutputFactory, StationFactory, StationHost
+from .telecontrol.order_store import OrderStore
+from .telecontrol.settings import TelecontrolSettings
+from .telecontrol.station import TelecontrolStation
+
+PARK_SECONDS = 10.0
+"""s that a station waits for its site after an unload, before it closes."""
+STORE_VERSION = 1
+
+
+@dataclass(slots=True)
+class _Parked:
+    """A station without a site, between an unload and the next set-up."""
+
+    host: StationHost
+    settings: StationSettings | None
+    cancel: CALLBACK_TYPE | None = None
+
+
+DATA_STATIONS: HassKey[dict[str, _Parked]] = HassKey(f"{DOMAIN}_stations")
+DATA_PROFILES: HassKey[ProfileLibrary] = HassKey(f"{DOMAIN}_profiles")
+
+
+async def async_profiles(hass: HomeAssistant) -> ProfileLibrary:
+    """Return the device profiles, loaded once, with the user's own files."""
+    if (profiles := hass.data.get(DATA_PROFILES)) is None:
+        profiles = await hass.async_add_executor_job(
+            ProfileLibrary.load, Path(hass.config.path(DOMAIN, "profiles"))
+        )
+        hass.data[DATA_PROFILES] = profiles
+    return profiles
+
+
+class NetflexRuntime:
+    """One running site with everything that the face owns for it."""
+
+    def __init__(
+        self, hass: HomeAssistant, entry: NetflexConfigEntry, profiles: ProfileLibrary
+    ) -> None:
+        """Prepare; nothing runs before `async_start`."""
+        self._hass = hass
+        self._entry = entry
+        self._profiles = profiles
+        self._links = SharedLinks(hass, entry)
+        self._entities = Entities(hass)
+        self._lock = asyncio.Lock()
+        self._applied: SiteConfig
+        self._store: Store[dict[str, Any]] = Store(
+            hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}"
+        )
+        self._local_stops = LocalStops()
+        self._station: _Parked
+        self.site: Site
+        self.coordinator: SiteCoordinator
+
+    # --------------------------------------------------------------------- composition
+
+    async def async_start(self) -> None:
+        """Start the site; waits for no device and no meter."""
+        stored = await self._store.async_load() or {}
+        self._local_stops = LocalStops(**stored.get("local_stops", {}))
+        self._station = await self._async_take_station()
+        self._applied = site_config(self._entry)
+        self.site = Site(
+            self._applied,
+            SitePorts(
+                make_device=self._make_device,
+                meters=SiteMeters(self._make_meter),
+                save_local_stops=self._save_local_stops,
+            ),
+            self._station.host,
+            local_stops=self._local_stops,
+            memory=_memory(stored.get("memory")),
+        )
+        self.coordinator = SiteCoordinator(self._hass, self._entry, self.site)
+        await self.site.start()
+
+    async def async_stop(self, *, park: bool) -> None:
+        """Stop the site; the station waits for the next one if `park`."""
+        await self.coordinator.async_shutdown()
+        await self.site.stop()
+        await self._links.close()
+        await self._store.async_save(self._stored())
+        if park:
+            self._park()
+        else:
+            await self._station.host.stop()
+
+    def _make_device(self, config: DeviceConfig) -> Device:
+        return build_device(
+            config,
+            units=self._links,
+            entities=self._entities,
+            profiles=self._profiles,
+        )
+
+    def _make_meter(self, config: MeterConfig) -> AnyMeter:
+        if config.url is not None:
+            return P1Source(config.url, meter_id=config.meter_id)
+        if config.device is None:
+            raise DeviceError("config", f"{config.name} has neither port nor profile")
+        return build_meter(
+            config.device,
+            units=self._links,
+            entities=self._entities,
+            profiles=self._profiles,
+        )
+
+    # ------------------------------------------------------------------------- station
+
+    async def _async_take_station(self) -> _Parked:
+        """Return the station that was parked, or a new one."""
+        settings = station_settings(self._entry)
+        parked = self._hass.data.setdefault(DATA_STATIONS, {}).pop(
+            self._entry.entry_id, None
+        )
+        if parked is not None and parked.cancel is not None:
+            parked.cancel()
+            parked.cancel = None
+        if parked is not None:
+            station, parked_settings = parked, parked.settings
+            if settings != parked_settings:
+                await self._async_change_station(station, settings)
+            return station
+        station = _Parked(
+            host=StationHost(self._station_factory(settings), self._output_factory()),
+            settings=settings,
+        )
+        await station.host.start()
+        return station
+
+    def _station_factory(
+        self, settings: StationSettings | None
+    ) -> StationFactory | None:
+        if settings is None:
+            return None
+        path = _orders_path(self._hass, self._entry.entry_id)
+
+        def make(host: StationHost) -> TelecontrolStation:
+            return TelecontrolStation(
+                TelecontrolSettings(
+                    bind_address=settings.bind_address,
+                    port=settings.port,
+                    common_address=settings.common_address,
+                    allowed_clients=settings.allowed_clients,
+                ),
+                OrderStore(path),
+                on_order=host.on_order,
+                on_link=host.on_link,
+                on_problem=host.on_problem,
+            )
+
+        return make
+
+    def _output_factory(self) -> OutputFactory:
+        units, profiles = DedicatedUnits(), self._profiles
+
+        def make(config: OutputConfig) -> Device:
+            return build_device(config.device, units=units, profiles=profiles)
+
+        return make
+
+    async def _async_change_station(
+        self, station: _Parked, settings: StationSettings | None
+    ) -> None:
+        """Change the settings of a station; only new wires drop the link."""
+        old, station.settings = station.settings, settings
+        if old is not None and settings is not None:
+            if _wire(old) == _wire(settings):
+                station.host.set_allowed_clients(settings.allowed_clients)
+                return
+        await station.host.replace_station(self._station_factory(settings))
+
+    def _park(self) -> None:
+        """Keep the station for a site that comes back within seconds."""
+        station, entry_id = self._station, self._entry.entry_id
+        stations = self._hass.data[DATA_STATIONS]
+        stations[entry_id] = station
+
+        async def close(_now: object) -> None:
+            if stations.get(entry_id) is station:
+                del stations[entry_id]
+                await station.host.stop()
+
+        station.cancel = async_call_later(self._hass, PARK_SECONDS, close)
+
+    # ------------------------------------------------------------------------- storing
+
+    @callback
+    def _save_local_stops(self, stops: LocalStops) -> None:
+        self._local_stops = stops
+        self._entry.async_create_task(
+            self._hass,
+            self._store.async_save(self._stored()),
+            "netflex save local stops",
+        )
+
+    def _stored(self) -> dict[str, Any]:
+        return {
+            "local_stops": {
+                "production": self._local_stops.production,
+                "consumption": self._local_stops.consumption,
+            },
+            "memory": self.site.memory.to_dict(),
+        }
+
+    # ------------------------------------------------------------------------- changes
+
+    async def async_entry_changed(self) -> None:
+        """Bring the running site to what the entry says now, and nothing more.
+
+        Added, changed and removed subentries add, replace and remove that one
+        device; nothing else is touched.
+        """
+        async with self._lock:
+            old, new = self._applied, site_config(self._entry)
+            self._applied = new
+            if new.connection != old.connection:
+                self.site.set_connection(new.connection)
+            settings = station_settings(self._entry)
+            if settings != self._station.settings:
+                await self._async_change_station(self._station, settings)
+            known, present = _members(old), _members(new)
+            for subject in known.keys() - present.keys():
+                await self.site.remove(subject)
+            for subject, member in present.items():
+                if known.get(subject) == member:
+                    continue
+                await self._async_apply(member)
+                if subject not in known:
+                    self.coordinator.async_asset_added(subject)
+
+    async def _async_apply(self, member: _Member) -> None:
+        """Add one member to the site, or put it in the place of the old one."""
+        if isinstance(member, MeterConfig):
+            await self.site.add_meter(member)
+        elif isinstance(member, OutputConfig):
+            await self.site.add_output(member)
+        else:
+            await self.site.add_device(member)
+
+
+type _Member = MeterConfig | DeviceConfig | OutputConfig
+
+
+def _members(config: SiteConfig) -> dict[str, _Member]:
+    """Return all members of a site by the id of their subentry."""
+    members: dict[str, _Member] = {meter.meter_id: meter for meter in config.meters}
+    members.update({device.device_id: device for device in config.devices})
+    members.update({item.output.asset_id: item for item in config.outputs})
+    return members
+
+
+def _wire(settings: StationSettings) -> StationSettings:
+    """Return the settings without what can change on a running link."""
+    return replace(settings, allowed_clients=None)
+
+
+def _memory(stored: dict[str, Any] | None) -> Memory | None:
+    """Return the decision's memory of the last run; unknown formats start anew."""
+    if stored is None:
+        return None
+    try:
+        return Memory.from_dict(stored)
+    except (KeyError, TypeError, ValueError) as err:
+        LOGGER.warning("The stored memory of the decision is not used: %s", err)
+        return None
+
+
+async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:
+    """Close the station of an entry that is gone for good."""
+    parked = hass.data.get(DATA_STATIONS, {}).pop(entry_id, None)
+    if parked is None:
+        return
+    if parked.cancel is not None:
+        parked.cancel()
+    await parked.host.stop()
+
+
+async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
+    """Delete what was stored for an entry that was removed."""
+    await Store[dict[str, Any]](
+        hass, STORE_VERSION, f"{DOMAIN}.{entry_id}"
+    ).async_remove()
+    path = _orders_path(hass, entry_id)
+    await hass.async_add_executor_job(lambda: path.unlink(missing_ok=True))
+
+
+def _orders_path(hass: HomeAssistant, entry_id: str) -> Path:
+    return Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.{entry_id}.orders"))

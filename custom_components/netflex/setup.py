@@ -1,0 +1,103 @@
+"""Sets up and unloads sites."""
+
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.exceptions import ConfigEntryError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import ConfigType
+
+from .actions import async_register_actions
+from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION, LOGGER
+from .coordinator import NetflexConfigEntry
+from .devices.profile_loader import ProfileError
+from .runtime import (
+    NetflexRuntime,
+    async_close_parked,
+    async_forget_orders,
+    async_profiles,
+)
+from .telecontrol.order_store import OrderStoreError
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+PLATFORMS: Final = [
+    Platform.BINARY_SENSOR,
+    Platform.EVENT,
+    Platform.NUMBER,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions, which exist whether or not a site is loaded."""
+    async_register_actions(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> bool:
+    """Set up a site; waits for no device."""
+    try:
+        runtime = NetflexRuntime(hass, entry, await async_profiles(hass))
+        await runtime.async_start()
+    except ProfileError as err:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="profile_error",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    except OrderStoreError as err:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="order_store_error",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    entry.runtime_data = runtime
+
+    async def stop(_event: Event) -> None:
+        """Close the site: stopping Home Assistant unloads no entries."""
+        if entry.state is ConfigEntryState.LOADED:
+            await runtime.async_stop(park=False)
+
+    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
+    entry.async_on_unload(entry.add_update_listener(_async_entry_changed))
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    return True
+
+
+async def _async_entry_changed(hass: HomeAssistant, entry: NetflexConfigEntry) -> None:
+    """Follow a change of the entry or of its subentries."""
+    await entry.runtime_data.async_entry_changed()
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> bool:
+    """Unload a site; its station waits some seconds for it to come back."""
+    if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
+        return False
+    leaving = entry.disabled_by is not None or hass.is_stopping
+    await entry.runtime_data.async_stop(park=not leaving)
+    return True
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> None:
+    """Close the station of a site that was removed, and forget its orders."""
+    await async_close_parked(hass, entry.entry_id)
+    await async_forget_orders(hass, entry.entry_id)
+
+
+async def async_migrate_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> bool:
+    """Accept the versions that are known; a newer one is refused, never guessed."""
+    if entry.version > ENTRY_VERSION or (
+        entry.version == ENTRY_VERSION and entry.minor_version > ENTRY_MINOR_VERSION
+    ):
+        LOGGER.error(
+            "%s was stored by a newer version (%s.%s) of the integration",
+            entry.title,
+            entry.version,
+            entry.minor_version,
+        )
+        return False
+    return True

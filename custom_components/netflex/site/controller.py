@@ -1,0 +1,85 @@
+"""The site's own task: from what is known to what every asset is told."""
+
+import asyncio
+from collections.abc import Callable
+import logging
+
+from ..control.decide import decide
+from ..control.memory import Memory
+from ..model.plan import Plan
+from ..model.snapshot import Clock, SiteModel, Snapshot
+
+_LOGGER = logging.getLogger(__name__)
+
+DECIDE_INTERVAL = 1.0
+"""s between decisions while nothing happens."""
+
+
+class Controller:
+    """Decides when something has changed, and once a second otherwise.
+
+    It never awaits a device: it hands the plan to `carry_out`, which only fills
+    mailboxes. A fault in one decision is logged and does not end the task.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Callable[[], SiteModel],
+        snapshot: Callable[[], Snapshot],
+        clock: Callable[[], Clock],
+        carry_out: Callable[[Plan], None],
+        memory: Memory,
+    ) -> None:
+        """Prepare a controller; nothing is decided before `start`."""
+        self._model = model
+        self._snapshot = snapshot
+        self._clock = clock
+        self._carry_out = carry_out
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.memory = memory
+        self.plan: Plan | None = None
+        self.fault: str | None = None
+        """Why the newest decision failed, in words for a report; None: it did not."""
+
+    def start(self) -> None:
+        """Decide once, then start the task."""
+        self.decide()
+        self._task = asyncio.create_task(self._run(), name="netflex controller")
+
+    async def stop(self) -> None:
+        """End the task; what was told last stands."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def wake(self) -> None:
+        """Have a decision taken as soon as the loop is free."""
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(DECIDE_INTERVAL):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            self.decide()
+
+    def decide(self) -> None:
+        """Take one decision and have it carried out."""
+        try:
+            plan, self.memory = decide(
+                self._model(), self._snapshot(), self.memory, self._clock()
+            )
+        except Exception as err:
+            if self.fault is None:
+                _LOGGER.exception("The decision failed; the last plan stands")
+            self.fault = f"{type(err).__name__}: {err}"
+            return
+        self.fault = None
+        self.plan = plan
+        self._carry_out(plan)

@@ -1,0 +1,95 @@
+"""What a user must know or do, found in the view of a site."""
+
+from collections.abc import Mapping
+
+from ..model.plan import Infeasible
+from .view import SiteProblem, SiteView
+
+
+def find_problems(
+    view: SiteView,
+    *,
+    names: Mapping[str, str],
+    station: Mapping[str, str],
+    writing: Mapping[str, str],
+    decision: str | None,
+) -> tuple[SiteProblem, ...]:
+    """Return the problems of a site, each with its cause in a user's words.
+
+    `names` are the assets' names by id, `station` the station's own problems by
+    key, `writing` why a device takes no setpoint by the device's name, `decision`
+    why the newest decision failed.
+    """
+    problems = [
+        SiteProblem(key=key, subject="station", text=text)
+        for key, text in sorted(station.items())
+    ]
+    if view.link.problem is not None:
+        problems.append(
+            SiteProblem(
+                key="station_not_listening", subject="station", text=view.link.problem
+            )
+        )
+    if (client := view.link.last_refused_client) is not None:
+        problems.append(
+            SiteProblem(
+                key="new_client",
+                subject=client,
+                text=f"{client} tried to connect and is not an allowed client",
+            )
+        )
+    problems.extend(
+        SiteProblem(key="device_not_told", subject=name, text=text)
+        for name, text in sorted(writing.items())
+    )
+    problems.extend(_meter_problems(view))
+    problems.extend(_stop_problems(view, names))
+    if decision is not None:
+        problems.append(
+            SiteProblem(key="decision_failed", subject="site", text=decision)
+        )
+    return tuple(problems)
+
+
+def _meter_problems(view: SiteView) -> list[SiteProblem]:
+    """Say that nothing measures the connection point, and why."""
+    if view.site_meter is None:
+        return [
+            SiteProblem(
+                key="no_site_meter",
+                subject="site",
+                text="No meter of the connection point is configured",
+            )
+        ]
+    meter = view.meters[view.site_meter]
+    if meter.available or meter.problem is None:
+        return []
+    return [
+        SiteProblem(
+            key="site_meter_silent", subject=view.site_meter, text=meter.problem
+        )
+    ]
+
+
+def _stop_problems(view: SiteView, names: Mapping[str, str]) -> list[SiteProblem]:
+    """Name what a stop does not reach, and limits that cannot be met."""
+    if view.plan is None:
+        return []
+    problems = [
+        SiteProblem(
+            key="asset_not_stopped",
+            subject=asset_id,
+            text=f"{names.get(asset_id, asset_id)} is not reached by the stop in force",
+        )
+        for asset_id in view.plan.uncontrolled
+    ]
+    problems.extend(_infeasible(item) for item in view.plan.infeasible)
+    return problems
+
+
+def _infeasible(item: Infeasible) -> SiteProblem:
+    return SiteProblem(
+        key="limit_infeasible",
+        subject=item.limit.cause.key,
+        text=f"{item.limit.cause.text}: {item.missing:.0f} missing",
+    )

@@ -1,0 +1,429 @@
+"""One site: its devices, its meters, its controller, and the view of them all."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+import logging
+import time
+
+from ..control.memory import Memory
+from ..devices.device import Device, DeviceConfig
+from ..model.asset import Asset, AssetState, Direction, StopPath
+from ..model.connection import ConnectionPoint
+from ..model.orders import (
+    NO_LOCAL_STOPS,
+    NO_ORDERS,
+    GridOrders,
+    LinkState,
+    LocalStops,
+    OrderEvent,
+    Stops,
+)
+from ..model.plan import Plan
+from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
+from .actors import AssetActor
+from .config import MeterConfig, OutputConfig, SiteConfig
+from .controller import Controller
+from .measurements import measure
+from .meters import SiteMeters
+from .problems import find_problems
+from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
+from .view import SiteView, StopProof
+
+_LOGGER = logging.getLogger(__name__)
+
+PROOF_INTERVAL = 0.02
+"""s between looks whether the first writes after a start are done."""
+
+
+@dataclass(slots=True)
+class _Seat:
+    """One controlled device of the site and what drives it."""
+
+    config: DeviceConfig
+    asset: Asset
+    device: Device
+    actor: AssetActor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePorts:
+    """What the site needs from outside.
+
+    `make_device` builds a device from its configuration and raises DeviceError
+    where that cannot be; `meters` owns the meters. `save_local_stops` is called
+    with the local stops whenever they change, to be kept over a restart.
+    """
+
+    make_device: Callable[[DeviceConfig], Device]
+    meters: SiteMeters
+    save_local_stops: Callable[[LocalStops], None]
+    monotonic: Callable[[], float] = time.monotonic
+    utcnow: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+
+class Site:
+    """Runs a site on one event loop; all methods are called on it."""
+
+    def __init__(
+        self,
+        config: SiteConfig,
+        ports: SitePorts,
+        host: StationHost,
+        *,
+        local_stops: LocalStops = NO_LOCAL_STOPS,
+        memory: Memory | None = None,
+    ) -> None:
+        """Prepare a site; nothing runs before `start`."""
+        self._config = config
+        self._ports = ports
+        self._host = host
+        self._connection = config.connection
+        self._seats: dict[str, _Seat] = {}
+        self._outputs: dict[str, OutputConfig] = {}
+        self._output_states: dict[str, AssetState] = {}
+        self._output_problems: dict[str, str] = {}
+        self._user: dict[str, UserLimits] = {}
+        self._orders = NO_ORDERS
+        self._epochs: StopEpochs = {}
+        self._reported: dict[Direction, tuple[int, tuple[str, ...]]] = {}
+        self._local = local_stops
+        self._link = LinkState()
+        self._station_problems: dict[str, str] = {}
+        self._stop_since: dict[Direction, float] = {}
+        self._proofs: dict[Direction, StopProof] = {}
+        self._view_listeners: list[Callable[[SiteView], None]] = []
+        self._order_listeners: list[Callable[[OrderEvent], None]] = []
+        self._opening: asyncio.Task[None] | None = None
+        self._controller = Controller(
+            model=self._site_model,
+            snapshot=self._snapshot,
+            clock=self._clock,
+            carry_out=self._carry_out,
+            memory=memory or Memory(),
+        )
+
+    # ----------------------------------------------------------------------- lifecycle
+
+    async def start(self) -> None:
+        """Start devices, meters and the controller, then let the operator in.
+
+        Does not wait for any device: the station opens in the background, after
+        the first writes of orders that are in force were tried (S04).
+        """
+        self._ports.meters.on_reading = self._controller.wake
+        self._ports.meters.on_status = self._publish
+        for meter in self._config.meters:
+            await self._ports.meters.add(meter)
+        for device in self._config.devices:
+            await self._seat(device)
+        self._outputs = {
+            output.output.asset_id: output for output in self._config.outputs
+        }
+        self._host.set_local_stops(self._local)
+        await self._host.set_outputs(tuple(self._outputs.values()))
+        await self._host.attach(self)
+        self._controller.start()
+        self._opening = asyncio.create_task(
+            self._open_station(), name="netflex open station"
+        )
+
+    async def _open_station(self) -> None:
+        """Open the station once the first writes are done, 5 s later at most."""
+        try:
+            async with asyncio.timeout(FIRST_WRITES_TIMEOUT):
+                while self._orders.present() and not all(
+                    seat.actor.done for seat in self._seats.values()
+                ):
+                    await asyncio.sleep(PROOF_INTERVAL)
+        except TimeoutError:
+            _LOGGER.warning(
+                "Not every device took its first setpoint within %s s; the grid "
+                "operator is let in all the same",
+                FIRST_WRITES_TIMEOUT,
+            )
+        try:
+            await self._host.listen()
+        except Exception as err:
+            _LOGGER.exception("The station could not be opened")
+            self._station_problems["station_failed"] = str(err)
+            self._publish()
+
+    async def stop(self) -> None:
+        """Stop everything but the station, which its host keeps or closes."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        self._host.detach()
+        await self._controller.stop()
+        await asyncio.gather(*(self._leave(seat) for seat in self._seats.values()))
+        self._seats.clear()
+        await self._ports.meters.stop()
+
+    @property
+    def memory(self) -> Memory:
+        """The decision's memory, to be kept over a restart."""
+        return self._controller.memory
+
+    # ------------------------------------------------------------------------- changes
+
+    async def add_meter(self, config: MeterConfig) -> None:
+        """Add a meter, or put another configuration in its place."""
+        await self._ports.meters.add(config)
+        self._controller.wake()
+
+    async def add_device(self, config: DeviceConfig) -> None:
+        """Add a device, or put another configuration in its place."""
+        if (seat := self._seats.pop(config.device_id, None)) is not None:
+            await self._leave(seat)
+        await self._seat(config)
+        self._controller.wake()
+
+    async def add_output(self, config: OutputConfig) -> None:
+        """Add an emergency output, or put another configuration in its place."""
+        self._outputs[config.output.asset_id] = config
+        await self._outputs_changed()
+
+    async def remove(self, subject: str) -> None:
+        """Remove a meter, a device or an output by its id."""
+        await self._ports.meters.remove(subject)
+        if (seat := self._seats.pop(subject, None)) is not None:
+            await self._leave(seat)
+        self._user.pop(subject, None)
+        if self._outputs.pop(subject, None) is not None:
+            self._output_states.pop(subject, None)
+            self._output_problems.pop(subject, None)
+            await self._outputs_changed()
+        self._controller.wake()
+
+    def set_connection(self, connection: ConnectionPoint) -> None:
+        """Change contract or fuse; limits in force are recomputed at once."""
+        self._connection = connection
+        self._controller.wake()
+
+    def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
+        """Take over what the user asks of one asset: one more source of limits."""
+        self._user[asset_id] = limits
+        self._controller.wake()
+
+    def set_local_stop(self, direction: Direction, holder: str | None) -> None:
+        """Hold or release the site's own stop of a direction."""
+        if direction is Direction.PRODUCTION:
+            self._local = replace(self._local, production=holder)
+        else:
+            self._local = replace(self._local, consumption=holder)
+        self._ports.save_local_stops(self._local)
+        self._host.set_local_stops(self._local)
+        self._controller.decide()
+
+    async def release_orders(self, name: str, reference: str) -> None:
+        """Release the operator's orders on the operator's instruction (S06)."""
+        await self._host.release_orders(name, reference)
+
+    def set_allowed_clients(self, clients: frozenset[str] | None) -> None:
+        """Change who may connect to the station."""
+        self._host.set_allowed_clients(clients)
+
+    async def _seat(self, config: DeviceConfig) -> None:
+        assert config.asset is not None
+        device = self._ports.make_device(config)
+        seat = _Seat(
+            config=config,
+            asset=config.asset,
+            device=device,
+            actor=AssetActor(device, config.name, self._written),
+        )
+        self._seats[config.device_id] = seat
+        seat.actor.start()
+        await device.start(lambda _state: self._device_changed(seat))
+
+    async def _leave(self, seat: _Seat) -> None:
+        await seat.actor.stop()
+        await seat.device.stop()
+
+    async def _outputs_changed(self) -> None:
+        await self._host.set_outputs(tuple(self._outputs.values()))
+        self._controller.wake()
+
+    # -------------------------------------------------------------------------- events
+
+    def subscribe(
+        self,
+        on_view: Callable[[SiteView], None],
+        on_order: Callable[[OrderEvent], None],
+    ) -> None:
+        """Be told of every new view and of every order as it arrives."""
+        self._view_listeners.append(on_view)
+        self._order_listeners.append(on_order)
+
+    def on_orders(
+        self, orders: GridOrders, event: OrderEvent | None, epochs: StopEpochs
+    ) -> None:
+        """Take over orders from the station and act on them at once."""
+        self._orders, self._epochs = orders, epochs
+        self._controller.decide()
+        if event is not None:
+            for listener in self._order_listeners:
+                listener(event)
+
+    def on_link(self, link: LinkState) -> None:
+        """Show a change of the operator's link."""
+        self._link = link
+        self._publish()
+
+    def on_output(self, state: AssetState, problem: str | None) -> None:
+        """Show what an emergency output does."""
+        self._output_states[state.asset_id] = state
+        if problem is None:
+            self._output_problems.pop(state.asset_id, None)
+        else:
+            self._output_problems[state.asset_id] = problem
+        self._publish()
+
+    def on_proof(self, direction: Direction, missing: tuple[str, ...]) -> None:
+        """Show how far a stop has been carried out."""
+        since = self._stop_since.get(direction)
+        self._proofs[direction] = StopProof(
+            direction=direction,
+            written=not missing,
+            missing=missing,
+            seconds=(
+                self._ports.monotonic() - since
+                if since is not None and not missing
+                else None
+            ),
+        )
+        self._publish()
+
+    def on_station_problem(self, key: str, text: str | None) -> None:
+        """Show a problem of the station, or that it has ended."""
+        if text is None:
+            self._station_problems.pop(key, None)
+        else:
+            self._station_problems[key] = text
+        self._publish()
+
+    def _device_changed(self, seat: _Seat) -> None:
+        seat.actor.state_changed()
+        self._controller.wake()
+
+    def _written(self) -> None:
+        self._report_stops()
+        self._publish()
+
+    # ------------------------------------------------------------------------ deciding
+
+    def _site_model(self) -> SiteModel:
+        return SiteModel(
+            connection=self._connection,
+            assets={key: seat.asset for key, seat in self._seats.items()},
+            outputs=tuple(config.output for config in self._outputs.values()),
+        )
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            orders=self._orders,
+            local_stops=self._local,
+            reading=self._ports.meters.site_reading(self._ports.monotonic()),
+            states=self._states(),
+            user=dict(self._user),
+        )
+
+    def _states(self) -> dict[str, AssetState]:
+        return {key: seat.device.state for key, seat in self._seats.items()} | (
+            self._output_states
+        )
+
+    def _clock(self) -> Clock:
+        now = self._ports.monotonic()
+        reading = self._ports.meters.site_reading(now)
+        return Clock(
+            monotonic=now,
+            utc=self._ports.utcnow(),
+            meter=reading.meter_time if reading is not None else None,
+        )
+
+    def _carry_out(self, plan: Plan) -> None:
+        """Fill the mailboxes, report, and publish; awaits nothing."""
+        for asset_id, setpoint in plan.setpoints.items():
+            if (seat := self._seats.get(asset_id)) is not None:
+                seat.actor.post(setpoint)
+        self._report_stops()
+        self._host.set_measurements(measure(self._assets(), self._states(), plan.at))
+        self._publish()
+
+    def _assets(self) -> Mapping[str, Asset]:
+        return {key: seat.asset for key, seat in self._seats.items()}
+
+    def _report_stops(self) -> None:
+        """Tell the station which assets have not confirmed a stop yet."""
+        stops = Stops(orders=self._orders, local=self._local)
+        for direction in Direction:
+            if not stops.stopped(direction):
+                self._stop_since.pop(direction, None)
+                self._proofs.pop(direction, None)
+                self._reported.pop(direction, None)
+                continue
+            self._stop_since.setdefault(direction, self._ports.monotonic())
+            missing = tuple(
+                seat.asset.name
+                for seat in self._seats.values()
+                if _concerned(seat.asset, direction) and not seat.actor.done
+            )
+            report = (self._epochs.get(direction, 0), missing)
+            if self._reported.get(direction) != report:
+                self._reported[direction] = report
+                self._host.report_assets(direction, *report)
+
+    # --------------------------------------------------------------------------- views
+
+    @property
+    def view(self) -> SiteView:
+        """Everything that is known of the site now."""
+        now = self._ports.monotonic()
+        problems = {
+            seat.asset.name: seat.actor.problem
+            for seat in self._seats.values()
+            if seat.actor.problem is not None
+        }
+        view = SiteView(
+            link=self._link,
+            telecontrol=self._host.has_station,
+            orders=self._orders,
+            local_stops=self._local,
+            meters=self._ports.meters.views(now),
+            site_meter=self._ports.meters.site_meter(now),
+            states=self._states(),
+            user=dict(self._user),
+            plan=self._controller.plan,
+            proofs=tuple(self._proofs.values()),
+        )
+        names = {key: seat.asset.name for key, seat in self._seats.items()} | {
+            key: config.output.name for key, config in self._outputs.items()
+        }
+        return replace(
+            view,
+            problems=find_problems(
+                view,
+                names=names,
+                station=self._station_problems,
+                writing=problems
+                | {names[key]: text for key, text in self._output_problems.items()},
+                decision=self._controller.fault,
+            ),
+        )
+
+    def _publish(self) -> None:
+        if not self._view_listeners:
+            return
+        view = self.view
+        for listener in self._view_listeners:
+            listener(view)
+
+
+def _concerned(asset: Asset, direction: Direction) -> bool:
+    """Whether a stop of a direction is carried out by the asset's own setpoint."""
+    if not asset.controllable or StopPath.SETPOINT not in asset.stop_paths:
+        return False
+    return asset.produces if direction is Direction.PRODUCTION else asset.consumes

@@ -1,0 +1,392 @@
+"""The station and the emergency outputs, on a loop and thread of their own (S09).
+
+They keep working while the site's own loop is blocked, being reloaded or not
+there: an order drives the emergency outputs without passing through it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import logging
+from typing import Protocol
+
+from ..control.stops import relay_states
+from ..devices.device import Device
+from ..model.asset import AssetState, Direction
+from ..model.measurement import Measurements
+from ..model.orders import (
+    NO_LOCAL_STOPS,
+    NO_ORDERS,
+    STOP_ORDERS,
+    GridOrders,
+    LinkState,
+    LocalStops,
+    OrderEvent,
+    Stops,
+)
+from ..model.plan import Cause, Setpoint, SetpointKind, Source
+from ..telecontrol.station import TelecontrolStation
+from .actors import AssetActor
+from .config import OutputConfig
+from .door import BackDoor, LoopThread
+
+_LOGGER = logging.getLogger(__name__)
+
+FIRST_WRITES_TIMEOUT = 5.0
+"""s that the first writes after a start may hold up the station (S04)."""
+SITE_ABSENT = "Home Assistant"
+"""What is missing in a stop's proof while no site is attached."""
+
+
+class StationListener(Protocol):
+    """The site behind the door; called on the site's own loop."""
+
+    def on_orders(
+        self, orders: GridOrders, event: OrderEvent | None, epochs: StopEpochs
+    ) -> None:
+        """Orders in force have changed, or an order was refused."""
+
+    def on_link(self, link: LinkState) -> None:
+        """The operator's link has changed."""
+
+    def on_output(self, state: AssetState, problem: str | None) -> None:
+        """An emergency output has changed or cannot be driven."""
+
+    def on_proof(self, direction: Direction, missing: tuple[str, ...]) -> None:
+        """Names what has not confirmed a stop yet; empty once all has."""
+
+    def on_station_problem(self, key: str, text: str | None) -> None:
+        """A problem of the station has appeared, or ended (None)."""
+
+
+type StopEpochs = dict[Direction, int]
+"""How often each stop was switched on: tells an old proof from a new one."""
+
+
+@dataclass(slots=True)
+class _Output:
+    """One emergency output and what drives it."""
+
+    config: OutputConfig
+    device: Device
+    actor: AssetActor
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a stop of one direction has come; `assets` None: not reported."""
+
+    epoch: int = 0
+    active: bool = False
+    assets: tuple[str, ...] | None = None
+    missing: tuple[str, ...] | None = field(default=None)
+
+
+type StationFactory = Callable[[StationHost], TelecontrolStation]
+type OutputFactory = Callable[[OutputConfig], Device]
+
+
+class StationHost:
+    """Owns the thread, the station and the outputs, and outlives a reload.
+
+    Public methods are called on the site's loop; methods with a leading
+    underscore run on the station's. `make_station` None: no telecontrol, the
+    outputs are then driven by local stops only.
+    """
+
+    def __init__(
+        self, make_station: StationFactory | None, make_output: OutputFactory
+    ) -> None:
+        """Prepare a host; nothing runs before `start`."""
+        self._make_station = make_station
+        self._make_output = make_output
+        self._thread = LoopThread("netflex station")
+        self._station: TelecontrolStation | None = None
+        self._listener: StationListener | None = None
+        self._back: BackDoor | None = None
+        self._outputs: dict[str, _Output] = {}
+        self._orders = NO_ORDERS
+        self._local = NO_LOCAL_STOPS
+        self._progress = {direction: _Progress() for direction in Direction}
+
+    @property
+    def has_station(self) -> bool:
+        """Whether there is telecontrol at all."""
+        return self._make_station is not None
+
+    # ---------------------------------------------------------------- the site's loop
+
+    async def start(self) -> None:
+        """Start the thread and load the orders; the station does not listen yet.
+
+        Raises what loading the orders raises: a stored format that is not known.
+        """
+        await self._thread.start()
+        if self._make_station is not None:
+            await self._thread.run(self._load(self._make_station))
+
+    async def listen(self) -> None:
+        """Let the operator in; orders are in force and first writes were tried."""
+        if self._make_station is not None:
+            await self._thread.run(self._listen())
+
+    async def stop(self) -> None:
+        """Close the station and the outputs, and end the thread."""
+        self.detach()
+        if self._thread.running:
+            await self._thread.run(self._close())
+            await self._thread.stop()
+
+    async def attach(self, listener: StationListener) -> None:
+        """Let a site follow; it is told at once what is in force."""
+        self.detach()
+        back = BackDoor()
+        self._back, self._listener = back, listener
+        await self._thread.run(self._introduce())
+
+    def detach(self) -> None:
+        """Let no site follow; station and outputs go on by themselves."""
+        if self._back is not None:
+            self._back.close()
+        self._back = self._listener = None
+
+    async def set_outputs(self, outputs: tuple[OutputConfig, ...]) -> None:
+        """Add, replace and remove emergency outputs without touching the link."""
+        await self._thread.run(self._set_outputs(outputs))
+
+    async def replace_station(self, make_station: StationFactory | None) -> None:
+        """Put a station with other settings in the place of the one that runs."""
+        self._make_station = make_station
+        await self._thread.run(self._close_station())
+        if make_station is not None:
+            await self._thread.run(self._load(make_station))
+            await self._thread.run(self._listen())
+            self._thread.call(self._publish_orders, None)
+
+    def set_local_stops(self, local: LocalStops) -> None:
+        """Take over the site's own stops; outputs follow at once."""
+        self._thread.call(self._set_local, local)
+
+    def set_measurements(self, measurements: Measurements) -> None:
+        """Take over what the station reports per category."""
+        self._thread.call(self._set_measurements, measurements)
+
+    def set_allowed_clients(self, clients: frozenset[str] | None) -> None:
+        """Change who may connect, without dropping a link that stays allowed."""
+        self._thread.call(self._set_allowed_clients, clients)
+
+    def report_assets(
+        self, direction: Direction, epoch: int, missing: tuple[str, ...]
+    ) -> None:
+        """Say which assets have not confirmed the stop of that epoch yet."""
+        self._thread.call(self._assets_reported, direction, epoch, missing)
+
+    async def release_orders(self, name: str, reference: str) -> None:
+        """Release the operator's orders on the operator's instruction (S06)."""
+        await self._thread.run(self._release(name, reference))
+
+    # ------------------------------------------------------------- the station's loop
+
+    async def _load(self, make_station: StationFactory) -> None:
+        self._station = make_station(self)
+        await self._station.load()
+        self._orders = self._station.orders
+        self._drive()
+
+    async def _listen(self) -> None:
+        if self._station is not None:
+            await self._station.start()
+
+    async def _close_station(self) -> None:
+        station, self._station = self._station, None
+        if station is not None:
+            await station.stop()
+
+    async def _close(self) -> None:
+        await self._close_station()
+        for output in list(self._outputs.values()):
+            await self._remove_output(output)
+
+    async def _introduce(self) -> None:
+        self._publish_orders(None)
+        if self._station is not None:
+            self.on_link(self._station.link)
+        for output in self._outputs.values():
+            self._publish_output(output)
+        for progress in self._progress.values():
+            progress.assets = None
+
+    async def _release(self, name: str, reference: str) -> None:
+        if self._station is not None:
+            await self._station.release_orders(name, reference)
+
+    def _set_local(self, local: LocalStops) -> None:
+        self._local = local
+        if self._station is not None:
+            self._station.set_local_stops(local)
+        self._drive()
+
+    def _set_measurements(self, measurements: Measurements) -> None:
+        if self._station is not None:
+            self._station.set_measurements(measurements)
+
+    def _set_allowed_clients(self, clients: frozenset[str] | None) -> None:
+        if self._station is not None:
+            self._station.set_allowed_clients(clients)
+
+    # The station's callbacks.
+
+    def on_order(self, event: OrderEvent, orders: GridOrders) -> None:
+        """Put orders in force: outputs first, then the site behind the door."""
+        self._orders = orders
+        if event.accepted and event.value is True:
+            direction = STOP_ORDERS.get(event.name)
+            if direction is not None:
+                progress = self._progress[direction]
+                progress.epoch += 1
+                progress.assets = None if self._listener else (SITE_ABSENT,)
+                progress.missing = None
+        self._drive()
+        self._publish_orders(event)
+
+    def on_link(self, link: LinkState) -> None:
+        """Pass a change of the link on."""
+        if self._back is not None and self._listener is not None:
+            self._back.call(self._listener.on_link, link)
+
+    def on_problem(self, key: str, text: str | None) -> None:
+        """Pass a problem of the station on."""
+        if self._back is not None and self._listener is not None:
+            self._back.call(self._listener.on_station_problem, key, text)
+
+    def _publish_orders(self, event: OrderEvent | None) -> None:
+        if self._back is not None and self._listener is not None:
+            epochs = {
+                direction: progress.epoch
+                for direction, progress in self._progress.items()
+            }
+            self._back.call(self._listener.on_orders, self._orders, event, epochs)
+
+    # Outputs.
+
+    async def _set_outputs(self, outputs: tuple[OutputConfig, ...]) -> None:
+        wanted = {config.output.asset_id: config for config in outputs}
+        for asset_id, output in list(self._outputs.items()):
+            if wanted.get(asset_id) != output.config:
+                await self._remove_output(output)
+        for asset_id, config in wanted.items():
+            if asset_id not in self._outputs:
+                await self._add_output(config)
+        self._drive()
+
+    async def _add_output(self, config: OutputConfig) -> None:
+        device = self._make_output(config)
+        output = _Output(
+            config=config,
+            device=device,
+            actor=AssetActor(
+                device, config.output.name, lambda: self._output_changed(output)
+            ),
+        )
+        self._outputs[config.output.asset_id] = output
+        output.actor.start()
+        await device.start(lambda _state: self._output_changed(output))
+
+    async def _remove_output(self, output: _Output) -> None:
+        del self._outputs[output.config.output.asset_id]
+        await output.actor.stop()
+        await output.device.stop()
+
+    def _output_changed(self, output: _Output) -> None:
+        output.actor.state_changed()
+        self._publish_output(output)
+        self._prove()
+
+    def _publish_output(self, output: _Output) -> None:
+        if self._back is not None and self._listener is not None:
+            self._back.call(
+                self._listener.on_output, output.device.state, output.actor.problem
+            )
+
+    def _drive(self) -> None:
+        """Bring every output into the state that orders and local stops demand."""
+        stops = Stops(orders=self._orders, local=self._local)
+        for direction, progress in self._progress.items():
+            active = stops.stopped(direction)
+            if active and not progress.active and progress.epoch == 0:
+                progress.epoch = 1
+            progress.active = active
+        states = relay_states(
+            stops, tuple(output.config.output for output in self._outputs.values())
+        )
+        for asset_id, energised in states.items():
+            output = self._outputs[asset_id]
+            stopping = any(map(stops.stopped, output.config.output.stops))
+            output.actor.post(
+                Setpoint(
+                    asset_id=asset_id,
+                    kind=SetpointKind.SWITCH,
+                    value=1.0 if energised else 0.0,
+                    causes=_output_causes(stops, output) if stopping else (),
+                    emergency=stopping,
+                )
+            )
+        self._prove()
+
+    # Proof.
+
+    def _assets_reported(
+        self, direction: Direction, epoch: int, missing: tuple[str, ...]
+    ) -> None:
+        progress = self._progress[direction]
+        if epoch == progress.epoch:
+            progress.assets = missing
+            self._prove()
+
+    def _prove(self) -> None:
+        """Tell station and site what has not confirmed a stop yet."""
+        for direction, progress in self._progress.items():
+            if not progress.active:
+                progress.missing = None
+                continue
+            outputs = tuple(
+                output.config.output.name
+                for output in self._outputs.values()
+                if direction in output.config.output.stops and not output.actor.done
+            )
+            assets = (SITE_ABSENT,) if progress.assets is None else progress.assets
+            missing = outputs + assets
+            if missing == progress.missing:
+                continue
+            progress.missing = missing
+            if self._station is not None:
+                self._station.stop_written(direction, missing)
+            if self._back is not None and self._listener is not None:
+                self._back.call(self._listener.on_proof, direction, missing)
+
+
+def _output_causes(stops: Stops, output: _Output) -> tuple[Cause, ...]:
+    """Name the stops that hold an output."""
+    causes = []
+    for direction in sorted(output.config.output.stops):
+        if stops.orders.stopped(direction):
+            causes.append(
+                Cause(
+                    source=Source.EMERGENCY_STOP,
+                    key=f"operator_stop_{direction}",
+                    text=f"The grid operator's emergency stop of {direction}",
+                )
+            )
+        held = (
+            stops.local.production
+            if direction is Direction.PRODUCTION
+            else stops.local.consumption
+        )
+        if held is not None:
+            causes.append(
+                Cause(
+                    source=Source.LOCAL_STOP,
+                    key=f"local_stop_{direction}",
+                    text=f"Local emergency stop of {direction} ({held})",
+                )
+            )
+    return tuple(causes)
