@@ -8,7 +8,7 @@ only client slot.
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 import time
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from homeassistant.components.homeassistant import (
     DOMAIN as HOMEASSISTANT_DOMAIN,
@@ -90,8 +90,6 @@ class SharedLinks:
             self._hass, cast(ConfigEntry, hold), modbus_params(link), unit_id
         )
         self._holds.setdefault(link, []).append(hold)
-        if TYPE_CHECKING:
-            checked: ModbusUnit = unit
         return unit
 
     async def release(self, link: LinkParams) -> None:

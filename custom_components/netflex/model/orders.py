@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from .asset import Direction
 
@@ -94,7 +94,8 @@ class GridOrders:
 
     def with_order(self, name: OrderName, order: AnyOrder | None) -> Self:
         """Return these orders with one replaced (None: as never received)."""
-        return replace(self, **{name.value: order})
+        changed: dict[str, Any] = {name.value: order}
+        return replace(self, **changed)
 
     def stopped(self, direction: Direction) -> bool:
         """Whether the operator's emergency stop of a direction is on."""
@@ -132,9 +133,7 @@ class LocalStops:
     def stopped(self, direction: Direction) -> bool:
         """Whether a local stop of a direction is held."""
         held = (
-            self.production
-            if direction is Direction.PRODUCTION
-            else self.consumption
+            self.production if direction is Direction.PRODUCTION else self.consumption
         )
         return held is not None
 

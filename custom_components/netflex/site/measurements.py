@@ -15,21 +15,22 @@ def measure(
     """Sum the assets' powers by category; `now` is monotonic s.
 
     An asset that never said a power counts as zero and makes its category not
-    topical; one that fell silent counts with its last word, not topical either.
+    topical; one that fell silent counts with its last word, not topical either. A
+    switched load without a power sensor counts at its rating while it is on.
     """
     sums = {category: CategoryMeasurement() for category in Category}
     for asset in assets.values():
         if asset.nature in (Nature.RELAY, Nature.METER):
             continue
         state = states.get(asset.id)
+        power = _power(asset, state)
         topical = (
             state is not None
             and state.available
-            and state.power is not None
+            and power is not None
             and state.at is not None
             and now - state.at <= STATE_TIMEOUT
         )
-        power = state.power if state is not None else None
         reactive = state.reactive_power if state is not None else None
         total = sums[asset.category]
         sums[asset.category] = CategoryMeasurement(
@@ -38,3 +39,12 @@ def measure(
             topical=total.topical and topical,
         )
     return sums
+
+
+def _power(asset: Asset, state: AssetState | None) -> float | None:
+    """Return an asset's power in W, None where nobody knows it."""
+    if state is None or state.power is not None:
+        return state.power if state is not None else None
+    if asset.nature is Nature.LOAD and state.enabled is not None:
+        return asset.rated_consumption if state.enabled else 0.0
+    return None

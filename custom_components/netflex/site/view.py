@@ -53,11 +53,14 @@ class SiteProblem:
     text: str
 
 
+_NO_LINK = LinkState()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteView:
     """Everything that is known of a site at one moment."""
 
-    link: LinkState = LinkState()
+    link: LinkState = _NO_LINK
     telecontrol: bool = False
     """Whether the site has a station at all."""
     orders: GridOrders = NO_ORDERS
