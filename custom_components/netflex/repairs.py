@@ -1,0 +1,137 @@
+"""Repairs: what a user must know or do, and the fixes that we can do ourselves."""
+
+from collections.abc import Iterable
+import hashlib
+from typing import Final, override
+
+from homeassistant.components.repairs import (
+    ConfirmRepairFlow,
+    RepairsFlow,
+    RepairsFlowResult,
+)
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import DOMAIN
+from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS
+from .site.view import SiteProblem
+
+NEW_CLIENT: Final = "new_client"
+OTHER: Final = "other"
+"""Translation key of a problem that this version has no text of its own for."""
+
+SEVERITIES: Final = {
+    "asset_not_stopped": ir.IssueSeverity.CRITICAL,
+    "decision_failed": ir.IssueSeverity.CRITICAL,
+    "device_not_told": ir.IssueSeverity.ERROR,
+    "limit_infeasible": ir.IssueSeverity.WARNING,
+    NEW_CLIENT: ir.IssueSeverity.WARNING,
+    "no_site_meter": ir.IssueSeverity.WARNING,
+    OTHER: ir.IssueSeverity.WARNING,
+    "site_meter_silent": ir.IssueSeverity.ERROR,
+    "station_failed": ir.IssueSeverity.ERROR,
+    "station_not_listening": ir.IssueSeverity.ERROR,
+}
+"""Problems that have a text of their own, and how bad each is."""
+
+
+@callback
+def async_sync_problems(
+    hass: HomeAssistant, entry: ConfigEntry, problems: Iterable[SiteProblem]
+) -> None:
+    """Raise a repair for every problem and take back those that are over.
+
+    Without problems all repairs of the site go.
+    """
+    present: set[str] = set()
+    for problem in problems:
+        if problem.key == NEW_CLIENT and _allowed(entry, problem.subject):
+            continue
+        present.add(issue_id := _issue_id(entry, problem))
+        _raise(hass, entry, issue_id, problem)
+    prefix = f"{entry.entry_id}_"
+    gone = [
+        issue_id
+        for domain, issue_id in ir.async_get(hass).issues
+        if domain == DOMAIN and issue_id.startswith(prefix) and issue_id not in present
+    ]
+    for issue_id in gone:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+@callback
+def _raise(
+    hass: HomeAssistant, entry: ConfigEntry, issue_id: str, problem: SiteProblem
+) -> None:
+    """Raise one repair; the same again changes nothing."""
+    key = problem.key if problem.key in SEVERITIES else OTHER
+    fixable = key == NEW_CLIENT
+    subentry = entry.subentries.get(problem.subject)
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        data=(
+            {"entry_id": entry.entry_id, "client": problem.subject} if fixable else None
+        ),
+        is_fixable=fixable,
+        severity=SEVERITIES[key],
+        translation_key=key,
+        translation_placeholders={
+            "site": entry.title,
+            "subject": subentry.title if subentry is not None else problem.subject,
+            "text": problem.text,
+        },
+    )
+
+
+def _issue_id(entry: ConfigEntry, problem: SiteProblem) -> str:
+    """Return an id that stays while the problem does, whatever its figures say."""
+    subject = hashlib.sha256(problem.subject.encode()).hexdigest()[:12]
+    return f"{entry.entry_id}_{problem.key}_{subject}"
+
+
+def _allowed(entry: ConfigEntry, client: str) -> bool:
+    """Whether a client was let in since it was refused."""
+    return bool(
+        entry.data[CONF_ALLOW_ANY_CLIENT] or client in entry.data[CONF_ALLOWED_CLIENTS]
+    )
+
+
+class AllowClientFlow(ConfirmRepairFlow):
+    """Lets a new RTU in, once a person has confirmed its address (S08)."""
+
+    def __init__(self, entry_id: str, client: str) -> None:
+        """Remember who asks to be let in, and where."""
+        super().__init__()
+        self._entry_id = entry_id
+        self._client = client
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Show the address; add it to the allowed clients once confirmed."""
+        entry = self.hass.config_entries.async_get_entry(self._entry_id)
+        if entry is None:
+            return self.async_abort(reason="site_removed")
+        if user_input is not None:
+            clients = {*entry.data[CONF_ALLOWED_CLIENTS], self._client}
+            self.hass.config_entries.async_update_entry(
+                entry, data={**entry.data, CONF_ALLOWED_CLIENTS: sorted(clients)}
+            )
+            return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="confirm",
+            description_placeholders={"site": entry.title, "client": self._client},
+        )
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """Return the flow that fixes a repair; only new clients have one."""
+    if data is None:
+        raise ValueError(f"{issue_id} has no fix")
+    return AllowClientFlow(str(data["entry_id"]), str(data["client"]))
