@@ -2,12 +2,7 @@
 
 from dataclasses import replace
 
-from custom_components.netflex.model.asset import (
-    Asset,
-    AssetState,
-    Category,
-    Nature,
-)
+from custom_components.netflex.model.asset import Asset, AssetState, Category, Nature
 from custom_components.netflex.site.measurements import STATE_TIMEOUT, measure
 
 from .fakes import load
