@@ -1,0 +1,126 @@
+"""Spontaneous events, kept until a client has acknowledged them.
+
+Answers to commands that must not overtake events of the same point wait in the
+same order, but belong to one connection and end with it.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .apdu import MAX_ASDU
+from .asdu import HEADER_SIZE, encode_header
+from .link import Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One encoded event: address, element and time tag are in `body`."""
+
+    type_id: int
+    cause: int
+    body: bytes
+
+
+class OutgoingEvents(Outgoing):
+    """An ASDU of events that go back into the queue when it is lost."""
+
+    __slots__ = ("events",)
+
+    def __init__(self, asdu: bytes, events: tuple[Event, ...]) -> None:
+        """Keep the events with the ASDU that carries them."""
+        super().__init__(asdu)
+        self.events = events
+
+
+class EventQueue:
+    """Events and ordered answers, oldest first; drops the oldest event when full."""
+
+    def __init__(self, capacity: int, common_address: int) -> None:
+        """Hold up to `capacity` events."""
+        self.dropped = 0
+        self.overflow = False
+        self._capacity = capacity
+        self._common_address = common_address
+        self._entries: deque[Event | Outgoing] = deque()
+        self._answers = 0
+
+    @property
+    def events(self) -> int:
+        """Return how many events wait."""
+        return len(self._entries) - self._answers
+
+    @property
+    def answers(self) -> int:
+        """Return how many answers wait."""
+        return self._answers
+
+    def add(self, event: Event) -> None:
+        """Queue an event behind all others."""
+        self._entries.append(event)
+        self._drop_excess()
+
+    def add_answer(self, answer: Outgoing) -> None:
+        """Queue an answer behind what is already waiting."""
+        self._entries.append(answer)
+        self._answers += 1
+
+    def give_back(self, lost: Sequence[Outgoing]) -> None:
+        """Put unacknowledged events back in front, in their order."""
+        events = [
+            event
+            for outgoing in lost
+            if isinstance(outgoing, OutgoingEvents)
+            for event in outgoing.events
+        ]
+        self._entries.extendleft(reversed(events))
+        self._drop_excess()
+
+    def drop_answers(self) -> None:
+        """Forget the answers; their connection is gone or stopped."""
+        if self._answers:
+            self._entries = deque(
+                entry for entry in self._entries if isinstance(entry, Event)
+            )
+            self._answers = 0
+
+    def next_asdu(self) -> Outgoing | None:
+        """Return the oldest answer, or the oldest events that fit into one ASDU."""
+        entries = self._entries
+        if not entries:
+            return None
+        first = entries.popleft()
+        if isinstance(first, Outgoing):
+            self._answers -= 1
+            return first
+        run = [first]
+        room = MAX_ASDU - HEADER_SIZE - len(first.body)
+        while entries:
+            event = entries[0]
+            if (
+                isinstance(event, Outgoing)
+                or event.type_id != first.type_id
+                or event.cause != first.cause
+                or len(event.body) > room
+            ):
+                break
+            run.append(event)
+            room -= len(event.body)
+            entries.popleft()
+        return OutgoingEvents(self._asdu(run), tuple(run))
+
+    def _asdu(self, run: Iterable[Event]) -> bytes:
+        events = tuple(run)
+        header = encode_header(
+            events[0].type_id, len(events), events[0].cause, self._common_address
+        )
+        return header + b"".join(event.body for event in events)
+
+    def _drop_excess(self) -> None:
+        while self.events > self._capacity:
+            for index, entry in enumerate(self._entries):
+                if isinstance(entry, Event):
+                    del self._entries[index]
+                    break
+            self.dropped += 1
+            self.overflow = True

@@ -1,0 +1,231 @@
+"""What all connections of a controlled station share: one redundancy group."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from .apdu import MAX_ASDU
+from .application import (
+    Application,
+    ClockSync,
+    ConnectionInfo,
+    Rejection,
+    StationObserver,
+)
+from .asdu import HEADER_SIZE, Cause, capacity, encode_header
+from .config import EndOfInitializationRule, SecondClientRule, StationConfig
+from .event_queue import Event, EventQueue
+from .information_objects import UNTAGGED, MonitorObject, PointValue, encode_object
+from .link import CloseCode, CloseReason, LinkState, Outgoing, Timers
+from .time_tag import TimeTag
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+REFUSAL_INTERVAL: Final = 60.0
+MAX_REFUSALS: Final = 256
+
+
+@dataclass(slots=True, kw_only=True)
+class Counters:
+    """What has happened since the station was made; only ever counts up."""
+
+    connections: int = 0
+    refused: int = 0
+    apdus_received: int = 0
+    apdus_sent: int = 0
+    commands: int = 0
+    rejections: int = 0
+    interrogations: int = 0
+    clock_synchronizations: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """A selected command point, until `expires` (monotonic)."""
+
+    connection: Connection
+    type_id: int
+    value: PointValue
+    qualifier: int
+    expires: float
+
+
+class RedundancyGroup:
+    """Queue, selections and clock of a station, and who is the started client."""
+
+    def __init__(
+        self,
+        config: StationConfig,
+        application: Application,
+        observer: StationObserver,
+        timers: Timers,
+        time_source: Callable[[], datetime],
+    ) -> None:
+        """Start with an empty queue and the end of initialization due."""
+        self.config = config
+        self.application = application
+        self.observer = observer
+        self.timers = timers
+        self.now = time_source
+        self.events = EventQueue(config.max_events, config.common_address)
+        self.connections: set[Connection] = set()
+        self.active: Connection | None = None
+        self.selections: dict[int, Selection] = {}
+        self.counters = Counters()
+        self.initialization_due = True
+        self.last_close: tuple[datetime, ConnectionInfo, CloseReason] | None = None
+        self.last_interrogation: datetime | None = None
+        self.last_clock_sync: ClockSync | None = None
+        self._cyclic: dict[tuple[int, int], MonitorObject] = {}
+        self._pump_due = False
+        self._refusals: dict[str, float] = {}
+
+    # Clock.
+
+    def operator_now(self) -> datetime:
+        """Return the operator's clock as far as it is known and to be used."""
+        now = self.now()
+        sync = self.last_clock_sync
+        if sync is None or not self.config.use_clock_offset:
+            return now
+        return now + timedelta(seconds=sync.offset)
+
+    def tag(self, at: datetime | None) -> TimeTag:
+        """Return the time tag of an event at `at` (our clock; None is now)."""
+        delta = self.operator_now() - self.now() if at is not None else timedelta()
+        moment = self.operator_now() if at is None else at + delta
+        return self.config.time_zone.tag(moment)
+
+    def tagged(self, point: MonitorObject, at: datetime | None) -> MonitorObject:
+        """Return the object with a time tag where its type needs one."""
+        if point.type_id not in UNTAGGED or point.time_tag is not None:
+            return point
+        return MonitorObject(
+            type_id=point.type_id,
+            ioa=point.ioa,
+            value=point.value,
+            quality=point.quality,
+            time_tag=self.tag(at),
+        )
+
+    # Values to be reported.
+
+    def report(self, point: MonitorObject, cause: int, at: datetime | None) -> None:
+        """Queue an event, or keep the latest value of a cyclic point."""
+        point = self.tagged(point, at)
+        body = encode_object(point)
+        if cause in (Cause.PERIODIC, Cause.BACKGROUND):
+            if self.active is not None:
+                self._cyclic[cause, point.ioa] = point
+        else:
+            self.events.add(Event(point.type_id, cause, body))
+            self.refresh_interrogation((point,))
+        self.pump_soon()
+
+    def refresh_interrogation(self, points: Iterable[MonitorObject]) -> None:
+        """Keep a running interrogation at least as new as what is reported."""
+        if self.active is not None and self.active.interrogation is not None:
+            for point in points:
+                self.active.interrogation.update(point)
+
+    def next_cyclic(self) -> Outgoing | None:
+        """Return the lowest addresses of one cause and type that fit one ASDU."""
+        if not self._cyclic:
+            return None
+        keys = sorted(self._cyclic)
+        cause = keys[0][0]
+        type_id = self._cyclic[keys[0]].type_id
+        bodies: list[bytes] = []
+        room = MAX_ASDU - HEADER_SIZE
+        for key in keys[: capacity(type_id)]:
+            point = self._cyclic[key]
+            if key[0] != cause or point.type_id != type_id:
+                break
+            body = encode_object(point)
+            if len(body) > room:
+                break
+            room -= len(body)
+            bodies.append(body)
+            del self._cyclic[key]
+        header = encode_header(type_id, len(bodies), cause, self.config.common_address)
+        return Outgoing(header + b"".join(bodies))
+
+    def pump_soon(self) -> None:
+        """Send in the next turn of the loop, so that what comes together is packed."""
+        if not self._pump_due and self.active is not None:
+            self._pump_due = True
+            self.timers.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_due = False
+        if self.active is not None:
+            self.active.link.pump()
+
+    # Connections.
+
+    def start_requested(self, connection: Connection) -> CloseReason | None:
+        """Apply the rule for a second client; None lets `connection` start."""
+        if self.active is not None and self.active is not connection:
+            if self.config.second_client is SecondClientRule.REFUSE:
+                return CloseReason(
+                    CloseCode.SECOND_CLIENT,
+                    f"{self.active.info.address} is already started",
+                )
+            self.active.link.close(
+                CloseReason(
+                    CloseCode.REPLACED, f"{connection.info.address} sent STARTDT"
+                )
+            )
+        return None
+
+    def owes_end_of_initialization(self, connection: Connection) -> bool:
+        """Tell whether M_EI is due on a connection that has just started."""
+        if self.config.end_of_initialization is EndOfInitializationRule.ON_START:
+            return self.initialization_due
+        return not connection.has_started
+
+    def stopped(self, connection: Connection) -> None:
+        """Drop everything that does not outlive STOPDT or the connection."""
+        self.selections = {
+            ioa: selection
+            for ioa, selection in self.selections.items()
+            if selection.connection is not connection
+        }
+        if self.active is connection:
+            self.events.drop_answers()
+            self._cyclic.clear()
+
+    def closed(self, connection: Connection, reason: CloseReason) -> None:
+        """Forget a connection."""
+        self.stopped(connection)
+        self.connections.discard(connection)
+        if self.active is connection:
+            self.active = None
+        self.counters.apdus_received += connection.link.received
+        self.counters.apdus_sent += connection.link.sent
+        if connection.is_announced:
+            self.last_close = (self.now(), connection.info, reason)
+            self.observer.connection_closed(connection.info, reason)
+
+    def refuse(self, host: str, reason: CloseReason) -> None:
+        """Count a refused client and tell of it once a minute for each address."""
+        self.counters.refused += 1
+        now = self.timers.time()
+        told = self._refusals.get(host)
+        if told is not None and now - told < REFUSAL_INTERVAL:
+            return
+        if len(self._refusals) >= MAX_REFUSALS:
+            del self._refusals[min(self._refusals, key=self._refusals.__getitem__)]
+        self._refusals[host] = now
+        self.observer.connection_refused(host, reason)
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Count and tell a refused request."""
+        self.counters.rejections += 1
+        self.observer.rejected(rejection)
+
+    def is_started(self, connection: Connection) -> bool:
+        """Tell whether data may flow to this connection now."""
+        return self.active is connection and connection.link.state is LinkState.STARTED
