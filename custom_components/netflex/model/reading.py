@@ -21,6 +21,45 @@ class MonthPeak:
 
     power: float
     at: datetime | None
+    month_end: datetime | None = None
+    """End of its month (the first of the next, 00:00); None: the running month."""
+
+
+class SubMeterKind(StrEnum):
+    """What a meter behind the meter counts (M-Bus device types of OMS)."""
+
+    ELECTRICITY = "electricity"
+    GAS = "gas"
+    HEAT = "heat"
+    WATER = "water"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubMeter:
+    """A meter on an M-Bus channel of the smart meter.
+
+    `value` is a counter in `unit` (m3, GJ; Wh for electricity) as of `at`, the last
+    contact over M-Bus. A meter that was announced and never read has neither.
+    """
+
+    channel: int
+    kind: SubMeterKind | None = None
+    device_type: int | None = None
+    """0-n:24.1.0 as printed."""
+    serial: str | None = None
+    ean: str | None = None
+    """Identifies the customer's access point: personal."""
+    value: float | None = None
+    unit: str | None = None
+    at: datetime | None = None
+    valve: BreakerState | None = None
+    relay: BreakerState | None = None
+
+    @property
+    def present(self) -> bool:
+        """Whether a device is on the channel; relays are printed for empty ones too."""
+        return self.device_type is not None or self.value is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +103,8 @@ class MeterReading:
     fuse_threshold: float | None = None
     """A: the meter's own supervision; None: not active."""
     message: str | None = None
+    sub_meters: tuple[SubMeter, ...] = ()
+    """Gas, water, heat and slave meters that are present, by channel."""
 
 
 def line_import_current(reading: MeterReading) -> LineValues:
