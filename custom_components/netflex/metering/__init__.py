@@ -1,0 +1,1 @@
+"""Meters: what the user ports and the demand of the quarter hour say."""
