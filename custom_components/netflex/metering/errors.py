@@ -1,0 +1,39 @@
+"""Why a meter could not be read, with a key that translations can use."""
+
+from typing import ClassVar
+
+SWITCH_ON = (
+    "The user port may be switched off: ask your grid operator to open it (in "
+    "Flanders on Mijn Fluvius, under user ports). It can take up to a few days, and "
+    "the port may close again after a year."
+)
+
+
+class MeterError(Exception):
+    """A meter could not be read; the text is in the user's words."""
+
+    key: ClassVar[str] = "meter_error"
+
+
+class CannotConnectError(MeterError):
+    """The port or the host could not be opened."""
+
+    key = "cannot_connect"
+
+
+class NoDataError(MeterError):
+    """The connection stands and nothing comes: the user port may be off."""
+
+    key = "no_data"
+
+
+class NotP1Error(MeterError):
+    """Bytes come that contain no good telegram."""
+
+    key = "not_p1"
+
+
+class EncryptedError(MeterError):
+    """The meter encrypts its telegrams (AES-128-GCM general-global-cipher)."""
+
+    key = "encrypted"
