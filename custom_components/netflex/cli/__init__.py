@@ -1,0 +1,1 @@
+"""Command lines: for installers and for trying things without Home Assistant."""

@@ -1,0 +1,170 @@
+"""Reads a meter from the command line, so that a cable can be tested.
+
+`p1 FILE|URL` prints one JSON line for each good telegram, and a last one that sums up:
+good telegrams, damaged ones, and lost ones (seconds missing on the meter's clock, of
+which none came). Problems go to standard error. The exit status is 0 if there was a
+good telegram.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+import json
+from pathlib import Path
+import signal
+import sys
+import time
+from typing import Any
+
+from ..metering.demand import NO_MEMORY, follow
+from ..metering.p1_framer import TelegramFramer
+from ..metering.p1_reader import P1Source
+from ..metering.p1_reading import GridRecognition, to_reading
+from ..metering.source import MeterStatus
+from ..model.reading import MeterReading
+
+_METER_ID = "p1"
+_LONGEST_GAP = 3600.0
+"""s: a longer step of the meter's clock is another recording, not lost telegrams."""
+
+
+class _Printer:
+    """Prints readings as JSON lines and counts what is missing between them."""
+
+    def __init__(self, count: int | None) -> None:
+        self.printed = 0
+        self.missing = 0
+        self.done = asyncio.Event()
+        self._count = count
+        self._newest: datetime | None = None
+        self._memory = NO_MEMORY
+
+    def take(self, reading: MeterReading) -> None:
+        """Print one reading with the quarter hour that it shows."""
+        line = asdict(reading)
+        del line["meter_id"], line["received"]
+        self._memory, demand = follow(self._memory, reading)
+        if demand is not None:
+            line["quarter"] = {
+                "start": demand.start,
+                "average": round(demand.average, 1),
+                "forecast": round(demand.forecast, 1),
+                "complete": demand.complete,
+            }
+        print(json.dumps(_present(line), default=datetime.isoformat), flush=True)
+        self.printed += 1
+        if reading.meter_time is not None:
+            if self._newest is not None:
+                step = (reading.meter_time - self._newest).total_seconds()
+                if 1 < step < _LONGEST_GAP:
+                    self.missing += round(step) - 1
+            self._newest = reading.meter_time
+        if self.printed == self._count:
+            self.done.set()
+
+    def sum_up(
+        self, good: int, damaged: int, **more: float | str | bool | None
+    ) -> None:
+        """Print the last line."""
+        counts = {
+            "good": good,
+            "damaged": damaged,
+            "lost": max(self.missing - damaged, 0),
+            **more,
+        }
+        print(json.dumps({"summary": counts}), flush=True)
+
+
+def _present(value: Any) -> Any:
+    """Leave out what is absent, all the way down."""
+    if isinstance(value, dict):
+        present = {key: _present(item) for key, item in value.items()}
+        return {key: item for key, item in present.items() if item not in (None, {})}
+    if isinstance(value, list | tuple):
+        return [_present(item) for item in value]
+    return value
+
+
+def read_file(path: Path, count: int | None = None) -> int:
+    """Print the telegrams of a recording; return the exit status."""
+    printer = _Printer(count)
+    framer = TelegramFramer()
+    recognition = GridRecognition()
+    for telegram in framer.feed(path.read_bytes()):
+        recognition = recognition.after(telegram)
+        reading = to_reading(
+            telegram,
+            meter_id=_METER_ID,
+            received=time.monotonic(),
+            recognition=recognition,
+        )
+        if not printer.done.is_set():
+            printer.take(reading)
+    framer.close()
+    if framer.encrypted:
+        print("The meter encrypts its telegrams.", file=sys.stderr)
+    printer.sum_up(framer.good, framer.damaged, dropped_bytes=framer.dropped)
+    return 0 if framer.good else 1
+
+
+async def read_port(url: str, seconds: float | None, count: int | None) -> int:
+    """Print the telegrams of a port until told to stop; return the exit status."""
+    printer = _Printer(count)
+    source = P1Source(_METER_ID, url)
+
+    def report(status: MeterStatus) -> None:
+        if status.problem is not None:
+            print(status.problem, file=sys.stderr, flush=True)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, printer.done.set)
+    await source.start(printer.take, report)
+    try:
+        async with asyncio.timeout(seconds):
+            await printer.done.wait()
+    except TimeoutError:
+        pass
+    finally:
+        await source.stop()
+    status = source.status
+    printer.sum_up(status.good, status.damaged, **status.details)
+    return 0 if status.good else 1
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m custom_components.netflex.metering",
+        description="Read a meter and print its readings as JSON lines.",
+    )
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    p1 = kinds.add_parser("p1", help="the P1 user port of a smart meter")
+    p1.add_argument(
+        "source",
+        metavar="FILE|URL",
+        help="a recording, a serial port (/dev/ttyUSB0), or socket://, tcp://, "
+        "rfc2217:// or esphome:// with host and port",
+    )
+    p1.add_argument("--seconds", type=float, help="stop after this time")
+    p1.add_argument("--count", type=int, help="stop after this many readings")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the meter that the arguments name, and exit."""
+    options = _arguments().parse_args(arguments)
+    path = Path(options.source)
+    try:
+        if path.is_file():
+            status = read_file(path, options.count)
+        else:
+            status = asyncio.run(
+                read_port(options.source, options.seconds, options.count)
+            )
+    except BrokenPipeError:
+        # Whoever reads the lines has enough of them (head).
+        sys.stderr.close()
+        status = 1
+    sys.exit(status)
