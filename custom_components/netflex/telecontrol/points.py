@@ -39,7 +39,9 @@ class Sign(StrEnum):
     POSITIVE = "positive"
     """The same."""
     NEGATIVE = "negative"
-    """Reversed: a limit arrives as 0..-100, a measurement counts generation."""
+    """Reversed: a limit arrives as 0..-100, a measurement or the reactive band counts
+    generation as positive.
+    """
     ABSOLUTE = "absolute"
     """Only the magnitude counts."""
 
@@ -367,7 +369,15 @@ def _check_table(points: tuple[Point, ...]) -> Iterator[PointProblem]:
         if owner != point.name:
             text = f"{point.ioa} is the address of {owner} too"
             yield PointProblem(point=point.name, column="ioa", text=text)
-    present = {point.name for point in points}
+    by_name = {point.name: point for point in points}
+    band = [by_name.get(name) for name in sorted(REACTIVE_BAND_ORDERS)]
+    if len({(point.unit, point.sign) for point in band if point is not None}) > 1:
+        yield PointProblem(
+            point=OrderName.MAXSETQ,
+            column="sign",
+            text="both ends of the reactive band need the same unit and sign",
+        )
+    present = by_name.keys()
     for name in OrderName:
         if name.value not in present:
             yield PointProblem(
