@@ -1,14 +1,19 @@
 """Fixtures that every test may use."""
 
+from pathlib import Path
+
 import pytest
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
-# Imported before the first test: the test plug-in brings a package of the name
-# custom_components too, and whichever is imported first is the one that counts.
-from custom_components.netflex.const import DOMAIN  # noqa: F401
+# Imported before the first test: the test plug-in brings a package of this name
+# too, and whichever is imported first is the one that counts.
+import custom_components
 
 pytest_plugins = ["tests.required"]
+
+_ROOT = Path(__file__).parent.parent
+assert list(custom_components.__path__) == [str(_ROOT / "custom_components")]
 
 
 @pytest.fixture(autouse=True)
