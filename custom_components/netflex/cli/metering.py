@@ -112,7 +112,7 @@ def read_file(path: Path, count: int | None = None) -> int:
 async def read_port(url: str, seconds: float | None, count: int | None) -> int:
     """Print the telegrams of a port until told to stop; return the exit status."""
     printer = _Printer(count)
-    source = P1Source(_METER_ID, url)
+    source = P1Source(url, meter_id=_METER_ID)
 
     def report(status: MeterStatus) -> None:
         if status.problem is not None:

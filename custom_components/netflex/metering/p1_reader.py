@@ -34,9 +34,9 @@ class P1Source:
 
     def __init__(
         self,
-        meter_id: str,
         url: str,
         *,
+        meter_id: str,
         on_bytes: Callable[[bytes], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         backoff: Sequence[float] = BACKOFF,
