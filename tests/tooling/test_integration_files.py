@@ -1,0 +1,159 @@
+"""The integration's files pass what hassfest and HACS check, as far as that runs here."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+from homeassistant import components
+from homeassistant.const import Platform
+from homeassistant.util.yaml import load_yaml_dict
+import pytest
+
+from . import integration_files as check
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "custom_components" / "netflex"
+CORE = Path(components.__file__).parent
+SOURCES = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+# Components that are always there and need no dependency in the manifest.
+ALWAYS_THERE = {"homeassistant", "persistent_notification", "system_health"}
+
+
+def json_of(name: str) -> dict[str, Any]:
+    file = PACKAGE / name
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def yaml_of(name: str) -> dict[str, Any] | None:
+    file = PACKAGE / name
+    return load_yaml_dict(str(file)) if file.exists() else None
+
+
+def rules_of_the_quality_scale() -> set[str]:
+    """Return the rules that an integration of the highest tier answers."""
+    return {*load_yaml_dict(str(CORE / "peblar" / "quality_scale.yaml"))["rules"]}
+
+
+MANIFEST = json_of("manifest.json")
+ENGLISH = json_of("translations/en.json")
+ICONS = json_of("icons.json")
+
+
+@pytest.mark.parametrize(
+    ("module", "files"),
+    [
+        ("__init__", ["manifest.json", "quality_scale.yaml", "brand/icon.png"]),
+        ("config_flow", ["translations/en.json"]),
+        ("sensor", ["icons.json"]),
+        ("actions", ["services.yaml"]),
+        ("trigger", ["triggers.yaml"]),
+        ("condition", ["conditions.yaml"]),
+    ],
+)
+def test_files_are_there_for_what_the_integration_has(
+    module: str, files: list[str]
+) -> None:
+    if (PACKAGE / f"{module}.py").exists():
+        assert [name for name in files if not (PACKAGE / name).exists()] == []
+    else:
+        assert [name for name in files if (PACKAGE / name).exists()] == []
+
+
+def test_manifest() -> None:
+    assert list(check.manifest_faults(MANIFEST)) == []
+    assert MANIFEST["domain"] == PACKAGE.name
+
+
+def test_hacs() -> None:
+    content = json.loads((ROOT / "hacs.json").read_text())
+    assert list(check.hacs_faults(content)) == []
+    assert content["name"] == MANIFEST["name"]
+
+
+def test_translations_in_english() -> None:
+    assert list(check.translation_faults(ENGLISH)) == []
+    # Core's texts are compiled from that file; a custom integration has none.
+    assert not (PACKAGE / "strings.json").exists()
+
+
+def test_translations_in_other_languages() -> None:
+    for path in sorted(PACKAGE.glob("translations/*.json")):
+        texts = json.loads(path.read_text())
+        assert list(check.translation_faults(texts)) == [], path.stem
+        assert list(check.language_faults(ENGLISH, texts)) == [], path.stem
+
+
+def test_icons() -> None:
+    assert list(check.icon_faults(ICONS)) == []
+    named = ENGLISH.get("entity", {})
+    assert [
+        f"{platform}.{key}"
+        for platform, keys in ICONS.get("entity", {}).items()
+        for key in keys
+        if key not in named.get(platform, {})
+    ] == []
+
+
+@pytest.mark.parametrize("kind", ["services", "triggers", "conditions"])
+def test_actions(kind: str) -> None:
+    described = yaml_of(f"{kind}.yaml")
+    assert list(check.action_faults(kind, described, ENGLISH, ICONS)) == []
+
+
+def test_quality_scale() -> None:
+    content = yaml_of("quality_scale.yaml")
+    if content is not None:
+        rules = rules_of_the_quality_scale()
+        assert list(check.quality_scale_faults(content, rules)) == []
+
+
+def test_the_quality_scale_has_its_rules() -> None:
+    assert len(rules_of_the_quality_scale()) == 54
+
+
+def test_components_that_are_imported_are_dependencies() -> None:
+    named = {
+        *MANIFEST.get("dependencies", []),
+        *MANIFEST.get("after_dependencies", []),
+    }
+    # A platform of another component, as diagnostics.py, is loaded by that one.
+    provided = {path.stem for path in PACKAGE.iterdir()}
+    allowed = named | provided | ALWAYS_THERE | {*Platform}
+    prefix = "homeassistant.components"
+    missing = set()
+    for path, tree in SOURCES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == prefix:
+                imported = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported = {str(node.module).removeprefix(f"{prefix}.").split(".")[0]}
+                if not str(node.module).startswith(f"{prefix}."):
+                    continue
+            else:
+                continue
+            missing |= {f"{path.name}: {name}" for name in imported - allowed}
+    assert missing == set()
+
+
+def test_texts_that_the_code_raises_are_translated() -> None:
+    """Exceptions and repairs name a text; a wrong name shows up as a bare key."""
+    missing = []
+    for path, tree in SOURCES.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            given = {word.arg: word.value for word in node.keywords}
+            key = given.get("translation_key")
+            if not isinstance(key, ast.Constant):
+                continue
+            name = ast.unparse(node.func)
+            if name.endswith("async_create_issue"):
+                texts = ENGLISH.get("issues", {})
+            elif "translation_domain" in given:
+                texts = ENGLISH.get("exceptions", {})
+            else:
+                continue
+            if key.value not in texts:
+                missing.append(f"{path.name}:{node.lineno}: {key.value}")
+    assert missing == []
