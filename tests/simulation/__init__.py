@@ -1,0 +1,1 @@
+"""Tests of the other end of every wire."""
