@@ -1,0 +1,273 @@
+"""The decision: limits, wishes, sharing, shaping and causes, in one pure function."""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from ..model.asset import Direction, Nature
+from ..model.connection import Line, LineValues
+from ..model.orders import Stops
+from ..model.plan import (
+    Cause,
+    Headroom,
+    Limit,
+    Plan,
+    Quantity,
+    Scope,
+    ScopeKind,
+    Setpoint,
+    SetpointKind,
+    Source,
+)
+from ..model.snapshot import Clock, SiteModel, Snapshot
+from . import explain, limits as limits_, units as units_
+from .allocate import allocate
+from .balance import Balance, balance, capacities, set_batteries, set_inverters
+from .estimate import Picture, picture
+from .infeasible import find_infeasible
+from .limits import Limits
+from .memory import AssetMemory, Memory
+from .shape import (
+    Moment,
+    remembered,
+    safe_current,
+    shape_charger,
+    shape_inverter,
+    shape_load,
+)
+from .stops import relay_states, unreached
+from .tuning import DEFAULT, Tuning
+from .units import Unit, at_reserve
+from .wishes import remember_appetite
+
+_LONGEST_STEP = 5.0
+"""s: a ramp does not make up for a longer pause between two decisions."""
+
+
+def decide(
+    site: SiteModel,
+    snapshot: Snapshot,
+    memory: Memory,
+    clock: Clock,
+    tuning: Tuning = DEFAULT,
+) -> tuple[Plan, Memory]:
+    """Return what every asset shall do now, and what to remember for the next time.
+
+    Pure: the same arguments give the same result. Every controllable asset has a
+    setpoint in the plan, and every emergency output has one too.
+    """
+    now = clock.monotonic
+    limits = limits_.collect(site, snapshot)
+    units = units_.build(site, snapshot, memory, clock, tuning, limits)
+    seen = picture(site, snapshot.reading, units, memory, clock, tuning)
+    _go_safe(units, seen, site)
+    flows = balance(site, units, seen, limits, memory, now, tuning)
+    moment = Moment(
+        now=now,
+        elapsed=min(_LONGEST_STEP, now - (now if memory.at is None else memory.at)),
+        fresh=seen.fresh,
+        ramp=_ramp(site, units),
+        tuning=tuning,
+        last_start=memory.last_start,
+    )
+    allocate(units, capacities(flows), now, tuning)
+    pasts = _shape_consumers(units, moment)
+    set_batteries(flows, tuning)
+    set_inverters(flows)
+    for unit in units:
+        if unit.asset.nature is Nature.INVERTER:
+            pasts[unit.asset.id] = shape_inverter(unit, unit.past, moment)
+    plan = _plan(site, snapshot, clock, limits, flows, moment)
+    return plan, _memory(memory, plan, units, pasts, seen, snapshot, moment)
+
+
+def _go_safe(units: list[Unit], seen: Picture, site: SiteModel) -> None:
+    """Bound chargers by their safe current where nobody can measure."""
+    silent = {
+        channel
+        for channel, line in enumerate(Line, start=1)
+        if line in site.connection.lines and seen.import_base[channel] is None
+    }
+    if seen.safe:
+        cause = explain.safe_state("chargers keep to their safe current")
+        for unit in units:
+            safe_current(unit, cause)
+    elif silent:
+        cause = explain.safe_state("it names no current on a line")
+        for unit in units:
+            if not silent.isdisjoint(unit.lines):
+                safe_current(unit, cause)
+
+
+def _ramp(site: SiteModel, units: list[Unit]) -> float | None:
+    """Return the W/s of each asset of the site's common ramp, None without one."""
+    if site.ramp_up is None:
+        return None
+    return site.ramp_up / max(1, sum(unit.movable for unit in units))
+
+
+def _shape_consumers(units: list[Unit], moment: Moment) -> dict[str, AssetMemory]:
+    pasts: dict[str, AssetMemory] = {}
+    for unit in units:
+        past = unit.past
+        if unit.asset.nature is Nature.CHARGER:
+            past = remember_appetite(unit, past, moment.now, moment.tuning)
+            past = shape_charger(unit, past, moment)
+        elif unit.asset.nature is Nature.LOAD:
+            past = shape_load(unit, past, moment)
+        elif unit.asset.nature is Nature.BATTERY and unit.state is not None:
+            past = replace(past, low_charge=at_reserve(unit, moment.tuning))
+        pasts[unit.asset.id] = past
+    return pasts
+
+
+def _plan(
+    site: SiteModel,
+    snapshot: Snapshot,
+    clock: Clock,
+    limits: Limits,
+    flows: Balance,
+    moment: Moment,
+) -> Plan:
+    stops = Stops(orders=snapshot.orders, local=snapshot.local_stops)
+    stopped = frozenset(
+        direction for direction in Direction if stops.stopped(direction)
+    )
+    setpoints = {
+        unit.asset.id: Setpoint(
+            asset_id=unit.asset.id,
+            kind=unit.kind,
+            value=unit.told,
+            causes=_causes(unit),
+            emergency=unit.emergency,
+        )
+        for unit in flows.units
+        if unit.asset.controllable
+    }
+    setpoints |= _relays(site, stops, limits)
+    for unit in flows.units:
+        if unit.held_until is not None:
+            moment.due(unit.held_until)
+    if flows.picture.fresh and snapshot.reading is not None:
+        moment.due(snapshot.reading.received + site.meter_timeout)
+    safe = _safe_limits(flows)
+    return Plan(
+        at=clock.monotonic,
+        setpoints=MappingProxyType(setpoints),
+        limits=(*limits.ordered(), *safe),
+        stopped=stopped,
+        infeasible=find_infeasible(flows),
+        headroom=_headroom(limits, flows.picture),
+        metered=flows.picture.fresh,
+        uncontrolled=unreached(site, stopped),
+        next_change=moment.next_change,
+    )
+
+
+def _causes(unit: Unit) -> tuple[Cause, ...]:
+    """Return what bound a setpoint, the most important first, each once."""
+    stops = [
+        cause
+        for cause in (*unit.low_causes, *unit.high_causes)
+        if cause.source < Source.FUSE
+    ]
+    found = dict.fromkeys([*stops, *unit.causes])
+    return tuple(sorted(found, key=lambda cause: cause.source))
+
+
+def _relays(site: SiteModel, stops: Stops, limits: Limits) -> dict[str, Setpoint]:
+    """Return the setpoints of the emergency outputs."""
+    result = {}
+    for output in site.outputs:
+        energised = relay_states(stops, (output,))[output.asset_id]
+        causes = tuple(
+            budget.limit.cause
+            for budget in limits.budgets
+            if budget.limit.source < Source.FUSE and budget.direction in output.stops
+        )
+        result[output.asset_id] = Setpoint(
+            asset_id=output.asset_id,
+            kind=SetpointKind.SWITCH,
+            value=float(energised),
+            causes=causes,
+            emergency=bool(causes),
+        )
+    return result
+
+
+def _safe_limits(flows: Balance) -> tuple[Limit, ...]:
+    """Return the limits that acting without a measurement puts on chargers."""
+    return tuple(
+        Limit(
+            scope=Scope(kind=ScopeKind.ASSET, id=unit.asset.id),
+            quantity=Quantity.CURRENT,
+            value=unit.asset.safe_current,
+            source=cause.source,
+            cause=cause,
+        )
+        for unit in flows.units
+        if unit.asset.nature is Nature.CHARGER
+        for cause in unit.high_causes
+        if cause.source is Source.SAFE_STATE
+    )
+
+
+def _headroom(limits: Limits, seen: Picture) -> Headroom:
+    """Return what is left at the meter before each limit; nothing on old data."""
+    if not seen.fresh:
+        return Headroom()
+    power = seen.measured[0]
+    imported = limits.of_site(Quantity.IMPORT)
+    injected = limits.of_site(Quantity.INJECTION)
+    left = {}
+    for channel, line in enumerate(Line, start=1):
+        limit, flow = limits.of_line(line), seen.measured[channel]
+        if limit is not None and flow is not None:
+            left[line] = limit.value - abs(flow)
+    return Headroom(
+        import_power=(
+            None if power is None or imported is None else imported.value - power
+        ),
+        injection_power=(
+            None if power is None or injected is None else injected.value + power
+        ),
+        line_current=LineValues.of(left),
+    )
+
+
+def _memory(
+    memory: Memory,
+    plan: Plan,
+    units: list[Unit],
+    pasts: dict[str, AssetMemory],
+    seen: Picture,
+    snapshot: Snapshot,
+    moment: Moment,
+) -> Memory:
+    now = moment.now
+    received = memory.received
+    if seen.new and snapshot.reading is not None:
+        received = snapshot.reading.received
+    return Memory(
+        at=now,
+        started=now if memory.started is None else memory.started,
+        assets=MappingProxyType(
+            {
+                unit.asset.id: remembered(
+                    unit, pasts[unit.asset.id], now, new_reading=seen.new
+                )
+                for unit in units
+            }
+        ),
+        received=received,
+        measured=seen.measured if seen.new else memory.measured,
+        base=seen.base,
+        base_before=memory.base if seen.new else memory.base_before,
+        doubt_since=seen.doubt_since,
+        stopped=MappingProxyType(
+            {
+                direction: memory.stopped.get(direction, now)
+                for direction in plan.stopped
+            }
+        ),
+        last_start=moment.last_start,
+    )

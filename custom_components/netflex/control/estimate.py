@@ -1,0 +1,377 @@
+"""What the site is doing now: the meter and the devices brought to one picture.
+
+Everything at the connection point that no setpoint moves is the *base*: the meter
+less what the movable assets draw. Meter and devices are read at different times,
+so an asset's draw at the meter's moment is known only to lie within a hull; the
+base is held where it was as long as the hulls explain the meter. A device that
+answers late therefore moves nobody else, and what it does not explain moves the
+base at once.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from ..model.asset import ChargerState, Nature
+from ..model.connection import GridType, Line
+from ..model.reading import MeterReading, line_import_current
+from ..model.snapshot import Clock, SiteModel
+from .memory import NOTHING_KNOWN, Channels, Memory
+from .tuning import Tuning
+from .units import Unit
+
+_ALIKE = 0.95
+"""Share of a total power that line currents must make up to have its sign."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Picture:
+    """The present flows, in W (channel 0) and A (channels 1 to 3).
+
+    `base` is what is believed. `import_base` and `injection_base` are what limits
+    of either direction count with: the same while the meter is fresh, the careful
+    side of it otherwise. None is unknown.
+    """
+
+    measured: Channels
+    base: Channels
+    import_base: Channels
+    injection_base: Channels
+    steady_base: Channels
+    """The least base of two readings: no single sample sheds a load."""
+    fresh: bool
+    """The site meter is within its time-out."""
+    safe: bool
+    """It is silent for so long that chargers go to their safe current."""
+    new: bool
+    """This reading was not seen before."""
+    doubt_since: float | None
+    resolution: float
+    """A that a coarse meter may hide."""
+
+
+_COARSE = 0.5
+"""A: a meter that prints in steps this wide hides up to a whole step."""
+
+
+def channels(reading: MeterReading, site: SiteModel) -> Channels:
+    """Return what a reading says, import positive; what it does not say is None."""
+    grid = site.connection.grid_type
+    currents = line_import_current(reading)
+    power = reading.power
+    if power is None and grid is not GridType.DELTA:
+        power = reading.line_power.total()
+    lines: list[float | None] = []
+    for line in Line:
+        value = currents[line]
+        line_power = reading.line_power[line]
+        if value is None and line_power is not None and grid is not GridType.DELTA:
+            value = line_power / 230.0
+        if value is None and grid is GridType.SINGLE_PHASE and power is not None:
+            value = power / 230.0
+        lines.append(value if line in site.connection.lines else None)
+    if _injects_on_all_lines(reading, power, lines, grid):
+        lines = [None if value is None else -abs(value) for value in lines]
+    return (power, lines[0], lines[1], lines[2])
+
+
+def _injects_on_all_lines(
+    reading: MeterReading,
+    power: float | None,
+    lines: list[float | None],
+    grid: GridType,
+) -> bool:
+    """Return whether unsigned currents can only all be injection.
+
+    The sum of powers equals the sum of magnitudes only where all have one sign.
+    """
+    if power is None or power >= 0 or reading.signed_currents:
+        return False
+    if reading.line_power.total() is not None and grid is GridType.STAR:
+        return False
+    present = [abs(value) for value in lines if value is not None]
+    if grid is GridType.DELTA:
+        largest = 230.0 * 3**0.5 * (sum(present) / max(1, len(present)))
+    else:
+        largest = 230.0 * sum(present)
+    return largest > 0 and -power >= _ALIKE * largest
+
+
+def assumed_draw(unit: Unit) -> float:
+    """Return the W that an asset draws, or is taken to draw where it is silent."""
+    state, asset, past = unit.state, unit.asset, unit.past
+    if state is not None and state.power is not None:
+        return state.power
+    if asset.nature is Nature.CHARGER:
+        total = None if state is None else state.currents.total()
+        if total is not None:
+            return total / max(1, len(unit.lines)) * unit.watts
+        return (past.value or 0.0) * unit.watts if unit.plugged else 0.0
+    if asset.nature is Nature.LOAD:
+        on = past.value if state is None or state.enabled is None else state.enabled
+        return asset.rated_consumption if on else 0.0
+    if asset.nature is Nature.INVERTER:
+        return -_ceiling(unit)
+    return past.value or 0.0
+
+
+def _ceiling(unit: Unit) -> float:
+    """Return the most that an inverter may produce under its newest setpoint."""
+    rated = unit.asset.rated_production
+    return rated if unit.past.value is None else min(rated, unit.past.value)
+
+
+def _in_transition(unit: Unit, now: float, tuning: Tuning) -> bool:
+    changed = unit.past.changed
+    return changed is not None and now - changed < tuning.settle
+
+
+def _set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
+    """Set what a unit may have drawn when the meter was read."""
+    draw = unit.measured
+    low = high = draw
+    past, asset = unit.past, unit.asset
+    told = past.value
+    if _in_transition(unit, now, tuning):
+        reach = [draw if past.drawn is None else past.drawn]
+        if asset.nature is Nature.CHARGER:
+            wanted = (told or 0.0) * unit.watts
+            # A car follows downward for certain, upward only if it wants to.
+            if wanted < draw or unit.plugged:
+                reach.append(wanted)
+        elif asset.nature is Nature.INVERTER:
+            reach.append(-_ceiling(unit))
+        elif asset.nature is Nature.LOAD:
+            reach.append(asset.rated_consumption if told else 0.0)
+        elif told is not None:
+            reach.append(told)
+        low, high = min(low, *reach), max(high, *reach)
+    unit.hull = (low, high)
+    at = None if unit.state is None else unit.state.at
+    if at is None or at >= received:
+        unit.wide = unit.hull
+        return
+    if asset.nature is Nature.CHARGER and _can_charge(unit):
+        ceiling = unit.high if told is None else told * unit.watts
+        low, high = min(low, 0.0), max(high, ceiling)
+    elif asset.nature is Nature.INVERTER:
+        low, high = min(low, -_ceiling(unit)), max(high, 0.0)
+    elif asset.nature is Nature.LOAD and draw > 0:
+        low, high = min(low, 0.0), max(high, asset.rated_consumption)
+    unit.wide = (low, high)
+
+
+def _can_charge(unit: Unit) -> bool:
+    return unit.state is None or unit.state.charger_state is not ChargerState.FAULT
+
+
+def _line_currents(unit: Unit) -> list[float]:
+    """Return the present A per channel 1..3 (index 0 is unused), load positive."""
+    result = [0.0, 0.0, 0.0, 0.0]
+    state = unit.state
+    if state is not None:
+        sign = -1.0 if unit.measured < 0 else 1.0
+        seen = False
+        for channel, line in enumerate(Line, start=1):
+            if (value := state.currents[line]) is not None:
+                result[channel] = sign * abs(value)
+                seen = True
+        if seen:
+            return result
+    # Flows are booked on the lines in use only: what else is measured is noise.
+    share = unit.measured / unit.watts
+    for channel in unit.lines:
+        result[channel] = share
+    return result
+
+
+def _explained(
+    known: Channels, measured: Channels, low: list[float], high: list[float]
+) -> Channels:
+    """Return the base nearest to the known one that the hulls allow."""
+    result: list[float | None] = []
+    for channel in range(4):
+        total = measured[channel]
+        if total is None:
+            result.append(None)
+            continue
+        least, most = total - high[channel], total - low[channel]
+        before = known[channel]
+        if before is None:
+            before = (least + most) / 2 if least > -inf else most
+        result.append(min(max(before, least), most))
+    return (result[0], result[1], result[2], result[3])
+
+
+def _minus(measured: Channels, draws: list[float]) -> Channels:
+    first, second, third, fourth = (
+        None if total is None else total - draws[channel]
+        for channel, total in enumerate(measured)
+    )
+    return (first, second, third, fourth)
+
+
+def _alike(one: Channels, other: Channels) -> bool:
+    return all(
+        first is None or second is None or abs(first - second) < 1e-6
+        for first, second in zip(one, other, strict=True)
+    )
+
+
+def picture(
+    site: SiteModel,
+    reading: MeterReading | None,
+    units: list[Unit],
+    memory: Memory,
+    clock: Clock,
+    tuning: Tuning,
+) -> Picture:
+    """Return the present flows and set each unit's present draw."""
+    now = clock.monotonic
+    for unit in units:
+        unit.measured = assumed_draw(unit) if unit.movable else 0.0
+        unit.draw = unit.measured
+        unit.currents = _line_currents(unit)
+    started = now if memory.started is None else memory.started
+    silent = now - (started if reading is None else reading.received)
+    fresh = reading is not None and silent <= site.meter_timeout
+    safe = not fresh and (
+        silent > site.meter_timeout + site.safe_delay
+        or (reading is None and memory.base == NOTHING_KNOWN)
+    )
+    if reading is None:
+        return _without_meter(NOTHING_KNOWN, memory.base, safe=safe)
+    measured = channels(reading, site)
+    if not fresh:
+        return _without_meter(measured, memory.base, safe=safe)
+    base, doubt_since = _base(measured, reading, units, memory, now, tuning)
+    new = memory.received != reading.received
+    before = memory.base if new else memory.base_before
+    steady = tuple(
+        value if value is None or old is None else min(value, old)
+        for value, old in zip(base, before, strict=True)
+    )
+    return Picture(
+        measured=measured,
+        base=base,
+        import_base=base,
+        injection_base=base,
+        steady_base=(steady[0], steady[1], steady[2], steady[3]),
+        fresh=True,
+        safe=False,
+        new=new,
+        doubt_since=doubt_since,
+        resolution=(
+            reading.current_resolution if reading.current_resolution >= _COARSE else 0.0
+        ),
+    )
+
+
+def _without_meter(measured: Channels, base: Channels, *, safe: bool) -> Picture:
+    """Return the picture on old data.
+
+    Import counts the last known base, but never a base that produces; injection
+    counts no consumption that is not measured by the asset itself.
+    """
+    careful = [None if value is None else max(value, 0.0) for value in base]
+    none = [None if value is None else min(value, 0.0) for value in base]
+    import_base = (careful[0], careful[1], careful[2], careful[3])
+    injection_base = (none[0] or 0.0, none[1], none[2], none[3])
+    return Picture(
+        measured=measured,
+        base=base,
+        import_base=import_base if safe else base,
+        injection_base=injection_base if safe else base,
+        steady_base=import_base if safe else base,
+        fresh=False,
+        safe=safe,
+        new=False,
+        doubt_since=None,
+        resolution=0.0,
+    )
+
+
+def _base(
+    measured: Channels,
+    reading: MeterReading,
+    units: list[Unit],
+    memory: Memory,
+    now: float,
+    tuning: Tuning,
+) -> tuple[Channels, float | None]:
+    """Return the base and since when it is in doubt; set the units' draws."""
+    before_low, before_high = [0.0] * 4, [0.0] * 4
+    hull_low, hull_high = [0.0] * 4, [0.0] * 4
+    wide_low, wide_high = [0.0] * 4, [0.0] * 4
+    draws = [0.0] * 4
+    confirm = memory.received is not None and memory.received != reading.received
+    for unit in units:
+        if not unit.movable:
+            continue
+        _set_hulls(unit, reading.received, now, tuning)
+        lines = unit.currents
+        past = unit.past.drawn
+        answered = (
+            unit.state is not None
+            and unit.state.at is not None
+            and memory.received is not None
+            and unit.state.at >= memory.received
+        )
+        if past is None:
+            old = unit.hull
+        elif answered:
+            old = (min(past, unit.measured), max(past, unit.measured))
+        else:
+            old = unit.wide
+        for channel in (0, *unit.lines):
+            scale = 1.0 if channel == 0 else 1.0 / unit.watts
+            present = unit.measured if channel == 0 else lines[channel]
+            offset = present - unit.measured * scale
+            draws[channel] += present
+            before_low[channel] += old[0] * scale + offset
+            before_high[channel] += old[1] * scale + offset
+            hull_low[channel] += unit.hull[0] * scale + offset
+            hull_high[channel] += unit.hull[1] * scale + offset
+            wide_low[channel] += unit.wide[0] * scale + offset
+            wide_high[channel] += unit.wide[1] * scale + offset
+    known = memory.base
+    if known == NOTHING_KNOWN:
+        known = _minus(measured, draws)
+    elif confirm:
+        known = _explained(known, memory.measured, before_low, before_high)
+    exact = _explained(known, measured, hull_low, hull_high)
+    lenient = _explained(known, measured, wide_low, wide_high)
+    if _alike(exact, lenient):
+        base, doubt_since = exact, None
+    else:
+        doubt_since = now if memory.doubt_since is None else memory.doubt_since
+        doubted = now - doubt_since < tuning.doubt
+        base = lenient if doubted else exact
+    _spread(units, measured[0], base[0], draws[0])
+    return base, doubt_since
+
+
+def _spread(
+    units: list[Unit], total: float | None, base: float | None, drawn: float
+) -> None:
+    """Lay what the base does not explain at the door of those that may have moved."""
+    if total is None or base is None:
+        return
+    rest = total - base - drawn
+    if abs(rest) < 1e-6:
+        return
+    upward = rest > 0
+    rooms = [
+        (
+            unit,
+            (unit.wide[1] - unit.measured)
+            if upward
+            else (unit.measured - unit.wide[0]),
+        )
+        for unit in units
+        if unit.movable
+    ]
+    room = sum(share for _, share in rooms)
+    if room <= 0:
+        return
+    for unit, share in rooms:
+        unit.draw += rest * share / room

@@ -1,0 +1,247 @@
+"""Causes in words: a stable key, and a sentence with its figures for a user."""
+
+from datetime import timedelta
+from functools import lru_cache
+
+from ..model.asset import Direction
+from ..model.connection import Line
+from ..model.orders import OrderName
+from ..model.plan import Cause, Source
+
+
+def power(value: float) -> str:
+    """Return a power in W as a user reads it."""
+    if abs(value) >= 1000:
+        return f"{value / 1000:.2f} kW"
+    return f"{value:.0f} W"
+
+
+def current(value: float) -> str:
+    """Return a current in A as a user reads it."""
+    return f"{value:.1f} A"
+
+
+def period(seconds: float) -> str:
+    """Return a time span as a user reads it."""
+    if seconds < 100:
+        return f"{max(0.0, seconds):.0f} s"
+    return f"{timedelta(seconds=round(seconds))}"
+
+
+_STOPS = {
+    Direction.PRODUCTION: "production",
+    Direction.CONSUMPTION: "consumption",
+}
+
+
+@lru_cache(maxsize=64)
+def emergency_stop(direction: Direction) -> Cause:
+    """Return the cause of the operator's emergency stop."""
+    return Cause(
+        source=Source.EMERGENCY_STOP,
+        key=f"emergency_stop_{direction}",
+        text=f"Emergency stop of {_STOPS[direction]} by the grid operator",
+    )
+
+
+@lru_cache(maxsize=64)
+def local_stop(direction: Direction, holder: str) -> Cause:
+    """Return the cause of a stop that something on the site holds."""
+    return Cause(
+        source=Source.LOCAL_STOP,
+        key=f"local_stop_{direction}",
+        text=f"Local stop of {_STOPS[direction]} by {holder}",
+    )
+
+
+@lru_cache(maxsize=64)
+def release(direction: Direction) -> Cause:
+    """Return the cause of waiting for one's turn after an emergency stop."""
+    return Cause(
+        source=Source.EMERGENCY_STOP,
+        key=f"release_{direction}",
+        text=f"Waits for its turn after the emergency stop of {_STOPS[direction]}",
+    )
+
+
+@lru_cache(maxsize=64)
+def fuse(line: Line, value: float) -> Cause:
+    """Return the cause of the main fuse on one line."""
+    return Cause(
+        source=Source.FUSE,
+        key="main_fuse",
+        text=f"Main fuse {current(value)} on {line}",
+    )
+
+
+@lru_cache(maxsize=64)
+def fuse_threshold(line: Line, value: float) -> Cause:
+    """Return the cause of the smart meter's own supervision of one line."""
+    return Cause(
+        source=Source.METER_THRESHOLD,
+        key="meter_fuse_threshold",
+        text=f"The meter disconnects above {current(value)} on {line}",
+    )
+
+
+@lru_cache(maxsize=64)
+def power_threshold(value: float) -> Cause:
+    """Return the cause of the smart meter's own limiter."""
+    return Cause(
+        source=Source.METER_THRESHOLD,
+        key="meter_power_threshold",
+        text=f"The meter disconnects above {power(value)}",
+    )
+
+
+@lru_cache(maxsize=64)
+def safe_state(what: str) -> Cause:
+    """Return the cause of acting without a measurement."""
+    return Cause(
+        source=Source.SAFE_STATE,
+        key="meter_stale",
+        text=f"The site meter is silent: {what}",
+    )
+
+
+_ORDERS = {
+    OrderName.MAXSETP: "consumption at the connection point",
+    OrderName.MINSETP: "injection at the connection point",
+    OrderName.MAXSETAP: "production of the assets",
+    OrderName.MINSETAP: "consumption of the assets",
+}
+
+
+@lru_cache(maxsize=256)
+def grid_order(name: OrderName, percent: float, base: float, what: str) -> Cause:
+    """Return the cause of one of the four power limits of the grid operator.
+
+    `base` is the denominator in W, `what` says where it comes from.
+    """
+    return Cause(
+        source=Source.GRID_OPERATOR,
+        key=name.value,
+        text=(
+            f"Grid operator limits {_ORDERS[name]} to {percent:g} % of"
+            f" {power(base)} ({what}): {power(base * percent / 100)}"
+        ),
+    )
+
+
+@lru_cache(maxsize=256)
+def device_power(what: str, value: float) -> Cause:
+    """Return the cause of what a device says that it can do now."""
+    return Cause(
+        source=Source.DEVICE,
+        key="device_limit",
+        text=f"The device itself {what} {power(value)} at most",
+    )
+
+
+@lru_cache(maxsize=256)
+def device_current(value: float) -> Cause:
+    """Return the cause of a charger at the most that its installation allows."""
+    return Cause(
+        source=Source.DEVICE,
+        key="installation_limit",
+        text=f"The charger is installed for {current(value)}",
+    )
+
+
+@lru_cache(maxsize=8)
+def silent_device() -> Cause:
+    """Return the cause of counting a device that does not answer."""
+    return Cause(
+        source=Source.DEVICE,
+        key="device_silent",
+        text="The device does not answer: it is not raised",
+    )
+
+
+@lru_cache(maxsize=64)
+def reserve(charge: float | None, floor: float) -> Cause:
+    """Return the cause of a battery that is not discharged any further."""
+    at = "unknown" if charge is None else f"at {charge:.0f} %"
+    return Cause(
+        source=Source.STATE_OF_ENERGY,
+        key="battery_reserve",
+        text=f"The battery is {at} and keeps a reserve of {floor:.0f} %",
+    )
+
+
+@lru_cache(maxsize=8)
+def full() -> Cause:
+    """Return the cause of a battery that takes no more."""
+    return Cause(
+        source=Source.STATE_OF_ENERGY, key="battery_full", text="The battery is full"
+    )
+
+
+@lru_cache(maxsize=256)
+def user_current(value: float) -> Cause:
+    """Return the cause of a user's limit on a charger."""
+    return Cause(
+        source=Source.USER, key="user_limit", text=f"Your limit is {current(value)}"
+    )
+
+
+@lru_cache(maxsize=256)
+def user_power(value: float) -> Cause:
+    """Return the cause of a user's limit in W."""
+    return Cause(
+        source=Source.USER, key="user_limit", text=f"Your limit is {power(value)}"
+    )
+
+
+@lru_cache(maxsize=256)
+def user_target(value: float) -> Cause:
+    """Return the cause of a user's target for a battery."""
+    return Cause(
+        source=Source.USER, key="user_target", text=f"Your target is {power(value)}"
+    )
+
+
+@lru_cache(maxsize=8)
+def user_switch() -> Cause:
+    """Return the cause of a load that the user wants off."""
+    return Cause(source=Source.USER, key="user_switch", text="You switched it off")
+
+
+@lru_cache(maxsize=8)
+def self_consumption() -> Cause:
+    """Return the cause of a battery that follows the site."""
+    return Cause(
+        source=Source.SELF_CONSUMPTION,
+        key="self_consumption",
+        text="Keeps the connection point at zero",
+    )
+
+
+@lru_cache(maxsize=64)
+def below_minimum(value: float) -> Cause:
+    """Return the cause of a pause because too little is left for a minimum."""
+    return Cause(
+        source=Source.DEVICE,
+        key="below_minimum",
+        text=f"Less than the minimum of {current(value)} is left, so it pauses",
+    )
+
+
+@lru_cache(maxsize=8)
+def lent() -> Cause:
+    """Return the cause of a share that a car leaves to others."""
+    return Cause(
+        source=Source.DEVICE,
+        key="share_lent",
+        text="The car draws less than its share; others use the rest",
+    )
+
+
+@lru_cache(maxsize=8)
+def rising(source: Source) -> Cause:
+    """Return the cause of a setpoint that is on its way to a looser limit."""
+    return Cause(
+        source=source,
+        key="rising",
+        text="Rises slowly after a tighter limit",
+    )

@@ -1,0 +1,294 @@
+"""Limits: collected from every source, intersected, never added.
+
+An absent limit is the absence of a `Limit`; zero is a value. Percentages count on
+the denominators that the safety rules name.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..model.asset import Direction
+from ..model.connection import ConnectionPoint
+from ..model.orders import Order, OrderName, Stops
+from ..model.plan import ALL_ASSETS, SITE, Limit, Quantity, Scope, ScopeKind, Source
+from ..model.snapshot import Sharing, SiteModel, Snapshot
+from . import explain
+from .stops import acts_in
+
+_DIRECTION_QUANTITY = {
+    Direction.PRODUCTION: Quantity.PRODUCTION,
+    Direction.CONSUMPTION: Quantity.CONSUMPTION,
+}
+
+_SITE_ORDERS = {
+    OrderName.MAXSETP: (Quantity.IMPORT, Direction.CONSUMPTION),
+    OrderName.MINSETP: (Quantity.INJECTION, Direction.PRODUCTION),
+}
+
+_ASSET_ORDERS = {
+    OrderName.MAXSETAP: Direction.PRODUCTION,
+    OrderName.MINSETAP: Direction.CONSUMPTION,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denominator:
+    """What 100 % is, in W, and where the figure comes from."""
+
+    power: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A limit on the sum of some assets in one direction."""
+
+    limit: Limit
+    direction: Direction
+    members: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """All limits of one moment.
+
+    `all` has every limit of every source, `effective` the tightest of each scope
+    and quantity. `budgets` are those on sums of assets.
+    """
+
+    all: tuple[Limit, ...]
+    effective: dict[tuple[Scope, Quantity], Limit]
+    budgets: tuple[Budget, ...]
+
+    def of_site(self, quantity: Quantity) -> Limit | None:
+        """Return the tightest limit of a quantity at the connection point."""
+        return self.effective.get((SITE, quantity))
+
+    def of_line(self, line: str) -> Limit | None:
+        """Return the tightest limit of the current on a line."""
+        return self.effective.get(
+            (Scope(kind=ScopeKind.LINE, id=line), Quantity.CURRENT)
+        )
+
+    def ordered(self) -> tuple[Limit, ...]:
+        """Return the effective limits, the most important source first."""
+        return tuple(
+            sorted(
+                self.effective.values(),
+                key=lambda limit: (
+                    limit.source,
+                    limit.scope.kind,
+                    limit.scope.id or "",
+                    limit.quantity,
+                ),
+            )
+        )
+
+
+def installed(
+    site: SiteModel, direction: Direction, members: Iterable[str] | None = None
+) -> float:
+    """Return the installed AC power in W of a direction, of all assets or some."""
+    ids = site.assets if members is None else members
+    return sum(
+        site.assets[asset_id].rated_production
+        if direction is Direction.PRODUCTION
+        else site.assets[asset_id].rated_consumption
+        for asset_id in ids
+    )
+
+
+def contract(site: SiteModel, direction: Direction) -> Denominator:
+    """Return what 100 % is at the connection point.
+
+    Where the contract is not known it is the smaller of fuse and nameplate.
+    """
+    point: ConnectionPoint = site.connection
+    value = (
+        point.contract_injection
+        if direction is Direction.PRODUCTION
+        else point.contract_consumption
+    )
+    if value is not None and value > 0:
+        return Denominator(power=value, what="contract")
+    nameplate = installed(site, direction)
+    if 0 < nameplate < point.fuse_power:
+        return Denominator(power=nameplate, what="nameplate; the contract is missing")
+    return Denominator(power=point.fuse_power, what="fuse; the contract is missing")
+
+
+def tightest(limits: Iterable[Limit]) -> dict[tuple[Scope, Quantity], Limit]:
+    """Return the tightest limit of each scope and quantity.
+
+    Of two equal values the more important source stands.
+    """
+    best: dict[tuple[Scope, Quantity], Limit] = {}
+    for limit in limits:
+        key = (limit.scope, limit.quantity)
+        known = best.get(key)
+        if known is None or (limit.value, limit.source) < (known.value, known.source):
+            best[key] = limit
+    return best
+
+
+def collect(site: SiteModel, snapshot: Snapshot) -> Limits:
+    """Return all limits on the connection point, its lines and sums of assets."""
+    budgets = tuple(_budgets(site, snapshot))
+    limits = (
+        *(budget.limit for budget in budgets),
+        *_line_limits(site, snapshot),
+        *_site_limits(site, snapshot),
+    )
+    return Limits(all=limits, effective=tightest(limits), budgets=budgets)
+
+
+def stop_limits(snapshot: Snapshot) -> Iterator[Limit]:
+    """Yield each stop in force as a limit of zero on all assets of its direction."""
+    stops = Stops(orders=snapshot.orders, local=snapshot.local_stops)
+    for direction in Direction:
+        quantity = _DIRECTION_QUANTITY[direction]
+        if stops.orders.stopped(direction):
+            order = snapshot.orders.get(
+                OrderName.EMERGENCY_STOP_PRODUCTION
+                if direction is Direction.PRODUCTION
+                else OrderName.EMERGENCY_STOP_CONSUMPTION
+            )
+            cause = explain.emergency_stop(direction)
+            yield Limit(
+                scope=ALL_ASSETS,
+                quantity=quantity,
+                value=0.0,
+                source=cause.source,
+                cause=cause,
+                since=None if order is None else order.at,
+            )
+        holder = (
+            stops.local.production
+            if direction is Direction.PRODUCTION
+            else stops.local.consumption
+        )
+        if holder is not None:
+            cause = explain.local_stop(direction, holder)
+            yield Limit(
+                scope=ALL_ASSETS,
+                quantity=quantity,
+                value=0.0,
+                source=cause.source,
+                cause=cause,
+            )
+
+
+def _budgets(site: SiteModel, snapshot: Snapshot) -> Iterator[Budget]:
+    """Yield the limits on all assets, by the sharing that the site chose."""
+    for limit in stop_limits(snapshot):
+        direction = (
+            Direction.PRODUCTION
+            if limit.quantity is Quantity.PRODUCTION
+            else Direction.CONSUMPTION
+        )
+        yield Budget(
+            limit=limit,
+            direction=direction,
+            members=_members(site, direction),
+        )
+    for name, direction in _ASSET_ORDERS.items():
+        if (order := _power_order(snapshot, name)) is None:
+            continue
+        for scope, members in _groups(site, direction):
+            base = installed(site, direction, members)
+            yield Budget(
+                limit=Limit(
+                    scope=scope,
+                    quantity=_DIRECTION_QUANTITY[direction],
+                    value=base * order.value / 100,
+                    source=Source.GRID_OPERATOR,
+                    cause=explain.grid_order(name, order.value, base, "installed"),
+                    since=order.at,
+                ),
+                direction=direction,
+                members=members,
+            )
+
+
+def _members(site: SiteModel, direction: Direction) -> frozenset[str]:
+    return frozenset(
+        asset_id for asset_id, asset in site.assets.items() if acts_in(asset, direction)
+    )
+
+
+def _groups(
+    site: SiteModel, direction: Direction
+) -> Iterator[tuple[Scope, frozenset[str]]]:
+    """Yield what shares one limit on assets."""
+    members = _members(site, direction)
+    if not members:
+        return
+    if site.sharing is Sharing.TOTAL:
+        yield ALL_ASSETS, members
+    elif site.sharing is Sharing.ASSET:
+        for asset_id in sorted(members):
+            yield Scope(kind=ScopeKind.ASSET, id=asset_id), frozenset({asset_id})
+    else:
+        for category in sorted({site.assets[member].category for member in members}):
+            yield (
+                Scope(kind=ScopeKind.ASSETS, id=category),
+                frozenset(
+                    member
+                    for member in members
+                    if site.assets[member].category is category
+                ),
+            )
+
+
+def _line_limits(site: SiteModel, snapshot: Snapshot) -> Iterator[Limit]:
+    threshold = None if snapshot.reading is None else snapshot.reading.fuse_threshold
+    main_fuse = site.connection.main_fuse
+    for line in site.connection.lines:
+        scope = Scope(kind=ScopeKind.LINE, id=line)
+        cause = explain.fuse(line, main_fuse)
+        yield Limit(
+            scope=scope,
+            quantity=Quantity.CURRENT,
+            value=main_fuse,
+            source=cause.source,
+            cause=cause,
+        )
+        if threshold is not None:
+            cause = explain.fuse_threshold(line, threshold)
+            yield Limit(
+                scope=scope,
+                quantity=Quantity.CURRENT,
+                value=threshold,
+                source=cause.source,
+                cause=cause,
+            )
+
+
+def _site_limits(site: SiteModel, snapshot: Snapshot) -> Iterator[Limit]:
+    reading = snapshot.reading
+    if reading is not None and reading.power_threshold is not None:
+        cause = explain.power_threshold(reading.power_threshold)
+        yield Limit(
+            scope=SITE,
+            quantity=Quantity.IMPORT,
+            value=reading.power_threshold,
+            source=cause.source,
+            cause=cause,
+        )
+    for name, (quantity, direction) in _SITE_ORDERS.items():
+        if (order := _power_order(snapshot, name)) is None:
+            continue
+        base = contract(site, direction)
+        yield Limit(
+            scope=SITE,
+            quantity=quantity,
+            value=base.power * order.value / 100,
+            source=Source.GRID_OPERATOR,
+            cause=explain.grid_order(name, order.value, base.power, base.what),
+            since=order.at,
+        )
+
+
+def _power_order(snapshot: Snapshot, name: OrderName) -> Order[float] | None:
+    order: Order[float] | None = getattr(snapshot.orders, name.value)
+    return order

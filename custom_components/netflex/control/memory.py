@@ -1,0 +1,145 @@
+"""What one decision hands to the next: an immutable value.
+
+`survives` in a field's metadata says that it is kept over a restart. Everything
+else starts conservatively: setpoints are read back from the devices, timers start
+anew, and nothing is raised before they have run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Final
+
+from ..model.asset import Direction
+from ..model.connection import Line
+from ..model.plan import Cause
+
+VERSION: Final = 1
+
+type Channels = tuple[float | None, float | None, float | None, float | None]
+"""W in total and A on L1, L2, L3; None where it is not measured."""
+
+NOTHING_KNOWN: Final[Channels] = (None, None, None, None)
+
+
+class UnknownVersionError(ValueError):
+    """A stored memory has a version that this program does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetMemory:
+    """What is remembered of one asset. Times are monotonic s."""
+
+    told: bool = False
+    """Whether `value` was decided; otherwise it was read back from the device."""
+    value: float | None = None
+    """Newest setpoint, in the unit of its kind."""
+    before: float | None = None
+    """Setpoint before the newest change."""
+    changed: float | None = None
+    """When `value` last changed."""
+    drawn: float | None = None
+    """W, at the newest reading of the site meter."""
+    candidate: float | None = None
+    """The least that a rising setpoint could have been since `candidate_since`."""
+    candidate_since: float | None = None
+    off_since: float | None = None
+    """When it was paused or shed."""
+    on_since: float | None = None
+    waiting_since: float | None = None
+    """Since when a charger wants its minimum in vain."""
+    appetite: float | None = None
+    """A that a car takes at most, where it left some unused; None: unknown."""
+    slack_since: float | None = None
+    """Since when a car leaves some of its limit unused."""
+    held: frozenset[Direction] = frozenset()
+    """Directions under an emergency stop, or waiting for their turn after one."""
+    held_until: float | None = None
+    """When its turn comes; None while the stop holds."""
+    low_charge: bool = False
+    """A battery at its reserve, until the charge is clearly above it."""
+    bound: tuple[Cause, ...] = ()
+    """What last bound it."""
+    lines: tuple[Line, ...] = field(default=(), metadata={"survives": True})
+    """Lines on which its car was last seen to draw."""
+
+
+NEW_ASSET: Final = AssetMemory()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is remembered of a site. Times are monotonic s."""
+
+    at: float | None = None
+    """Of the decision before."""
+    started: float | None = None
+    """Of the first decision."""
+    assets: Mapping[str, AssetMemory] = field(
+        default_factory=lambda: MappingProxyType({}), metadata={"survives": True}
+    )
+    received: float | None = None
+    """Of the newest reading that was used."""
+    measured: Channels = NOTHING_KNOWN
+    """What that reading said."""
+    base: Channels = NOTHING_KNOWN
+    """What everything else but the movable assets draws."""
+    base_before: Channels = NOTHING_KNOWN
+    """The same at the reading before."""
+    doubt_since: float | None = None
+    """Since when a change at the meter is laid at the door of assets."""
+    stopped: Mapping[Direction, float] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Since when a direction is under an emergency stop."""
+    last_start: float | None = None
+    """When a load last came back."""
+
+    def asset(self, asset_id: str) -> AssetMemory:
+        """Return what is remembered of one asset."""
+        return self.assets.get(asset_id, NEW_ASSET)
+
+
+EMPTY: Final = Memory()
+
+
+def survivors(kind: type[Memory | AssetMemory]) -> frozenset[str]:
+    """Return the names of the fields that are kept over a restart."""
+    return frozenset(
+        item.name for item in fields(kind) if item.metadata.get("survives", False)
+    )
+
+
+def to_dict(memory: Memory) -> dict[str, Any]:
+    """Return what is kept over a restart, ready for JSON."""
+    return {
+        "version": VERSION,
+        "assets": {
+            asset_id: {"lines": [line.value for line in past.lines]}
+            for asset_id, past in memory.assets.items()
+            if past.lines
+        },
+    }
+
+
+def from_dict(stored: Mapping[str, Any]) -> Memory:
+    """Return a memory that starts from what was kept.
+
+    Raises UnknownVersionError where another program wrote it, and ValueError
+    where it is damaged.
+    """
+    if (version := stored.get("version")) != VERSION:
+        raise UnknownVersionError(f"memory of version {version!r} is not known")
+    try:
+        return Memory(
+            assets=MappingProxyType(
+                {
+                    str(asset_id): AssetMemory(
+                        lines=tuple(Line(line) for line in kept["lines"])
+                    )
+                    for asset_id, kept in stored["assets"].items()
+                }
+            )
+        )
+    except (AttributeError, KeyError, TypeError) as err:
+        raise ValueError(f"damaged memory: {err!r}") from err

@@ -1,0 +1,229 @@
+"""Shaping: toward the tighter side at once, toward the looser side slowly.
+
+Each function takes what a decision leaves an asset and returns what it is told
+now. Every timer lives in the asset's memory.
+"""
+
+from dataclasses import dataclass, replace
+from math import floor
+
+from ..model.asset import ChargerState, Direction, Nature
+from ..model.plan import Cause, Source
+from . import explain
+from .memory import AssetMemory
+from .tuning import Tuning
+from .units import Unit
+from .wishes import charger_wish
+
+
+@dataclass(slots=True, kw_only=True)
+class Moment:
+    """What shaping knows besides one unit: time, freshness and the ramp."""
+
+    now: float
+    elapsed: float
+    """s since the decision before."""
+    fresh: bool
+    ramp: float | None
+    """W/s for each asset toward the looser side, None: its own default."""
+    tuning: Tuning
+    last_start: float | None
+    next_change: float | None = None
+
+    def due(self, at: float) -> None:
+        """Note a moment at which something will change."""
+        if at > self.now and (self.next_change is None or at < self.next_change):
+            self.next_change = at
+
+
+def shape_charger(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
+    """Set what a charger is told, in A."""
+    target = floor(unit.share * 10 + 1e-6) / 10
+    if target < unit.asset.minimum_current:
+        target = 0.0
+    before = past.value
+    now = moment.now
+    if before is None or target <= before:
+        unit.told = target
+        past = replace(past, candidate=None, candidate_since=None)
+    else:
+        past = _raise(unit, past, before, target, moment)
+    waiting = unit.plugged and charger_wish(unit) > 0 and unit.told == 0
+    since = past.waiting_since
+    past = replace(past, waiting_since=(since or now) if waiting else None)
+    return _switched(past, bool(before), bool(unit.told), now, first=before is None)
+
+
+def _switched(
+    past: AssetMemory, was_on: bool, is_on: bool, now: float, *, first: bool
+) -> AssetMemory:
+    """Note when an asset went on or off."""
+    if is_on and (first or not was_on):
+        return replace(past, on_since=now, off_since=None)
+    if not is_on and (first or was_on):
+        return replace(past, off_since=None if first else now, on_since=None)
+    return past
+
+
+def _raise(
+    unit: Unit, past: AssetMemory, before: float, target: float, moment: Moment
+) -> AssetMemory:
+    """Raise a charger to what was free all along, once that was long enough."""
+    tuning, now = moment.tuning, moment.now
+    unit.told = before
+    if not moment.fresh:
+        unit.causes = [explain.safe_state("nothing is raised")]
+        return replace(past, candidate=None, candidate_since=None)
+    least = target if past.candidate is None else min(past.candidate, target)
+    since = now if past.candidate_since is None else past.candidate_since
+    wish = charger_wish(unit)
+    if before == 0:
+        wanted = min(unit.asset.minimum_current + tuning.resume_margin, wish)
+        off = past.off_since
+        if _by_choice(past):
+            delay, wanted = 0.0, unit.asset.minimum_current
+        elif off is None:
+            delay, wanted = tuning.raise_delay, unit.asset.minimum_current
+        else:
+            delay = tuning.resume_delay
+            if now - off >= tuning.resume_patience:
+                wanted = unit.asset.minimum_current
+    else:
+        delay = tuning.raise_delay
+        wanted = min(before + tuning.raise_step, floor(wish * 10 + 1e-6) / 10)
+    if least < wanted - 1e-9:
+        # Not worth it yet: wait for more from now on.
+        unit.causes = [*unit.causes, explain.rising(_source(past))]
+        if target < wanted - 1e-9:
+            return replace(past, candidate=None, candidate_since=None)
+        return replace(past, candidate=target, candidate_since=now)
+    if now - since < delay:
+        moment.due(since + delay)
+        unit.causes = [explain.rising(_source(past))]
+        return replace(past, candidate=least, candidate_since=since)
+    unit.told = least
+    if moment.ramp is not None and before > 0:
+        passed = now - (past.changed if past.changed is not None else now)
+        allowed = before + moment.ramp * max(passed, delay) / unit.watts
+        unit.told = min(least, floor(allowed * 10) / 10)
+    if unit.told < target:
+        unit.causes = [explain.rising(_source(past))]
+    return replace(past, candidate=None, candidate_since=None)
+
+
+_CHOICES = frozenset(
+    {
+        "user_limit",
+        "user_switch",
+        "below_minimum",
+        f"release_{Direction.CONSUMPTION}",
+        f"release_{Direction.PRODUCTION}",
+    }
+)
+
+
+def _by_choice(past: AssetMemory) -> bool:
+    """Return whether only the user, or its turn after a stop, kept it off.
+
+    Then nothing has to prove that there is lasting room.
+    """
+    return bool(past.bound) and all(cause.key in _CHOICES for cause in past.bound)
+
+
+def _source(past: AssetMemory) -> Source:
+    """Return who bound an asset before it began to rise."""
+    return min((cause.source for cause in past.bound), default=Source.DEVICE)
+
+
+def shape_load(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
+    """Set whether a load is told on (1) or off (0)."""
+    now, tuning = moment.now, moment.tuning
+    before = past.value
+    if not unit.on or before is None or before > 0:
+        unit.told = 1.0 if unit.on else 0.0
+        past = replace(past, candidate_since=None)
+        past = _switched(past, bool(before), unit.on, now, first=before is None)
+        if past.on_since is not None and now - past.on_since >= tuning.settle:
+            past = replace(past, on_since=None)
+        return past
+    unit.told = 0.0
+    unit.causes = [*past.bound] or [explain.rising(Source.DEVICE)]
+    if not moment.fresh:
+        unit.causes = [explain.safe_state("nothing comes back")]
+        return replace(past, candidate_since=None)
+    since = now if past.candidate_since is None else past.candidate_since
+    past = replace(past, candidate_since=since)
+    due = since
+    if not _by_choice(past):
+        off = since if past.off_since is None else past.off_since
+        due = max(since + tuning.resume_delay, off + tuning.minimum_off)
+    if moment.last_start is not None:
+        due = max(due, moment.last_start + tuning.stagger)
+    if now < due:
+        moment.due(due)
+        return past
+    unit.told = 1.0
+    unit.causes = []
+    moment.last_start = now
+    return replace(past, candidate_since=None, on_since=now, off_since=None)
+
+
+def shape_inverter(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
+    """Set the W that an inverter is told to produce at most, None without a limit."""
+    rated = unit.asset.rated_production
+    target = float(floor(-unit.low + 1e-6))
+    free = target >= floor(rated)
+    before = past.value
+    unit.causes = [] if free else list(unit.low_causes)
+    if before is None or before >= rated:
+        unit.told = None if free else target
+        return past
+    if target <= before:
+        unit.told = target
+        return past
+    if not moment.fresh and not free:
+        unit.told = before
+        unit.causes = [explain.safe_state("nothing is raised")]
+        return past
+    rate = rated / moment.tuning.ramp_time if moment.ramp is None else moment.ramp
+    risen = before + rate * moment.elapsed
+    if risen >= rated and free:
+        unit.told = None
+        return past
+    unit.told = min(target, risen)
+    if unit.told < target:
+        unit.causes = [explain.rising(_source(past))]
+        moment.due(moment.now + (target - unit.told) / rate)
+    return past
+
+
+def safe_current(unit: Unit, cause: Cause) -> None:
+    """Bound a charger by its safe current."""
+    safe = unit.asset.safe_current
+    if unit.asset.nature is Nature.CHARGER:
+        unit.narrow_high(safe * unit.watts, cause)
+
+
+def remembered(
+    unit: Unit, past: AssetMemory, now: float, *, new_reading: bool
+) -> AssetMemory:
+    """Return the memory of an asset after it was told its new setpoint."""
+    changed = not past.told or unit.told != past.value
+    keep_lines = unit.asset.nature is Nature.CHARGER and unit.state is not None
+    lines = past.lines
+    if keep_lines:
+        lines = tuple(line for line in unit.asset.lines if int(line[1]) in unit.lines)
+        if unit.state is not None and unit.state.charger_state is ChargerState.IDLE:
+            lines = ()
+    return replace(
+        past,
+        told=True,
+        value=unit.told,
+        before=past.value if changed else past.before,
+        changed=now if changed and past.value is not None else past.changed,
+        drawn=unit.measured if new_reading and unit.movable else past.drawn,
+        held=unit.held,
+        held_until=unit.held_until,
+        bound=tuple(unit.causes) or past.bound,
+        lines=lines,
+    )

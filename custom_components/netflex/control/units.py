@@ -1,0 +1,358 @@
+"""The working view of one asset during one decision.
+
+A `Unit` lives for one call of `decide` only. Power is in W, load positive; `low`
+and `high` are what the asset may be told to do, after everything that concerns
+it alone: stops, nameplate, its own state, the state of charge, the user.
+"""
+
+from dataclasses import dataclass, field
+from math import floor, inf
+
+from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
+from ..model.connection import GridType, Line, power_of_current
+from ..model.plan import Cause, SetpointKind
+from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
+from . import explain
+from .limits import Limits
+from .memory import AssetMemory, Memory
+from .stops import takes_stop
+from .tuning import Tuning
+
+KINDS = {
+    Nature.CHARGER: SetpointKind.CURRENT,
+    Nature.BATTERY: SetpointKind.POWER,
+    Nature.INVERTER: SetpointKind.PRODUCTION,
+    Nature.LOAD: SetpointKind.SWITCH,
+}
+
+CHANNEL = {Line.L1: 1, Line.L2: 2, Line.L3: 3}
+
+_DRAWING = 1.0
+"""A from which a line of a car counts as used."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """One asset as this decision sees it."""
+
+    asset: Asset
+    state: AssetState | None
+    """None where the device does not answer or its answer is old."""
+    user: UserLimits
+    past: AssetMemory
+    lines: tuple[int, ...]
+    """Channels 1..3 of the lines that carry its current."""
+    watts: float
+    """W that 1 A on each of those lines is."""
+    movable: bool
+    """It takes setpoints and answers."""
+    low: float = 0.0
+    high: float = 0.0
+    low_causes: list[Cause] = field(default_factory=list)
+    high_causes: list[Cause] = field(default_factory=list)
+    emergency: bool = False
+    held: frozenset[Direction] = frozenset()
+    held_until: float | None = None
+    measured: float = 0.0
+    """W: what it said, or what it is taken to do where it says nothing."""
+    hull: tuple[float, float] = (0.0, 0.0)
+    """W: between what it may have been drawing when the meter was read."""
+    wide: tuple[float, float] = (0.0, 0.0)
+    """The same if it changed after its own newest answer."""
+    currents: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
+    """A on channels 1..3 that go with `measured`; channel 0 is unused."""
+    draw: float = 0.0
+    """W: the estimate of its present draw that fits the meter."""
+    told: float | None = None
+    """The new setpoint, in the unit of its kind."""
+    causes: list[Cause] = field(default_factory=list)
+    share: float = 0.0
+    """Chargers: A that this decision leaves it, before timers."""
+    on: bool = False
+    """Loads: whether this decision leaves it on, before timers."""
+
+    @property
+    def kind(self) -> SetpointKind:
+        """Return what its setpoint means."""
+        return KINDS[self.asset.nature]
+
+    @property
+    def plugged(self) -> bool:
+        """Whether a car may draw; unknown counts as plugged in."""
+        return self.state is None or self.state.charger_state not in {
+            ChargerState.IDLE,
+            ChargerState.FAULT,
+        }
+
+    def narrow_high(self, value: float, cause: Cause) -> None:
+        """Lower the upper bound; an equal bound is named too."""
+        if value < self.high - 1e-9:
+            self.high = value
+            self.high_causes = [cause]
+        elif value <= self.high + 1e-9 and cause not in self.high_causes:
+            self.high_causes.append(cause)
+
+    def narrow_low(self, value: float, cause: Cause) -> None:
+        """Raise the lower bound; an equal bound is named too."""
+        if value > self.low + 1e-9:
+            self.low = value
+            self.low_causes = [cause]
+        elif value >= self.low - 1e-9 and cause not in self.low_causes:
+            self.low_causes.append(cause)
+
+    def flow(self, channel: int, power: float) -> float:
+        """Return its flow in a channel (W or A) when it draws `power` W."""
+        if channel == 0:
+            return power
+        moved = (power - self.measured) / self.watts
+        return self.currents[channel] + moved
+
+    def amperes(self, value: float) -> float:
+        """Return the current per line in A of a power in W."""
+        return value / self.watts
+
+
+def power_per_ampere(grid_type: GridType, asset: Asset, lines: int) -> float:
+    """Return the W that 1 A on each of `lines` lines of an asset carries.
+
+    In a delta grid a single-phase asset loads two lines with the same current.
+    """
+    if grid_type is GridType.DELTA:
+        return power_of_current(1.0, grid_type, 1 if lines < 3 else asset.phases)
+    if grid_type is GridType.STAR:
+        return power_of_current(1.0, grid_type, 1) * lines
+    return power_of_current(1.0, grid_type, 1)
+
+
+def car_lines(
+    asset: Asset, state: AssetState | None, past: AssetMemory
+) -> tuple[Line, ...]:
+    """Return the lines on which a charger's car draws, all where it is unknown.
+
+    What was last seen is remembered while the car stays; a new car may use all.
+    """
+    if state is None:
+        return past.lines or asset.lines
+    if state.charger_state is ChargerState.IDLE:
+        return asset.lines
+    seen = tuple(
+        line for line in asset.lines if (state.currents[line] or 0.0) >= _DRAWING
+    )
+    largest = max((state.currents[line] or 0.0 for line in asset.lines), default=0.0)
+    # Close to the minimum current a starting three-phase car may not have closed
+    # all its contacts yet; well above it the picture is clear.
+    if seen and largest >= asset.minimum_current * 0.8:
+        return seen
+    return past.lines or asset.lines
+
+
+def build(
+    site: SiteModel,
+    snapshot: Snapshot,
+    memory: Memory,
+    clock: Clock,
+    tuning: Tuning,
+    limits: Limits,
+) -> list[Unit]:
+    """Return the units of all assets that act, the first served first."""
+    units = []
+    ranked = sorted(
+        (asset.priority, asset_id)
+        for asset_id, asset in site.assets.items()
+        if asset.nature in KINDS
+    )
+    stopped = {
+        budget.direction: budget.limit.cause
+        for budget in reversed(limits.budgets)
+        if budget.limit.cause.key.startswith(("emergency_stop", "local_stop"))
+    }
+    turn = 0
+    for _, asset_id in ranked:
+        asset = site.assets[asset_id]
+        state = snapshot.states.get(asset_id)
+        if state is not None and not _answers(state, clock, tuning):
+            state = None
+        past = memory.asset(asset_id)
+        lines = (
+            car_lines(asset, state, past)
+            if asset.nature is Nature.CHARGER
+            else asset.lines
+        )
+        unit = Unit(
+            asset=asset,
+            state=state,
+            user=snapshot.user.get(asset_id, UserLimits()),
+            past=past if past.told else _read_back(asset, state, past),
+            lines=tuple(CHANNEL[line] for line in lines),
+            watts=power_per_ampere(site.connection.grid_type, asset, len(lines)),
+            movable=asset.controllable and state is not None,
+        )
+        _bound_by_device(unit, tuning)
+        _bound_by_user(unit)
+        turn += _bound_by_stops(unit, stopped, clock.monotonic, turn, tuning)
+        units.append(unit)
+    return units
+
+
+def _answers(state: AssetState, clock: Clock, tuning: Tuning) -> bool:
+    return state.available and (
+        state.at is None or clock.monotonic - state.at <= tuning.asset_timeout
+    )
+
+
+def _read_back(
+    asset: Asset, state: AssetState | None, past: AssetMemory
+) -> AssetMemory:
+    """Return the memory of an asset that was never told anything.
+
+    After a start the device knows better than we do what it was told last.
+    """
+    value: float | None = None
+    if state is not None:
+        if asset.nature is Nature.CHARGER:
+            value = state.current_limit
+        elif asset.nature is Nature.LOAD and state.enabled is not None:
+            value = float(state.enabled)
+        elif asset.nature is Nature.INVERTER and state.power_limit is not None:
+            limited = abs(state.power_limit) < asset.rated_production * 0.999
+            value = abs(state.power_limit) if limited else None
+        elif asset.nature is Nature.BATTERY:
+            value = state.power_limit
+    return AssetMemory(value=value, lines=past.lines)
+
+
+def _bound_by_device(unit: Unit, tuning: Tuning) -> None:
+    """Set the bounds that nameplate, state and state of charge leave."""
+    asset, state = unit.asset, unit.state
+    unit.low = -asset.rated_production
+    unit.high = asset.rated_consumption
+    if asset.nature is Nature.CHARGER:
+        ceiling = charger_ceiling(unit)
+        unit.high = ceiling * unit.watts
+        unit.high_causes = [explain.device_current(ceiling)]
+        # A charger's setpoint bounds what it draws; it never asks it to feed in.
+        unit.low = 0.0
+    elif asset.nature is Nature.INVERTER:
+        unit.high = 0.0
+    elif asset.nature is Nature.LOAD:
+        unit.low = 0.0
+    elif asset.nature is Nature.BATTERY and state is not None:
+        if state.max_charge_power is not None:
+            unit.narrow_high(
+                max(0.0, state.max_charge_power),
+                explain.device_power("charges", round(state.max_charge_power)),
+            )
+        if state.max_discharge_power is not None:
+            unit.narrow_low(
+                -max(0.0, state.max_discharge_power),
+                explain.device_power("discharges", round(state.max_discharge_power)),
+            )
+        charge = state.state_of_charge
+        if charge is not None and charge >= 100:
+            unit.narrow_high(0.0, explain.full())
+        if at_reserve(unit, tuning):
+            unit.narrow_low(
+                0.0,
+                explain.reserve(
+                    None if charge is None else floor(charge), asset.reserve
+                ),
+            )
+
+
+def at_reserve(unit: Unit, tuning: Tuning) -> bool:
+    """Return whether a battery may not be discharged for its state of charge.
+
+    Unknown is not empty: then the device's own limit decides, and where it has
+    none either, a reserve that cannot be watched is kept by not discharging.
+    """
+    state, asset = unit.state, unit.asset
+    if state is None:
+        return True
+    if state.state_of_charge is None:
+        return state.max_discharge_power is None and asset.reserve > 0
+    band = tuning.reserve_band if unit.past.low_charge else 0.0
+    floor_charge = min(100.0, asset.reserve + band)
+    return state.state_of_charge <= floor_charge
+
+
+def charger_ceiling(unit: Unit) -> float:
+    """Return the most that a charger is installed for, in A per line."""
+    asset = unit.asset
+    nameplate = inf
+    if asset.rated_consumption > 0:
+        # The nameplate holds for all its phases, whatever the car uses of them.
+        share = unit.watts / max(1, len(unit.lines)) * len(asset.lines)
+        nameplate = asset.rated_consumption / share
+    ceiling = min(
+        nameplate, inf if asset.maximum_current is None else asset.maximum_current
+    )
+    return asset.minimum_current if ceiling == inf else floor(ceiling * 10 + 1e-6) / 10
+
+
+def _bound_by_user(unit: Unit) -> None:
+    user = unit.user
+    if user.current is not None and unit.asset.nature is Nature.CHARGER:
+        unit.narrow_high(
+            max(0.0, user.current) * unit.watts, explain.user_current(user.current)
+        )
+    if user.power is not None:
+        power = max(0.0, user.power)
+        if unit.asset.nature is not Nature.INVERTER:
+            unit.narrow_high(power, explain.user_power(power))
+        if unit.asset.nature in {Nature.INVERTER, Nature.BATTERY}:
+            unit.narrow_low(-power, explain.user_power(power))
+
+
+def _bound_by_stops(
+    unit: Unit,
+    stopped: dict[Direction, Cause],
+    now: float,
+    turn: int,
+    tuning: Tuning,
+) -> int:
+    """Apply the stops and what follows them; return the turns that it takes.
+
+    After a stop each asset waits for a turn of its own, so that not everything
+    starts at one moment.
+    """
+    past = unit.past
+    asset = unit.asset
+    active = frozenset(direction for direction in stopped if _concerns(unit, direction))
+    taken = 0
+    waiting: frozenset[Direction] = frozenset()
+    if past.held - active:
+        until = past.held_until
+        if until is None:
+            until = now + tuning.release_delay + turn * tuning.stagger
+            taken = 1
+        if now < until:
+            waiting = past.held - active
+            unit.held_until = until
+    unit.held = active | waiting
+    for direction in sorted(unit.held):
+        cause = stopped.get(direction) if direction in active else None
+        cause = cause or explain.release(direction)
+        # A charger that can feed in has only one setpoint: none of it is left.
+        both = asset.nature is Nature.CHARGER
+        if direction is Direction.CONSUMPTION or both:
+            _stop_high(unit, cause)
+        if direction is Direction.PRODUCTION:
+            _stop_low(unit, cause)
+    unit.emergency = bool(active) and takes_stop(asset)
+    return taken
+
+
+def _concerns(unit: Unit, direction: Direction) -> bool:
+    if direction is Direction.PRODUCTION:
+        return unit.asset.produces or unit.asset.nature is Nature.INVERTER
+    return unit.asset.consumes or unit.asset.nature in {Nature.CHARGER, Nature.LOAD}
+
+
+def _stop_high(unit: Unit, cause: Cause) -> None:
+    unit.high = 0.0
+    unit.high_causes = [cause, *(c for c in unit.high_causes if c.source < 30)]
+
+
+def _stop_low(unit: Unit, cause: Cause) -> None:
+    unit.low = 0.0
+    unit.low_causes = [cause, *(c for c in unit.low_causes if c.source < 30)]
