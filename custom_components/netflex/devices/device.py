@@ -104,32 +104,46 @@ class Device(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterState:
-    """Whether a meter can be relied on, and why not (in a user's words)."""
+class MeterStatus:
+    """How a meter is doing.
 
-    available: bool
+    `last_good` is monotonic s of the newest good reading; whoever uses the readings
+    decides from it when they are stale. `good` and `damaged` count since the start.
+    """
+
+    connected: bool = False
+    last_good: float | None = None
+    good: int = 0
+    damaged: int = 0
     problem: str | None = None
-    at: float | None = None
-    """Monotonic s of the newest good reading."""
+    """Why there is no reading, in a user's words."""
+    problem_key: str | None = None
+    """The same as a stable key: cannot_connect, no_answer, refused, wrong_device,
+    not_enabled, unavailable."""
+    details: Mapping[str, float | str | bool | None] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
 
 class MeterDevice(Protocol):
     """A meter that is read over Modbus or over entities."""
 
-    @property
-    def meter_id(self) -> str:
-        """The id of its readings."""
+    meter_id: str
+    """The id of its readings."""
 
     @property
-    def status(self) -> MeterState:
-        """Whether it can be relied on."""
+    def status(self) -> MeterStatus:
+        """How it is doing; always up to date."""
 
     async def start(
         self,
         on_reading: Callable[[MeterReading], None],
-        on_status: Callable[[MeterState], None],
+        on_status: Callable[[MeterStatus], None],
     ) -> None:
-        """Begin to read; never waits for the meter."""
+        """Begin to read; never waits for the meter.
+
+        `on_status` is called when `connected` or `problem` changes.
+        """
 
     async def stop(self) -> None:
         """End all tasks."""

@@ -1,0 +1,426 @@
+"""A device over entities that another integration brings.
+
+A switch or a number is driven, sensors tell the rest. Success is what the driven
+entity says afterwards, never that the call returned.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from math import floor
+import time
+from types import MappingProxyType
+
+from ..model.asset import Asset, AssetState, ChargerState, Nature
+from ..model.plan import Setpoint, SetpointKind
+from .device import Applied, DeviceError, ProbeError, ProbeResult
+from .modbus_device import Tasks
+from .natures import NATURES, Driven, asset_state
+from .ports import EntityPort, EntityValue
+from .profile_parts import MEASURES
+from .registers import Value
+
+SWITCH = "switch"
+NUMBER = "number"
+ENABLE = "enable"
+"""A switch besides a number: off pauses or disconnects the device."""
+
+_CALL_LIMIT = 3.0
+"""s that one call may take before it is given up."""
+_WITHIN = 5.0
+"""s within which the entity must say what it was told."""
+_TRIES = 2
+_REFRESH = 5.0
+_SLACK = 1e-6
+
+_SENSORS = (
+    "power",
+    "reactive_power",
+    "current_l1",
+    "current_l2",
+    "current_l3",
+    "soc",
+    "state",
+    "energy_consumed",
+    "energy_produced",
+    "max_charge_power",
+    "max_discharge_power",
+)
+ROLES = (SWITCH, NUMBER, ENABLE, *_SENSORS)
+
+_CHARGER_WORDS: Mapping[str, ChargerState] = MappingProxyType(
+    {
+        "charging": ChargerState.CHARGING,
+        "connected": ChargerState.CONNECTED,
+        "plugged_in": ChargerState.CONNECTED,
+        "awaiting_start": ChargerState.CONNECTED,
+        "awaiting_authorization": ChargerState.CONNECTED,
+        "ready_to_charge": ChargerState.CONNECTED,
+        "paused": ChargerState.CONNECTED,
+        "completed": ChargerState.CONNECTED,
+        "idle": ChargerState.IDLE,
+        "available": ChargerState.IDLE,
+        "disconnected": ChargerState.IDLE,
+        "error": ChargerState.FAULT,
+        "fault": ChargerState.FAULT,
+        "faulted": ChargerState.FAULT,
+    }
+)
+"""What charger integrations commonly call the states, lower case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What the driven entities were told: a switch, a number, or both."""
+
+    on: bool | None = None
+    number: float | None = None
+    """In the number's own unit."""
+    at: float
+    confirmed: bool = False
+
+
+def _check_roles(asset: Asset, roles: Mapping[str, str]) -> None:
+    kind = NATURES[asset.nature].kind
+    if unknown := sorted(set(roles) - set(ROLES)):
+        raise DeviceError("config", f"there is no role {', '.join(unknown)}")
+    needed = SWITCH if kind is SetpointKind.SWITCH else NUMBER
+    if needed not in roles and not (
+        kind is SetpointKind.PRODUCTION and ENABLE in roles
+    ):
+        raise DeviceError("config", f"a {asset.nature} needs a {needed} to be driven")
+
+
+class EntityDevice:
+    """A load, charger, inverter or battery behind entities. Fulfils `Device`."""
+
+    def __init__(
+        self,
+        *,
+        asset: Asset,
+        roles: Mapping[str, str],
+        entities: EntityPort,
+        clock: Callable[[], float] = time.monotonic,
+        within: float = _WITHIN,
+    ) -> None:
+        """Bind an asset to entities by role. Raises DeviceError (`config`)."""
+        _check_roles(asset, roles)
+        self._asset = asset
+        self._roles = dict(roles)
+        self._entities = entities
+        self._clock = clock
+        self._within = within
+        self._kind = NATURES[asset.nature].kind
+        self._tasks = Tasks()
+        self._unwatch: Callable[[], None] | None = None
+        self._on_state: Callable[[AssetState], None] | None = None
+        self._state = AssetState(asset_id=asset.id, available=False)
+        self._reported = asyncio.Event()
+        self._ticket = 0
+        self._told: _Told | None = None
+        self._problem: str | None = None
+
+    @property
+    def device_id(self) -> str:
+        """The asset's id."""
+        return self._asset.id
+
+    @property
+    def state(self) -> AssetState:
+        """What the entities said last."""
+        return self._state
+
+    async def start(self, on_state: Callable[[AssetState], None]) -> None:
+        """Begin to listen."""
+        self._on_state = on_state
+        self._unwatch = self._entities.watch(
+            frozenset(self._roles.values()), self._heard
+        )
+        self._tasks.start(f"{self._asset.id} entities", self._refresh())
+
+    async def stop(self) -> None:
+        """Stop listening and leave the device in what it was told last."""
+        self._on_state = None
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        await self._tasks.stop()
+
+    async def _refresh(self) -> None:
+        # An entity that says nothing new is still there; its state must not age.
+        while True:
+            self._changed()
+            await asyncio.sleep(_REFRESH)
+
+    def _heard(self, entity: str) -> None:
+        self._reported.set()
+        self._changed()
+
+    # -- apply -------------------------------------------------------------------
+
+    async def apply(self, setpoint: Setpoint) -> Applied:
+        """Drive the entities and wait for what they say."""
+        if setpoint.kind is not self._kind:
+            raise DeviceError("config", f"a {self._asset.nature} takes {self._kind}")
+        self._ticket += 1
+        ticket = self._ticket
+        told = self._translate(setpoint)
+        before = self._told
+        if (
+            not setpoint.emergency
+            and before is not None
+            and (before.on, before.number) == (told.on, told.number)
+            and self._agrees(told)
+        ):
+            return self._applied(before, confirmed=True)
+        self._told = told
+        self._problem = None
+        tries = _TRIES if setpoint.emergency else 1
+        confirmed = False
+        for _ in range(tries):
+            await self._drive(told)
+            self._check(ticket)
+            confirmed = await self._wait(told, ticket, self._within / tries)
+            if confirmed:
+                break
+        self._told = _Told(
+            on=told.on, number=told.number, at=told.at, confirmed=confirmed
+        )
+        self._changed()
+        return self._applied(told, confirmed=confirmed)
+
+    def _applied(self, told: _Told, *, confirmed: bool) -> Applied:
+        return Applied(
+            written_at=told.at, confirmed=confirmed, readback=self._readback()
+        )
+
+    def _check(self, ticket: int) -> None:
+        if ticket != self._ticket:
+            raise DeviceError(
+                "superseded", "a newer setpoint took the place of this one"
+            )
+
+    def _translate(self, setpoint: Setpoint) -> _Told:
+        at, value = self._clock(), setpoint.value
+        if self._kind is SetpointKind.SWITCH:
+            return _Told(on=None if value is None else value > 0, at=at)
+        number = self._read(NUMBER)
+        on = None
+        if ENABLE in self._roles:
+            on = value is None or value != 0
+        if NUMBER not in self._roles:
+            return _Told(on=on, at=at)
+        if number is None or not number.available:
+            if on is False:
+                # The switch alone stops it.
+                return _Told(on=False, at=at)
+            raise DeviceError("unavailable", f"{self._roles[NUMBER]} is not available")
+        return _Told(on=on, number=self._number(number, value, on), at=at)
+
+    def _number(
+        self, number: EntityValue, value: float | None, on: bool | None
+    ) -> float | None:
+        factor = self._factor(number)
+        if value is None:
+            return number.maximum
+        wanted = value / factor
+        if number.step:
+            steps = floor(abs(wanted) / number.step + _SLACK) * number.step
+            wanted = steps if wanted > 0 else -steps
+        if number.maximum is not None:
+            wanted = min(wanted, number.maximum)
+        if number.minimum is not None and wanted < number.minimum:
+            if on is False:
+                return None
+            if value == 0:
+                self._problem = (
+                    f"its lowest value is {number.minimum:g} {number.unit or ''}: "
+                    "it cannot be stopped"
+                )
+            wanted = number.minimum
+        return wanted
+
+    def _factor(self, number: EntityValue) -> float:
+        """Return what one of the number's own unit is in A or W."""
+        wanted = "A" if self._kind is SetpointKind.CURRENT else "W"
+        unit = number.unit or wanted
+        if unit == "%" and self._kind is SetpointKind.PRODUCTION:
+            if not self._asset.rated_production:
+                raise DeviceError("config", "its rated production is not known")
+            return self._asset.rated_production / 100
+        measure, factor = MEASURES.get(unit, (None, 1.0))
+        if measure != wanted:
+            raise DeviceError(
+                "config", f"{self._roles[NUMBER]} is in {unit}, not in {wanted}"
+            )
+        return factor
+
+    def unit_problem(self) -> str | None:
+        """Return why the number cannot be driven, None where it can."""
+        number = self._read(NUMBER)
+        if number is None:
+            return None
+        try:
+            self._factor(number)
+        except DeviceError as err:
+            return err.text
+        return None
+
+    async def _drive(self, told: _Told) -> None:
+        role = SWITCH if SWITCH in self._roles else ENABLE
+        calls: list[Awaitable[None]] = []
+        if told.on is not None:
+            entity = self._read(role)
+            if entity is None or not entity.available:
+                raise DeviceError(
+                    "unavailable", f"{self._roles[role]} is not available"
+                )
+            calls.append(self._entities.set_switch(self._roles[role], told.on))
+        if told.number is not None:
+            calls.append(self._entities.set_number(self._roles[NUMBER], told.number))
+        try:
+            async with asyncio.timeout(_CALL_LIMIT):
+                await asyncio.gather(*calls)
+        except TimeoutError:
+            raise DeviceError("timeout", "the call did not end in time") from None
+        except Exception as err:
+            # Whatever another integration raises says that it did not work.
+            raise DeviceError("refused", f"the call failed: {err}") from err
+
+    async def _wait(self, told: _Told, ticket: int, limit: float) -> bool:
+        deadline = self._clock() + limit
+        while not self._agrees(told):
+            self._check(ticket)
+            if (left := deadline - self._clock()) <= 0:
+                return False
+            self._reported.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._reported.wait()
+            except TimeoutError:
+                continue
+        self._check(ticket)
+        return True
+
+    # -- state -------------------------------------------------------------------
+
+    def _read(self, role: str) -> EntityValue | None:
+        entity = self._roles.get(role)
+        return None if entity is None else self._entities.read(entity)
+
+    def _is_on(self) -> bool | None:
+        value = self._read(SWITCH if SWITCH in self._roles else ENABLE)
+        if value is None or not value.available or not isinstance(value.value, bool):
+            return None
+        return value.value
+
+    def _agrees(self, told: _Told) -> bool:
+        if told.on is not None and self._is_on() is not told.on:
+            return False
+        if told.number is None:
+            return True
+        number = self._read(NUMBER)
+        if number is None or not isinstance(number.value, int | float):
+            return False
+        tolerance = (number.step or 0.0) / 2 + _SLACK
+        return number.available and abs(number.value - told.number) <= tolerance
+
+    def _readback(self) -> float | None:
+        """Return what the driven entity says, in the setpoint's unit."""
+        if self._kind is SetpointKind.SWITCH:
+            on = self._is_on()
+            return None if on is None else float(on)
+        if ENABLE in self._roles and self._is_on() is False:
+            return 0.0
+        number = self._read(NUMBER)
+        if number is None or isinstance(number.value, bool | str):
+            return None
+        if number.value is None or not number.available:
+            return None
+        try:
+            return number.value * self._factor(number)
+        except DeviceError:
+            return None
+
+    def _value(self, role: str) -> Value | None:
+        """Return a sensor's value in our units."""
+        entity = self._read(role)
+        if entity is None or not entity.available or entity.value is None:
+            return None
+        if role == "state":
+            word = str(entity.value).lower()
+            return _CHARGER_WORDS.get(word, word)
+        if isinstance(entity.value, bool | str):
+            return None
+        _, factor = MEASURES.get(entity.unit or "", (None, 1.0))
+        return entity.value * factor
+
+    def _missing(self) -> str | None:
+        for role in (SWITCH, NUMBER, ENABLE):
+            if role not in self._roles:
+                continue
+            value = self._read(role)
+            if value is None:
+                return f"{self._roles[role]} does not exist"
+            if not value.available:
+                return f"{self._roles[role]} is not available"
+        return None
+
+    def _changed(self) -> None:
+        now, told = self._clock(), self._told
+        missing = self._missing()
+        follows: bool | None = None
+        if told is not None and missing is None:
+            agrees = self._agrees(told)
+            settled = told.confirmed or now - told.at > self._within
+            follows = True if agrees else (False if settled else None)
+        problem = missing or self._problem
+        if follows is False and told is not None and problem is None:
+            problem = (
+                "someone else changed it after it had followed"
+                if told.confirmed
+                else "it does not do what it was told"
+            )
+        values: dict[str, Value | None] = {
+            role: self._value(role) for role in _SENSORS if role in self._roles
+        }
+        values["enabled"] = self._is_on()
+        power = self._read("power")
+        age = None
+        if power is not None and power.last_reported is not None:
+            age = round(now - power.last_reported, 1)
+        self._state = asset_state(
+            self._asset,
+            values,
+            available=missing is None,
+            at=now if missing is None else self._state.at,
+            driven=Driven(readback=self._readback(), follows=follows),
+            problem=problem,
+            details={} if age is None else {"power_age": age},
+        )
+        if self._on_state is not None:
+            self._on_state(self._state)
+
+
+def probe_entities(
+    asset: Asset, roles: Mapping[str, str], entities: EntityPort
+) -> ProbeResult:
+    """Check that entities can be driven and read. Raises ProbeError."""
+    try:
+        device = EntityDevice(asset=asset, roles=roles, entities=entities)
+    except DeviceError as err:
+        raise ProbeError("config", err.text) from err
+    values: dict[str, float | str | bool | None] = {}
+    for role, entity in roles.items():
+        value = entities.read(entity)
+        if value is None:
+            raise ProbeError("config", f"{entity} does not exist")
+        if not value.available:
+            raise ProbeError("no_answer", f"{entity} is not available")
+        if role in {SWITCH, ENABLE} and not isinstance(value.value, bool):
+            raise ProbeError("config", f"{entity} is not a switch")
+        values[role] = value.value
+    problem = device.unit_problem()
+    if problem is not None:
+        raise ProbeError("config", problem)
+    return ProbeResult(nature=Nature(asset.nature), values=MappingProxyType(values))

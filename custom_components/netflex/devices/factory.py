@@ -1,0 +1,196 @@
+"""Devices from their configuration, and the connection test of a form."""
+
+import asyncio
+from collections.abc import Callable
+import time
+from types import MappingProxyType
+
+from ..model.asset import Nature
+from .budget import DailyBudget
+from .device import (
+    Device,
+    DeviceConfig,
+    DeviceError,
+    MeterDevice,
+    ProbeError,
+    ProbeResult,
+)
+from .entity_device import EntityDevice, probe_entities
+from .link import LinkError, LinkErrorKind, endpoint_of
+from .modbus_device import TIME_TO_LIVE, ModbusDevice
+from .modbus_meter import ModbusMeter
+from .natures import NATURES
+from .ports import EntityPort, LinkParams, UnitFactory, WriteBudget
+from .profile import Poll, Profile
+from .profile_loader import ProfileLibrary
+from .registers import Value
+from .scheduler import Preempted, Priority
+from .session import PROBLEM_KEYS, NotIdentified, Session
+from .sunspec import SCALE_SUFFIX
+from .yaml_nodes import ProfileError
+
+_PROBE_LIMIT = 30.0
+
+
+def _bind(config: DeviceConfig, profiles: ProfileLibrary) -> Profile:
+    try:
+        file = profiles.get(config.profile or "")
+    except KeyError:
+        raise DeviceError(
+            "config",
+            f"there is no device profile {config.profile}",
+            {"profile": str(config.profile)},
+        ) from None
+    try:
+        profile = file.bind(config.params)
+    except ProfileError as err:
+        raise DeviceError("config", str(err), {"profile": file.id}) from err
+    nature = Nature.METER if config.asset is None else config.asset.nature
+    # A relay's module switches a load just as well.
+    loads = {Nature.LOAD, Nature.RELAY}
+    if profile.kind is not nature and not {profile.kind, nature} <= loads:
+        raise DeviceError(
+            "config", f"{profile.id} is the profile of a {profile.kind}, not a {nature}"
+        )
+    return profile
+
+
+def _link(config: DeviceConfig) -> LinkParams:
+    if config.link is None:
+        raise DeviceError("config", "a device with a profile needs an address")
+    return config.link
+
+
+def _serial(config: DeviceConfig) -> str | None:
+    serial = config.params.get("serial")
+    return None if serial in {None, ""} else str(serial)
+
+
+def build_device(
+    config: DeviceConfig,
+    *,
+    units: UnitFactory,
+    entities: EntityPort | None = None,
+    profiles: ProfileLibrary,
+    budget: WriteBudget | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Device:
+    """Return the device of an asset; it opens nothing before `start`.
+
+    Devices of one link that are built with the same `units` share one line.
+    Raises DeviceError (`config`).
+    """
+    if (asset := config.asset) is None:
+        raise DeviceError("config", "a device that is driven needs an asset")
+    time_to_live = float(config.params.get("time_to_live", TIME_TO_LIVE))
+    if config.profile is None:
+        if entities is None:
+            raise DeviceError("config", "existing entities cannot be reached here")
+        return EntityDevice(
+            asset=asset, roles=config.entities, entities=entities, clock=clock
+        )
+    profile = _bind(config, profiles)
+    if NATURES[asset.nature].control not in profile.controls:
+        raise DeviceError(
+            "config", f"{profile.id} offers nothing that a {asset.nature} is driven by"
+        )
+    return ModbusDevice(
+        asset=asset,
+        profile=profile,
+        link=_link(config),
+        units=units,
+        budget=budget or DailyBudget(clock),
+        serial=_serial(config),
+        time_to_live=time_to_live,
+        clock=clock,
+    )
+
+
+def build_meter(
+    config: DeviceConfig,
+    *,
+    units: UnitFactory,
+    entities: EntityPort | None = None,
+    profiles: ProfileLibrary,
+    clock: Callable[[], float] = time.monotonic,
+) -> MeterDevice:
+    """Return a meter; it opens nothing before `start`. Raises DeviceError."""
+    if config.profile is None:
+        raise DeviceError("config", "a meter needs a device profile")
+    return ModbusMeter(
+        meter_id=config.device_id,
+        name=config.name,
+        profile=_bind(config, profiles),
+        link=_link(config),
+        units=units,
+        serial=_serial(config),
+        clock=clock,
+    )
+
+
+async def probe(
+    config: DeviceConfig,
+    *,
+    units: UnitFactory,
+    entities: EntityPort | None = None,
+    profiles: ProfileLibrary,
+) -> ProbeResult:
+    """Test a configuration: read only, everything given back. Raises ProbeError."""
+    if config.profile is None:
+        if config.asset is None or entities is None:
+            raise ProbeError("config", "there is nothing to test")
+        return probe_entities(config.asset, config.entities, entities)
+    try:
+        profile, link = _bind(config, profiles), _link(config)
+    except DeviceError as err:
+        raise ProbeError("config", err.text) from err
+    session = Session(
+        name=config.name,
+        profile=profile,
+        endpoint=endpoint_of(link, units),
+        units=units,
+        serial=_serial(config),
+        on_change=lambda: None,
+    )
+    try:
+        async with asyncio.timeout(_PROBE_LIMIT):
+            await session.ensure_ready(Priority.FAST)
+            await session.poll(Poll.FAST)
+    except LinkError as err:
+        text = err.text
+        clients = profile.link.max_clients
+        if err.kind is LinkErrorKind.LINK and clients is not None:
+            text += (
+                f". It accepts {clients} connection{'s' if clients > 1 else ''} at a "
+                "time: another program may hold it"
+            )
+        raise ProbeError(PROBLEM_KEYS[err.kind], text) from err
+    except NotIdentified as err:
+        raise ProbeError(err.key, err.text) from err
+    except (TimeoutError, Preempted) as err:
+        raise ProbeError("no_answer", "it answers too slowly") from err
+    finally:
+        await session.close()
+    return _result(session)
+
+
+def _result(session: Session) -> ProbeResult:
+    profile, values = session.profile, session.values
+
+    def text(key: str | None) -> str | None:
+        value: Value | None = values.get(key) if key else None
+        return None if value is None else str(value)
+
+    return ProbeResult(
+        nature=profile.kind,
+        serial=text(profile.identity.serial),
+        model=text(profile.identity.model),
+        firmware=text(profile.identity.firmware),
+        values=MappingProxyType(
+            {
+                key: value
+                for key, value in values.items()
+                if not key.endswith(SCALE_SUFFIX)
+            }
+        ),
+    )

@@ -1,0 +1,326 @@
+"""The link to a device: errors in four kinds, health, back-off.
+
+One `Endpoint` stands for one address on one event loop; devices behind the same
+gateway share it. A `UnitLink` is one unit on it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from functools import partial
+import random
+import threading
+import time
+from typing import Final
+from weakref import WeakKeyDictionary, ref
+
+from modbus_connection import (
+    ModbusConnectionError,
+    ModbusError,
+    ModbusExceptionError,
+    ModbusTimeoutError,
+)
+
+from .ports import LinkParams, ModbusUnit, Transport, UnitFactory
+from .profile import Area, LinkSettings
+from .scheduler import Priority, RequestTimeout, Scheduler
+
+BACK_OFF: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+_JITTER: Final = 0.2
+_TIMEOUTS_UNTIL_DOWN: Final = 3
+_RECYCLE_LIMIT: Final = 1.0
+_UNIT_OFFLINE: Final = frozenset({0x0A, 0x0B})
+"""A gateway's way to say that the unit behind it does not answer."""
+BUSY: Final = frozenset({5, 6})
+
+EXCEPTIONS: Final = {
+    1: "the device does not know this function (is writing switched on in it?)",
+    2: "the device has no such register",
+    3: "the device refuses this value",
+    4: "the device failed to do it",
+    5: "the device is still working on it",
+    6: "the device is busy",
+    8: "the device reports a memory error",
+    10: "the gateway has no way to the device",
+    11: "the device behind the gateway does not answer",
+}
+
+
+class LinkErrorKind(StrEnum):
+    """What went wrong, whatever library said it."""
+
+    TIMEOUT = "timeout"
+    """No answer in time."""
+    LINK = "link"
+    """No connection, or it broke."""
+    REFUSED = "refused"
+    """The device answered with a Modbus exception."""
+    GARBAGE = "garbage"
+    """The answer was not one to our question."""
+
+
+class LinkError(Exception):
+    """A request that failed; `code` is the Modbus exception where refused."""
+
+    def __init__(self, kind: LinkErrorKind, text: str, code: int | None = None) -> None:
+        """Keep what happened."""
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+        self.code = code
+
+
+def _kind_of(err: Exception) -> tuple[LinkErrorKind, int | None]:
+    if isinstance(err, ModbusExceptionError):
+        code = None if err.exception_code is None else int(err.exception_code)
+        if code in _UNIT_OFFLINE:
+            return LinkErrorKind.TIMEOUT, code
+        return LinkErrorKind.REFUSED, code
+    if isinstance(err, RequestTimeout | ModbusTimeoutError | TimeoutError):
+        return LinkErrorKind.TIMEOUT, None
+    if isinstance(err, ModbusConnectionError | OSError):
+        return LinkErrorKind.LINK, None
+    return LinkErrorKind.GARBAGE, None
+
+
+class UnitLink:
+    """Reads and writes of one unit, in turn with all others on its endpoint."""
+
+    def __init__(
+        self, endpoint: Endpoint, unit: ModbusUnit, unit_id: int, settings: LinkSettings
+    ) -> None:
+        """Use a unit of an endpoint; made by `Endpoint.attach`."""
+        self._endpoint = endpoint
+        self._unit = unit
+        self._unit_id = unit_id
+        self._settings = settings
+        self._timeouts = 0
+        self._first_timeout = 0.0
+        self._failures = 0
+        self._retry_at = 0.0
+        unit.require_timeout(settings.timeout)
+        if settings.spacing:
+            unit.set_message_spacing(settings.spacing)
+        if settings.connect_delay:
+            unit.require_connect_delay(settings.connect_delay)
+
+    @property
+    def down(self) -> bool:
+        """Whether it is given up until the next attempt."""
+        return self._failures > 0
+
+    @property
+    def retry_in(self) -> float:
+        """Seconds until the next attempt is due, 0 where it is up."""
+        if not self.down:
+            return 0.0
+        return max(0.0, self._retry_at - self._endpoint.clock())
+
+    def allow_now(self) -> None:
+        """Let the next poll try at once: the connection may just have been closed."""
+        self._retry_at = self._endpoint.clock()
+
+    def _limit(self) -> float:
+        settings = self._settings
+        limit = settings.timeout * 1.1 + 0.1
+        if not self._unit.connected:
+            limit += settings.connect_timeout + settings.connect_delay
+        return limit
+
+    async def read(
+        self, area: Area, at: int, count: int, priority: Priority
+    ) -> list[int]:
+        """Read registers or bits (as 0 and 1). Raises LinkError or Preempted."""
+        answer = await self._do(
+            priority,
+            partial(_reader(self._unit, area), at, count),
+            f"reading {area} {at}+{count}",
+            may_give_up=True,
+        )
+        if len(answer) < count:
+            text = f"{len(answer)} instead of {count} values at {area} {at}"
+            raise self._failed(LinkErrorKind.GARBAGE, text)
+        return [int(value) for value in answer[:count]]
+
+    async def write(
+        self,
+        area: Area,
+        at: int,
+        values: Sequence[int],
+        function: int | None,
+        priority: Priority,
+        guard: Callable[[], None] | None = None,
+    ) -> None:
+        """Write; `guard` is called at its turn. Raises LinkError."""
+        unit = self._unit
+        request: Callable[[], Awaitable[None]]
+        if area is Area.COIL and function == 15:
+            request = partial(unit.write_coils, at, [bool(value) for value in values])
+        elif area is Area.COIL:
+            request = partial(unit.write_coil, at, bool(values[0]))
+        elif function == 16 or len(values) > 1:
+            request = partial(unit.write_registers, at, list(values))
+        else:
+            request = partial(unit.write_register, at, values[0])
+        await self._do(priority, request, f"writing {area} {at}", guard=guard)
+
+    async def _do[T](
+        self,
+        priority: Priority,
+        request: Callable[[], Awaitable[T]],
+        what: str,
+        *,
+        guard: Callable[[], None] | None = None,
+        may_give_up: bool = False,
+    ) -> T:
+        if priority >= Priority.FAST and (wait := self.retry_in) > 0:
+            raise LinkError(
+                LinkErrorKind.LINK, f"no connection, next attempt in {wait:.0f} s"
+            )
+        try:
+            answer = await self._endpoint.scheduler.run(
+                priority,
+                request,
+                limit=self._limit,
+                guard=guard,
+                # A reply that comes late is told apart by its transaction number,
+                # which serial frames do not have.
+                may_give_up=may_give_up and self._endpoint.numbered,
+            )
+        except (ModbusError, RequestTimeout, TimeoutError, OSError) as err:
+            kind, code = _kind_of(err)
+            text = EXCEPTIONS.get(code) if code is not None else None
+            failure = self._failed(kind, f"{what}: {text or _words(kind, err)}", code)
+            if self._is_half_open():
+                await self._recycle()
+            raise failure from err
+        self._timeouts = 0
+        self._failures = 0
+        self._endpoint.answered_at = self._endpoint.clock()
+        return answer
+
+    def _failed(
+        self, kind: LinkErrorKind, text: str, code: int | None = None
+    ) -> LinkError:
+        now = self._endpoint.clock()
+        if kind is LinkErrorKind.TIMEOUT:
+            if not self._timeouts:
+                self._first_timeout = now
+            self._timeouts += 1
+        if kind is LinkErrorKind.REFUSED:
+            # It answered: the link is well.
+            self._timeouts = 0
+            self._failures = 0
+        elif kind is LinkErrorKind.LINK or self._timeouts >= _TIMEOUTS_UNTIL_DOWN:
+            pause = BACK_OFF[min(self._failures, len(BACK_OFF) - 1)]
+            self._failures += 1
+            self._retry_at = now + pause * random.uniform(1 - _JITTER, 1 + _JITTER)
+        return LinkError(kind, text, code)
+
+    def _is_half_open(self) -> bool:
+        """Whether nothing at all answers on a connection that looks open.
+
+        A peer that lost its power leaves our end open for hours; one silent unit
+        behind a gateway that answers for others is no reason to reconnect.
+        """
+        return (
+            self._timeouts == _TIMEOUTS_UNTIL_DOWN
+            and self._unit.connected
+            and self._endpoint.answered_at <= self._first_timeout
+        )
+
+    async def _recycle(self) -> None:
+        with suppress(ModbusError, OSError, TimeoutError):
+            async with asyncio.timeout(_RECYCLE_LIMIT):
+                await self._unit.disconnect()
+
+
+def _reader(
+    unit: ModbusUnit, area: Area
+) -> Callable[[int, int], Awaitable[Sequence[int]]]:
+    readers: dict[Area, Callable[[int, int], Awaitable[Sequence[int]]]] = {
+        Area.HOLDING: unit.read_holding_registers,
+        Area.INPUT: unit.read_input_registers,
+        Area.COIL: unit.read_coils,
+        Area.DISCRETE: unit.read_discrete_inputs,
+    }
+    return readers[area]
+
+
+def _words(kind: LinkErrorKind, err: Exception) -> str:
+    if kind is LinkErrorKind.TIMEOUT:
+        return "no answer in time"
+    if kind is LinkErrorKind.LINK:
+        return f"no connection ({err.__cause__ or err})"
+    return f"not understood ({err})"
+
+
+class Endpoint:
+    """One address that devices share, with the line in front of it."""
+
+    def __init__(
+        self, link: LinkParams, units: UnitFactory, clock: Callable[[], float]
+    ) -> None:
+        """Made by `endpoint_of`."""
+        self.link = link
+        self.clock = clock
+        self.scheduler = Scheduler(clock)
+        self.answered_at = clock()
+        # Weak: what a factory's devices share must not keep the factory alive.
+        self._units = ref(units)
+        self._known: dict[int, ModbusUnit] = {}
+        self._holders = 0
+        self._changing = asyncio.Lock()
+
+    @property
+    def numbered(self) -> bool:
+        """Whether answers carry the number of their request."""
+        return self.link.transport is Transport.TCP
+
+    def hold(self) -> None:
+        """Use it; every hold ends with `release`."""
+        self._holders += 1
+
+    async def release(self) -> None:
+        """End a hold; behind the last one everything is given back."""
+        self._holders -= 1
+        async with self._changing:
+            if self._holders or not self._known:
+                return
+            await self.scheduler.close()
+            self._known.clear()
+            if (units := self._units()) is not None:
+                await units.release(self.link)
+
+    async def attach(self, unit_id: int, settings: LinkSettings) -> UnitLink:
+        """Return a unit. Raises LinkError where the link can never work."""
+        async with self._changing:
+            if (unit := self._known.get(unit_id)) is None:
+                units = self._units()
+                assert units is not None, "a device keeps its factory"
+                try:
+                    unit = await units.unit(self.link, unit_id)
+                except (ModbusError, OSError) as err:
+                    raise LinkError(LinkErrorKind.LINK, str(err)) from err
+                self._known[unit_id] = unit
+        return UnitLink(self, unit, unit_id, settings)
+
+
+# Devices are built one by one and must find the line that they share. A factory
+# belongs to one event loop, so what hangs on it does too.
+_ENDPOINTS: WeakKeyDictionary[UnitFactory, dict[LinkParams, Endpoint]] = (
+    WeakKeyDictionary()
+)
+_ENDPOINTS_LOCK = threading.Lock()
+
+
+def endpoint_of(
+    link: LinkParams, units: UnitFactory, clock: Callable[[], float] = time.monotonic
+) -> Endpoint:
+    """Return the one endpoint of a link that a factory's devices share."""
+    with _ENDPOINTS_LOCK:
+        endpoints = _ENDPOINTS.setdefault(units, {})
+        if link not in endpoints:
+            endpoints[link] = Endpoint(link, units, clock)
+        return endpoints[link]

@@ -1,0 +1,192 @@
+"""A device over Modbus, driven by its profile."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+import logging
+import time
+
+from ..model.asset import Asset, AssetState
+from ..model.plan import Setpoint
+from .device import Applied, DeviceError
+from .link import endpoint_of
+from .natures import NATURES, STATE_KEYS, Driven, asset_state
+from .ports import LinkParams, UnitFactory, WriteBudget
+from .profile import Control, Profile
+from .session import Session
+from .sunspec import SCALE_SUFFIX
+from .values import number_of
+from .writer import Writer
+
+_LOGGER = logging.getLogger(__name__)
+
+TIME_TO_LIVE = 30.0
+"""s without a new `apply` after which only a stop is kept alive."""
+
+
+class Tasks:
+    """The background tasks of one device: owned, ended, awaited."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, work: Coroutine[object, object, None]) -> None:
+        """Run something until `stop`."""
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def stop(self) -> None:
+        """End all and wait for them."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                _LOGGER.error("A device's task had failed", exc_info=result)
+
+
+class ModbusDevice:
+    """Any asset with a profile. Fulfils `Device`."""
+
+    def __init__(
+        self,
+        *,
+        asset: Asset,
+        profile: Profile,
+        link: LinkParams,
+        units: UnitFactory,
+        budget: WriteBudget,
+        serial: str | None = None,
+        time_to_live: float = TIME_TO_LIVE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Bind an asset to a profile and a link; nothing is opened yet."""
+        self._asset = asset
+        self._spec = NATURES[asset.nature]
+        self._clock = clock
+        self._session = Session(
+            name=asset.name,
+            profile=profile,
+            endpoint=endpoint_of(link, units, clock),
+            units=units,
+            serial=serial,
+            on_change=self._changed,
+            clock=clock,
+        )
+        self._writer = Writer(
+            self._session,
+            self._spec.control,
+            asset,
+            budget,
+            time_to_live,
+            self._changed,
+        )
+        self._tasks = Tasks()
+        self._on_state: Callable[[AssetState], None] | None = None
+        self._state = AssetState(asset_id=asset.id, available=False)
+
+    @property
+    def device_id(self) -> str:
+        """The asset's id."""
+        return self._asset.id
+
+    @property
+    def state(self) -> AssetState:
+        """What the device said last."""
+        return self._state
+
+    async def start(self, on_state: Callable[[AssetState], None]) -> None:
+        """Begin to poll and to keep alive."""
+        self._on_state = on_state
+        name = self._asset.id
+        self._tasks.start(f"{name} polling", self._session.run())
+        self._tasks.start(f"{name} keep-alive", self._writer.keep_alive())
+        self._tasks.start(f"{name} heartbeat", self._writer.beat())
+
+    async def apply(self, setpoint: Setpoint) -> Applied:
+        """Write a setpoint now and verify it."""
+        if setpoint.kind is not self._spec.kind:
+            raise DeviceError(
+                "config",
+                f"a {self._asset.nature} takes {self._spec.kind}, not {setpoint.kind}",
+            )
+        return await self._writer.apply(setpoint)
+
+    async def stop(self) -> None:
+        """End all tasks and leave the device in what it was told last."""
+        self._on_state = None
+        await self._tasks.stop()
+        await self._session.close()
+
+    # -- state -------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        session, writer = self._session, self._writer
+        self._state = asset_state(
+            self._asset,
+            session.values,
+            available=session.available,
+            at=session.at,
+            driven=Driven(
+                readback=writer.readback(),
+                fallback=self._fallback(writer.control),
+                fallback_in=self._fallback_in(writer.control),
+                follows=writer.follows(),
+            ),
+            problem=self._problem(),
+            details=self._details(),
+        )
+        if self._on_state is not None:
+            self._on_state(self._state)
+
+    def _problem(self) -> str | None:
+        session, writer = self._session, self._writer
+        if session.problem is not None:
+            return session.problem
+        if writer.orphaned:
+            return (
+                "nobody stands by its setpoint any more: it is no longer refreshed "
+                "and the device goes to its own fallback"
+            )
+        if writer.follows() is False:
+            control = writer.control
+            readback = control.readback if control else None
+            text = readback.mismatch if readback else None
+            return text or "the device does not follow its setpoint"
+        if writer.written is None and writer.problem is not None:
+            return writer.problem
+        if writer.short_validity:
+            return (
+                f"the device holds a setpoint for {writer.validity:g} s only: "
+                "lengthen the validity time in its own settings"
+            )
+        return None
+
+    def _details(self) -> dict[str, float | str | bool | None]:
+        session = self._session
+        details = {
+            key: value
+            for key, value in session.values.items()
+            if key not in STATE_KEYS and not key.endswith(SCALE_SUFFIX)
+        }
+        if session.variant is not None:
+            details["variant"] = session.variant
+        if self._writer.validity is not None:
+            details["validity"] = self._writer.validity
+        return details
+
+    def _fallback(self, control: Control | None) -> float | None:
+        if control is None or control.fallback is None:
+            return None
+        if control.fallback.point is None:
+            return control.fallback.value
+        return number_of(self._session.values.get(control.fallback.point))
+
+    def _fallback_in(self, control: Control | None) -> float | None:
+        if control is None or control.fallback is None:
+            return None
+        if control.fallback.left is not None:
+            return number_of(self._session.values.get(control.fallback.left))
+        written_at = self._writer.written_at
+        if control.fallback.after is None or written_at is None:
+            return None
+        return max(0.0, written_at + control.fallback.after - self._clock())

@@ -1,0 +1,172 @@
+"""Who may use an endpoint next: one request in flight, the urgent ones first.
+
+Modbus libraries queue first in, first out; behind six reads of half a second a
+stop would wait for three. Here a request takes its turn by priority, and a stop
+that finds a read in flight gives it up after a moment.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+import time
+
+_AGED = 10.0
+"""s after which a slow poll waits in line with the fast ones."""
+_PATIENCE = 0.25
+"""s that a stop waits for a read in flight that may be given up."""
+
+
+class Priority(IntEnum):
+    """What goes first (lower wins)."""
+
+    EMERGENCY = 0
+    KEEP_ALIVE = 1
+    SETPOINT = 2
+    FAST = 3
+    SLOW = 4
+    STATIC = 5
+
+
+class Preempted(Exception):
+    """A read was given up for a stop; ask again."""
+
+
+class RequestTimeout(Exception):
+    """A request was not over within its time."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Waiter:
+    priority: Priority
+    since: float
+    turn: asyncio.Future[None]
+
+    def rank(self, now: float) -> tuple[int, float]:
+        priority: int = self.priority
+        if priority > Priority.FAST and now - self.since > _AGED:
+            priority = Priority.FAST
+        return priority, self.since
+
+
+class Scheduler:
+    """The line in front of one endpoint, on one event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with nobody waiting."""
+        self._clock = clock
+        self._busy = False
+        self._waiting: list[_Waiter] = []
+        self._in_flight: asyncio.Task[object] | None = None
+        self._given_up: set[asyncio.Task[object]] = set()
+        self._preempting: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return len(self._waiting)
+
+    async def run[T](
+        self,
+        priority: Priority,
+        request: Callable[[], Awaitable[T]],
+        *,
+        limit: Callable[[], float],
+        guard: Callable[[], None] | None = None,
+        may_give_up: bool = False,
+    ) -> T:
+        """Do one request when its turn comes.
+
+        `limit` s (asked at its turn) is the most that it may take, measured here and
+        not in the library, which may swallow a cancellation: RequestTimeout.
+        `guard` is called at its turn and may raise to step back. `may_give_up` marks
+        a read that a stop may interrupt: Preempted.
+        """
+        await self._take_turn(priority)
+        try:
+            if guard is not None:
+                guard()
+            return await self._bounded(request, limit(), may_give_up)
+        finally:
+            self._next()
+
+    async def _take_turn(self, priority: Priority) -> None:
+        if not self._busy:
+            self._busy = True
+            return
+        waiter = _Waiter(
+            priority=priority,
+            since=self._clock(),
+            turn=asyncio.get_running_loop().create_future(),
+        )
+        self._waiting.append(waiter)
+        if priority is Priority.EMERGENCY:
+            self._hurry()
+        try:
+            await waiter.turn
+        except asyncio.CancelledError:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            elif waiter.turn.done() and not waiter.turn.cancelled():
+                # The turn was given in the same moment: pass it on.
+                self._next()
+            raise
+
+    def _next(self) -> None:
+        if self._preempting is not None:
+            self._preempting.cancel()
+            self._preempting = None
+        now = self._clock()
+        while self._waiting:
+            waiter = min(self._waiting, key=lambda entry: entry.rank(now))
+            self._waiting.remove(waiter)
+            if not waiter.turn.done():
+                waiter.turn.set_result(None)
+                return
+        self._busy = False
+
+    def _hurry(self) -> None:
+        if self._in_flight is None or self._preempting is not None:
+            return
+        self._preempting = asyncio.get_running_loop().call_later(
+            _PATIENCE, self._in_flight.cancel
+        )
+
+    async def _bounded[T](
+        self, request: Callable[[], Awaitable[T]], limit: float, may_give_up: bool
+    ) -> T:
+        async def do() -> T:
+            return await request()
+
+        task = asyncio.create_task(do())
+        if may_give_up:
+            self._in_flight = task
+        try:
+            done, _ = await asyncio.wait({task}, timeout=limit)
+        finally:
+            self._in_flight = None
+            if not task.done():
+                self._give_up(task)
+        if not done:
+            raise RequestTimeout
+        if task.cancelled():
+            raise Preempted
+        return task.result()
+
+    def _give_up[T](self, task: asyncio.Task[T]) -> None:
+        """Cancel a request; a library that does not listen ends it when it will."""
+        task.cancel()
+        self._given_up.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget[T](self, task: asyncio.Task[T]) -> None:
+        self._given_up.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def close(self) -> None:
+        """Wait shortly for requests that were given up."""
+        if self._given_up:
+            with suppress(TimeoutError):
+                await asyncio.wait(self._given_up, timeout=1.0)

@@ -1,0 +1,550 @@
+"""Setpoints into registers: rounding, sequences, keep-alive, read-back.
+
+The newest setpoint wins: every call takes a ticket, and a write whose ticket is no
+longer the newest steps back when its turn on the link comes.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+import logging
+from math import floor
+from typing import NoReturn
+
+from ..model.asset import Asset
+from ..model.plan import Setpoint
+from .device import Applied, DeviceError
+from .link import LinkError
+from .ports import WriteBudget
+from .profile import Bound, Control, Match, Persistence, Release, Step, When
+from .profile_parts import RATED
+from .registers import Value
+from .scheduler import Preempted, Priority
+from .session import NotIdentified, Session
+from .values import number_of, step_words, truth_of
+
+_LOGGER = logging.getLogger(__name__)
+
+_EMERGENCY_TRIES = 2
+_LOOK_AGAIN = 0.1
+"""s between two looks at a read-back."""
+_REWRITE_AFTER = 60.0
+"""s after which an unchanged setpoint is written again to memory that does not
+wear, in case the device lost it without saying so."""
+_SHARE_OF_VALIDITY = 1 / 3
+_SHORTEST_KEEP_ALIVE = 0.5
+_SLACK = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A setpoint as the device gets it. `value` None: released."""
+
+    value: float | None
+    emergency: bool
+    ticket: int
+
+    @property
+    def stop(self) -> bool:
+        """Whether it stops the device."""
+        return self.value == 0
+
+
+class Superseded(Exception):
+    """A newer setpoint took the place of this write."""
+
+
+class Writer:
+    """Drives one control of one device."""
+
+    def __init__(
+        self,
+        session: Session,
+        control_name: str,
+        asset: Asset,
+        budget: WriteBudget,
+        time_to_live: float,
+        on_change: Callable[[], None],
+    ) -> None:
+        """Drive the control of that name, whichever alternative the device has."""
+        self.wanted: Wanted | None = None
+        """What was asked for last."""
+        self.written: Wanted | None = None
+        """What the device took last, None while that is uncertain."""
+        self.written_at: float | None = None
+        self.validity: float | None = None
+        """s for which the device holds a setpoint, learned from it."""
+        self.problem: str | None = None
+        self._session = session
+        self._name = control_name
+        self._asset = asset
+        self._budget = budget
+        self._time_to_live = time_to_live
+        self._on_change = on_change
+        self._clock = session.clock
+        self._ticket = 0
+        self._running = 0
+        self._reaffirmed_at = 0.0
+        self._armed_at: int | None = None
+        self._beat = 0
+        self._wake = asyncio.Event()
+
+    @property
+    def control(self) -> Control | None:
+        """The control that is driven, None where the device has none."""
+        return self._session.profile.control(self._name)
+
+    # -- apply -------------------------------------------------------------------
+
+    async def apply(self, setpoint: Setpoint) -> Applied:
+        """Write a setpoint and verify it, as `Device.apply` promises."""
+        self._ticket += 1
+        ticket = self._ticket
+        self._reaffirmed_at = self._clock()
+        priority = Priority.EMERGENCY if setpoint.emergency else Priority.SETPOINT
+        self._running += 1
+        try:
+            await self._ready(priority)
+            self._check(ticket)
+            if (control := self.control) is None:
+                raise DeviceError(
+                    "no_control", "this device offers nothing that can be driven"
+                )
+            wanted = Wanted(
+                value=self._fit(control, setpoint.value),
+                emergency=setpoint.emergency,
+                ticket=ticket,
+            )
+            if (done := self._already(control, wanted)) is not None:
+                return done
+            if not setpoint.emergency:
+                await self._pace(control, ticket)
+            return await self._put(control, wanted, priority)
+        except Superseded:
+            raise DeviceError(
+                "superseded", "a newer setpoint took the place of this one"
+            ) from None
+        finally:
+            self._running -= 1
+
+    async def _ready(self, priority: Priority) -> None:
+        try:
+            await self._session.ensure_ready(priority)
+        except LinkError as err:
+            self._raise(None, err)
+        except NotIdentified as err:
+            raise DeviceError(
+                "wrong_device" if err.key == "wrong_device" else "not_identified",
+                err.text,
+            ) from err
+        except Preempted as err:
+            raise DeviceError("link", "the link is busy with a stop") from err
+
+    def _check(self, ticket: int) -> None:
+        if ticket != self._ticket:
+            raise Superseded
+
+    def _already(self, control: Control, wanted: Wanted) -> Applied | None:
+        """Whether the device has this setpoint already, known for sure."""
+        written, at = self.written, self.written_at
+        if (
+            wanted.emergency
+            or written is None
+            or at is None
+            or self._running > 1
+            or written.emergency
+            or self._armed_at != self._session.times_lost
+            or not self._same(control, written.value, wanted.value)
+        ):
+            return None
+        if self.follows() is False:
+            return None
+        if (
+            control.persistence is Persistence.RAM
+            and control.keepalive is None
+            and self._clock() - at > _REWRITE_AFTER
+        ):
+            return None
+        self.wanted = replace(written, ticket=wanted.ticket)
+        self.written = self.wanted
+        return Applied(written_at=at, confirmed=True, readback=self.readback())
+
+    def _same(self, control: Control, one: float | None, other: float | None) -> bool:
+        if one is None or other is None or 0 in (one, other):
+            return one == other
+        return abs(one - other) <= max(control.deadband, _SLACK)
+
+    async def _pace(self, control: Control, ticket: int) -> None:
+        if self.written_at is None:
+            return
+        pause = self.written_at + control.min_interval - self._clock()
+        if pause > 0:
+            await asyncio.sleep(pause)
+            self._check(ticket)
+
+    def _spend(self, control: Control, wanted: Wanted) -> None:
+        if control.persistence is not Persistence.EEPROM:
+            return
+        before = self.written.value if self.written else None
+        urgent = (
+            wanted.emergency
+            or wanted.stop
+            or (wanted.value is not None and (before is None or wanted.value < before))
+        )
+        if not self._budget.spend(
+            self._asset.id, control.name, control.daily_writes, urgent=urgent
+        ):
+            raise DeviceError(
+                "write_budget",
+                f"its memory wears: {control.daily_writes} writes a day are spent",
+                {"limit": str(control.daily_writes)},
+            )
+
+    async def _put(
+        self, control: Control, wanted: Wanted, priority: Priority
+    ) -> Applied:
+        self._spend(control, wanted)
+        self.wanted = wanted
+        self.written = None
+        tries = _EMERGENCY_TRIES if wanted.emergency else 1
+        for attempt in range(1, tries + 1):
+            try:
+                await self._sequence(control, wanted, priority)
+                break
+            except LinkError as err:
+                self._check(wanted.ticket)
+                if attempt == tries:
+                    self._raise(control, err)
+        self._done(wanted)
+        await self._learn(control, priority)
+        return await self._confirm(control, wanted, priority)
+
+    def _done(self, wanted: Wanted) -> None:
+        self.written = wanted
+        self.written_at = self._clock()
+        self.problem = None
+        self._wake.set()
+
+    def _raise(self, control: Control | None, err: LinkError) -> NoReturn:
+        text = err.text
+        if control is not None and err.code is not None:
+            text = control.errors.get(err.code, text)
+        self.problem = text
+        self._on_change()
+        placeholders = {} if err.code is None else {"code": str(err.code)}
+        raise DeviceError(err.kind.value, text, placeholders) from err
+
+    # -- values ------------------------------------------------------------------
+
+    def _bound(self, bound: Bound | None) -> float | None:
+        if bound is None:
+            return None
+        if bound.point is None:
+            return bound.value
+        value = number_of(self._session.values.get(bound.point))
+        return None if value is None else value * bound.factor
+
+    def _fit(self, control: Control, value: float | None) -> float | None:
+        """Bring a value into the range and onto the steps, toward zero."""
+        low, high = self._bound(control.low), self._bound(control.high)
+        if value is None:
+            return high if control.release is Release.MAXIMUM else None
+        if high is not None:
+            value = min(value, high)
+        if low is not None and value < low:
+            # A lower end above zero is the least that it can do: less is nothing.
+            value = low if low <= 0 else 0.0
+        if abs(value) < control.min_active:
+            return 0.0
+        if control.step:
+            steps = floor(abs(value) / control.step + _SLACK)
+            value = steps * control.step if value > 0 else -steps * control.step
+        return value
+
+    def _hundred(self, control: Control) -> float | None:
+        """Return the W of 100 %."""
+        for name in control.percent_of:
+            if name == RATED:
+                value: float | None = self._asset.rated_production or None
+            else:
+                value = number_of(self._session.values.get(name))
+            if value is not None and value > 0:
+                return value
+        return None
+
+    def _in_register(self, control: Control, value: float | None) -> float:
+        if value is None:
+            return 0.0
+        if not control.percent_of:
+            return value
+        if value == 0:
+            return 0.0
+        if (hundred := self._hundred(control)) is None:
+            raise DeviceError(
+                "config", "a percentage of what? Its rated power is not known"
+            )
+        return min(100.0, 100.0 * value / hundred)
+
+    def _steps(self, control: Control, wanted: Wanted) -> tuple[Step, ...]:
+        if wanted.value is None:
+            return control.release_steps
+        if wanted.emergency and wanted.stop and control.emergency:
+            return control.emergency
+        if wanted.stop and control.stop:
+            return control.stop
+        return control.write
+
+    # -- the wire ----------------------------------------------------------------
+
+    async def _sequence(
+        self, control: Control, wanted: Wanted, priority: Priority
+    ) -> None:
+        steps = self._steps(control, wanted)
+        if steps and control.arm and self._armed_at != self._session.times_lost:
+            steps = (*control.arm, *steps)
+        value = self._in_register(control, wanted.value)
+        for step in steps:
+            if _applies(step, value):
+                await self._step(step, value, wanted.ticket, priority)
+        if steps:
+            self._armed_at = self._session.times_lost
+
+    async def _step(
+        self, step: Step, value: float, ticket: int, priority: Priority
+    ) -> None:
+        try:
+            words = step_words(step, value, self._session.scales)
+        except ValueError as err:
+            raise DeviceError("config", f"{value:g} cannot be written: {err}") from err
+        register = step.register
+        assert register.at is not None
+        link = await self._session.link(register.unit)
+        try:
+            await link.write(
+                register.area,
+                register.at,
+                words,
+                step.function,
+                priority,
+                guard=lambda: self._check(ticket),
+            )
+        except LinkError as err:
+            if not (step.optional and err.code is not None):
+                raise
+        if step.wait:
+            await asyncio.sleep(step.wait)
+            self._check(ticket)
+
+    # -- read-back ---------------------------------------------------------------
+
+    def readback(self) -> float | None:
+        """Return what the device says it applies, in the setpoint's unit."""
+        control = self.control
+        if control is None or control.readback is None:
+            return None
+        value: Value | None = self._session.values.get(control.readback.point)
+        if isinstance(value, bool):
+            return float(value)
+        number = number_of(value)
+        if number is None or not control.percent_of:
+            return number
+        if self._session.profile.points[control.readback.point].measure != "%":
+            return number
+        hundred = self._hundred(control)
+        return None if hundred is None else number * hundred / 100
+
+    def follows(self) -> bool | None:
+        """Whether the newest read-back agrees with what was written."""
+        control, written = self.control, self.written
+        if control is None or control.readback is None or written is None:
+            return None
+        if written.value is None:
+            return None
+        if control.readback.also is not None:
+            accounted = truth_of(self._session.values.get(control.readback.also))
+            if accounted is False:
+                return False
+        if (seen := self.readback()) is None:
+            return None
+        tolerance = self._tolerance(control, control.readback.tolerance)
+        excess = seen - self._expected(control, written.value)
+        if control.readback.match is Match.AT_MOST:
+            return excess <= tolerance
+        return abs(excess) <= tolerance
+
+    def _expected(self, control: Control, value: float) -> float:
+        if control.percent_of and (hundred := self._hundred(control)) is not None:
+            return min(value, hundred)
+        return value
+
+    def _tolerance(self, control: Control, tolerance: float) -> float:
+        """Return the tolerance in the setpoint's unit; the file gives it in %."""
+        if control.percent_of and (hundred := self._hundred(control)) is not None:
+            tolerance = tolerance * hundred / 100
+        return tolerance + _SLACK
+
+    async def _confirm(
+        self, control: Control, wanted: Wanted, priority: Priority
+    ) -> Applied:
+        written_at = self.written_at
+        assert written_at is not None
+        readback = control.readback
+        if readback is None or wanted.value is None:
+            self._on_change()
+            return Applied(written_at=written_at, confirmed=True)
+        # Behind the other devices' stops, before everything else.
+        rank = (
+            Priority.KEEP_ALIVE if priority is Priority.EMERGENCY else Priority.SETPOINT
+        )
+        keys = [readback.point, *([readback.also] if readback.also else [])]
+        deadline = written_at + readback.within
+        agrees: bool | None = None
+        while True:
+            try:
+                await self._session.read_now(keys, rank)
+                agrees = self.follows()
+            except LinkError, Preempted:
+                agrees = None
+            self._check(wanted.ticket)
+            if agrees or self._clock() >= deadline:
+                break
+            await asyncio.sleep(_LOOK_AGAIN)
+            self._check(wanted.ticket)
+        if not agrees:
+            self.problem = readback.mismatch or "the device does not follow"
+        self._on_change()
+        return Applied(
+            written_at=written_at, confirmed=agrees is True, readback=self.readback()
+        )
+
+    # -- keep-alive --------------------------------------------------------------
+
+    async def _learn(self, control: Control, priority: Priority) -> None:
+        """Learn how long the device holds a setpoint, right after a write."""
+        keepalive = control.keepalive
+        if keepalive is None or keepalive.validity_point is None:
+            return
+        if self.validity is not None:
+            return
+        rank = max(priority, Priority.KEEP_ALIVE)
+        try:
+            values = await self._session.read_now([keepalive.validity_point], rank)
+        except LinkError, Preempted:
+            return
+        left = number_of(values.get(keepalive.validity_point))
+        if left is not None and left > 0:
+            self.validity = left
+
+    @property
+    def short_validity(self) -> bool:
+        """Whether the device's validity is so short that the user should know."""
+        control = self.control
+        return (
+            control is not None
+            and control.keepalive is not None
+            and self.validity is not None
+            and self.validity < control.keepalive.warn_below
+        )
+
+    @property
+    def period(self) -> float | None:
+        """S between two keep-alives, None where the device needs none."""
+        control = self.control
+        if control is None or control.keepalive is None:
+            return None
+        period = control.keepalive.every
+        if self.validity is not None:
+            period = min(period, self.validity * _SHARE_OF_VALIDITY)
+        return max(period, _SHORTEST_KEEP_ALIVE)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether nobody has stood by the setpoint for too long.
+
+        A stop is held on; anything else is no longer refreshed, so the device goes
+        to its own fallback.
+        """
+        return (
+            self.wanted is not None
+            and not self.wanted.stop
+            and not self.wanted.emergency
+            and self.wanted.value is not None
+            and self._clock() - self._reaffirmed_at > self._time_to_live
+        )
+
+    async def keep_alive(self) -> None:
+        """Refresh what was written in this run, until cancelled."""
+        while True:
+            await self._until_written()
+            period = self.period
+            if period is None or self.written_at is None:
+                await asyncio.sleep(1.0)
+                continue
+            pause = self.written_at + period - self._clock()
+            if pause > 0:
+                await asyncio.sleep(pause)
+                continue
+            if self.orphaned:
+                self._on_change()
+                await asyncio.sleep(1.0)
+                continue
+            await self._refresh()
+
+    async def _until_written(self) -> None:
+        while self.wanted is None or self.wanted.value is None:
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _refresh(self) -> None:
+        control, wanted = self.control, self.wanted
+        if control is None or wanted is None or self._running:
+            # A write under way refreshes by itself.
+            await asyncio.sleep(_LOOK_AGAIN)
+            return
+        try:
+            await self._sequence(control, wanted, Priority.KEEP_ALIVE)
+        except Superseded, Preempted:
+            return
+        except (LinkError, DeviceError) as err:
+            self.problem = f"keep-alive failed: {err}"
+            self._on_change()
+            await asyncio.sleep(_SHORTEST_KEEP_ALIVE)
+            return
+        if wanted.ticket == self._ticket:
+            self._done(wanted)
+
+    async def beat(self) -> None:
+        """Keep a heartbeat register changing, until cancelled."""
+        while True:
+            await self._until_written()
+            control = self.control
+            if control is None or control.heartbeat is None:
+                await asyncio.sleep(1.0)
+                continue
+            heartbeat = control.heartbeat
+            if self.orphaned:
+                await asyncio.sleep(heartbeat.every)
+                continue
+            self._beat = (self._beat + 1) % len(heartbeat.values)
+            register = heartbeat.register
+            assert register.at is not None
+            try:
+                link = await self._session.link(register.unit)
+                await link.write(
+                    register.area,
+                    register.at,
+                    [heartbeat.values[self._beat]],
+                    heartbeat.function,
+                    Priority.KEEP_ALIVE,
+                )
+            except LinkError as err:
+                _LOGGER.debug("%s: heartbeat failed: %s", self._session.name, err)
+            await asyncio.sleep(heartbeat.every)
+
+
+def _applies(step: Step, value: float) -> bool:
+    if step.when is When.ALWAYS:
+        return True
+    if step.when is When.ZERO:
+        return value == 0
+    return value > 0 if step.when is When.POSITIVE else value < 0
