@@ -300,7 +300,7 @@ async def test_battery_follows_only_in_remote_mode(bench: Bench) -> None:
     assert await holding(client, 1, "H") == 2
 
 
-async def test_missed_heartbeat_makes_the_battery_stand_by(bench: Bench) -> None:
+async def test_silence_makes_the_battery_stand_by(bench: Bench) -> None:
     client = await bench.client(BATTERY)
     await client.write_registers(100, [*words("i", 2_000), 1, 0, 10], device_id=1)
     bench.run(8)
@@ -341,12 +341,15 @@ async def test_energised_relay_opens_the_contactor_and_the_input_proves_it(
 
 async def test_output_word_moves_the_same_relays(bench: Bench) -> None:
     client = await bench.client(RELAY)
-    await client.write_register(32, 0b100001, device_id=1)
+    for _ in range(2):
+        await client.write_register(32, 0b100001, device_id=1)
     bits = (await client.read_coils(0, count=6, device_id=1)).bits[:6]
     assert bits == [True, False, False, False, False, True]
     assert not bench.site.solar_contactor.closed
     await client.write_coils(0, [False] * 6, device_id=1)
     assert bench.site.solar_contactor.closed
+    cycles = await client.read_input_registers(64, count=12, device_id=1)
+    assert cycles.registers == [0, 1, *[0] * 9, 1]
 
 
 async def test_rebooting_module_lets_its_relays_fall(bench: Bench) -> None:

@@ -12,13 +12,13 @@ Holding registers of the unit, 32-bit values signed with the high word first:
 | 8 | s32 | W | R | most that it discharges with now, positive |
 | 10 | s32 | Wh | R | energy charged |
 | 12 | s32 | Wh | R | energy discharged |
-| 14 | u16 | s | R | seconds until the heartbeat is missed, 65535 without one |
+| 14 | u16 | s | R | seconds until it stands by, 65535 without supervision |
 | 100 | s32 | W | R/W | power setpoint, charging positive |
 | 102 | u16 | | R/W | 0 local (own mode), 1 remote (follows 100) |
-| 103 | u16 | | R/W | heartbeat: every write counts |
-| 104 | u16 | s | R/W | heartbeat time-out, 0 none |
+| 103 | u16 | | R/W | heartbeat, any value |
+| 104 | u16 | s | R/W | silence that it bears, 60 at start, 0 any |
 
-A missed heartbeat or local mode makes it stand by at 0 W.
+Local mode, or nobody writing to 100..104 for that long, makes it stand by at 0 W.
 """
 
 from typing import override
@@ -36,13 +36,13 @@ MAX_CHARGE = 6
 MAX_DISCHARGE = 8
 ENERGY_CHARGED = 10
 ENERGY_DISCHARGED = 12
-HEARTBEAT_LEFT = 14
+SILENCE_LEFT = 14
 SET_POWER = 100
 MODE_REMOTE = 102
-HEARTBEAT = 103
-HEARTBEAT_TIMEOUT = 104
+SILENCE = 104
 
-_NO_HEARTBEAT = 0xFFFF
+_UNSUPERVISED = 0xFFFF
+_SILENCE_AT_START = 60
 
 
 class GenericBattery(SimulatedUnit):
@@ -55,6 +55,7 @@ class GenericBattery(SimulatedUnit):
         self._heard: float | None = None
         self.holding.fill(0, 15)
         self.holding.fill(SET_POWER, 5)
+        self.holding.put(SILENCE, [_SILENCE_AT_START])
         self.refresh(0.0)
 
     @property
@@ -62,16 +63,16 @@ class GenericBattery(SimulatedUnit):
         """Whether it follows the setpoint."""
         return self.holding.unpack(MODE_REMOTE, "H") == 1
 
-    def heartbeat_left(self, now: float) -> float | None:
-        """Return the s until it falls back, None without supervision."""
-        timeout = self.holding.unpack(HEARTBEAT_TIMEOUT, "H")
-        if timeout == 0 or self._heard is None:
+    def silence_left(self, now: float) -> float | None:
+        """Return the s until it stands by, None without supervision."""
+        silence = self.holding.unpack(SILENCE, "H")
+        if silence == 0 or self._heard is None:
             return None
-        return max(0.0, self._heard + timeout - now)
+        return max(0.0, self._heard + silence - now)
 
     def tick(self, now: float) -> None:
         """Pass the target in force on to the plant."""
-        follows = self.remote and self.heartbeat_left(now) != 0
+        follows = self.remote and self.silence_left(now) != 0
         self.battery.target = self.holding.unpack(SET_POWER, "i") if follows else 0.0
 
     @override
@@ -80,8 +81,8 @@ class GenericBattery(SimulatedUnit):
         words.put(STATE_OF_CHARGE, [round(10 * part.state_of_charge)])
         idle = abs(part.power) < 1
         words.put(STATE, [0 if idle else 1 if part.power > 0 else 2])
-        left = self.heartbeat_left(now)
-        words.put(HEARTBEAT_LEFT, [_NO_HEARTBEAT if left is None else round(left)])
+        left = self.silence_left(now)
+        words.put(SILENCE_LEFT, [_UNSUPERVISED if left is None else round(left)])
         for address, value in (
             (POWER, part.power),
             (TARGET, part.target),
@@ -101,9 +102,6 @@ class GenericBattery(SimulatedUnit):
         if address == SET_POWER and len(values) < 2:
             return ExcCodes.ILLEGAL_VALUE
         self.holding.put(address, values)
-        if address <= HEARTBEAT < address + len(values):
-            self._heard = now
-        if self._heard is None and address <= HEARTBEAT_TIMEOUT < address + len(values):
-            self._heard = now
+        self._heard = now
         self.tick(now)
         return None

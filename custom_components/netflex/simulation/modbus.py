@@ -290,7 +290,7 @@ class _Handler(ServerRequestHandler):
 
     @override
     def callback_connected(self) -> None:
-        super().callback_connected()  # type: ignore[no-untyped-call]
+        super().callback_connected()
         if self.refused:
             self.close()
 

@@ -1,7 +1,8 @@
 """Relay modules as Modbus servers whose contacts move contactors in the plant.
 
 `MoxaRelays` is an ioLogik E1214 (Moxa, "ioLogik E1200 Series User's Manual",
-appendix A: coils 0-5, output word 32, inputs 0-5); `MeteringRelay` is a plain
+appendix A: coils 0-5, output word 32, inputs 0-5, cycle counts from input word 64,
+safe flags from discrete 4112); `MeteringRelay` is a plain
 switched and metered output, as many households have for a water heater.
 """
 
@@ -16,6 +17,9 @@ from .physics import Boiler, Contactor
 _OUTPUTS = 6
 _OUTPUT_WORD = 32
 _INPUT_WORD = 48
+_CYCLES = 64
+_CONNECTED = 4096
+_SAFE = 4112
 _POWER_WORD = 0
 
 
@@ -35,6 +39,9 @@ class MoxaRelays(SimulatedUnit):
         self.discrete.fill(0, _OUTPUTS)
         self.holding.fill(_OUTPUT_WORD, 1)
         self.inputs.fill(_INPUT_WORD, 1)
+        self.inputs.fill(_CYCLES, 2 * _OUTPUTS)
+        self.discrete.fill(_CONNECTED, _OUTPUTS)
+        self.discrete.fill(_SAFE, _OUTPUTS)
         self._move()
 
     def energised(self, output: int) -> bool:
@@ -54,10 +61,15 @@ class MoxaRelays(SimulatedUnit):
     def write(
         self, space: str, address: int, values: list[int], now: float
     ) -> ExcCodes | None:
+        before = self.coils.get(0, _OUTPUTS) or []
         if space == "coils":
             self.coils.put(address, values)
         else:
             self.coils.put(0, [values[0] >> output & 1 for output in range(_OUTPUTS)])
+        for output, old in enumerate(before):
+            if self.energised(output) and not old:
+                at = _CYCLES + 2 * output
+                self.inputs.pack(at, "I", self.inputs.unpack(at, "I") + 1)
         self._move()
         return None
 
