@@ -257,6 +257,7 @@ class RawClient:
         self.send_number = 0
         self.receive_number = 0
         self.acknowledges = True
+        self.skips_supervisory = False
         self._framer = ApduFramer()
         self._apdus: list[bytes] = []
 
@@ -365,9 +366,12 @@ class RawClient:
 
     async def raw_asdu(self) -> bytes:
         """Take the next I APDU's octets, acknowledging every eighth."""
-        apdu = await self.apdu()
-        assert apdu is not None, "closed"
-        frame = parse_apdu(apdu)
+        while True:
+            apdu = await self.apdu()
+            assert apdu is not None, "closed"
+            frame = parse_apdu(apdu)
+            if not (self.skips_supervisory and isinstance(frame, SApdu)):
+                break
         assert isinstance(frame, IApdu), f"no I APDU but {frame}"
         assert frame.send_number == self.receive_number
         self.receive_number = (self.receive_number + 1) & 0x7FFF
@@ -395,26 +399,23 @@ class RawClient:
 
 
 def single(ioa: int, value: bool = True, **fields: object) -> CommandObject:
-    """Return a single command."""
-    return _command(TypeId.C_SC_NA_1, ioa, value, **fields)
+    """Return a single command, type 45 unless `fields` say otherwise."""
+    return _command({"type_id": TypeId.C_SC_NA_1, "value": value} | fields, ioa)
 
 
 def double(ioa: int, value: int = 2, **fields: object) -> CommandObject:
-    """Return a double command."""
-    return _command(TypeId.C_DC_NA_1, ioa, value, **fields)
+    """Return a double command, type 46 unless `fields` say otherwise."""
+    return _command({"type_id": TypeId.C_DC_NA_1, "value": value} | fields, ioa)
 
 
 def setpoint(ioa: int, value: float = 50.0, **fields: object) -> CommandObject:
-    """Return a short floating point setpoint."""
-    return _command(TypeId.C_SE_NC_1, ioa, value, **fields)
+    """Return a short floating point setpoint, type 50 unless `fields` say otherwise."""
+    return _command({"type_id": TypeId.C_SE_NC_1, "value": value} | fields, ioa)
 
 
-def _command(
-    type_id: int, ioa: int, value: PointValue, **fields: object
-) -> CommandObject:
-    fields.setdefault("type_id", type_id)
+def _command(fields: dict[str, object], ioa: int) -> CommandObject:
     assert fields["type_id"] in COMMAND_TYPES
-    return CommandObject(ioa=ioa, value=value, **fields)  # type: ignore[arg-type]
+    return CommandObject(ioa=ioa, **fields)  # type: ignore[arg-type]
 
 
 def body(type_id: int, cause: int, objects: bytes, count: int = 1) -> bytes:
