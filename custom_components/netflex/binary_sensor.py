@@ -1,0 +1,274 @@
+"""Yes or no: the operator's link, the stops, and what has a problem."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, override
+
+from homeassistant.components.binary_sensor import (
+    BinarySensorEntity,
+    BinarySensorEntityDescription,
+)
+from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .entity import NetflexEntity, async_setup_entities
+from .entry_data import SubentryType
+from .model.asset import Direction
+from .model.orders import OrderName
+from .sensor_site import has_station
+from .site.view import SiteView
+from .view_values import (
+    Attributes,
+    answers,
+    asset_has_problem,
+    asset_problem,
+    meter_of,
+    state_of,
+)
+
+# Everything is read from the coordinator.
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetflexBinarySensorDescription(BinarySensorEntityDescription):
+    """A binary sensor that reads a view; the text is the id of its subject.
+
+    `exists_fn` None: it is always there. `available_fn` None: always available.
+    """
+
+    value_fn: Callable[[SiteView, str], bool | None]
+    attributes_fn: Callable[[SiteView, str], Attributes] | None = None
+    available_fn: Callable[[SiteView, str], bool] | None = None
+    exists_fn: Callable[[SiteView, str], bool] | None = None
+
+
+def _ordered(name: OrderName) -> NetflexBinarySensorDescription:
+    """Return a command of the operator; never received is off."""
+
+    def value(view: SiteView, _subject: str) -> bool:
+        order = view.orders.get(name)
+        return order is not None and bool(order.value)
+
+    def attributes(view: SiteView, _subject: str) -> Attributes:
+        order = view.orders.get(name)
+        return {
+            "source": None if order is None else order.source.value,
+            "ordered_at": None if order is None else order.at,
+        }
+
+    test = name is OrderName.TEST
+    return NetflexBinarySensorDescription(
+        key=f"order_{name.value}",
+        translation_key=f"order_{name.value}",
+        entity_category=EntityCategory.DIAGNOSTIC if test else None,
+        value_fn=value,
+        attributes_fn=attributes,
+        exists_fn=has_station,
+        available_fn=has_station,
+    )
+
+
+def _stopped(direction: Direction) -> NetflexBinarySensorDescription:
+    """Return whether a direction is stopped, whoever stopped it."""
+
+    def value(view: SiteView, _subject: str) -> bool:
+        if view.plan is not None and direction in view.plan.stopped:
+            return True
+        return view.orders.stopped(direction) or view.local_stops.stopped(direction)
+
+    def attributes(view: SiteView, _subject: str) -> Attributes:
+        local = view.local_stops
+        holder = (
+            local.production if direction is Direction.PRODUCTION else local.consumption
+        )
+        return {"operator": view.orders.stopped(direction), "local_holder": holder}
+
+    return NetflexBinarySensorDescription(
+        key=f"{direction.value}_stopped",
+        translation_key=f"{direction.value}_stopped",
+        value_fn=value,
+        attributes_fn=attributes,
+    )
+
+
+def _link_attributes(view: SiteView, _subject: str) -> Attributes:
+    link = view.link
+    return {
+        "listening": link.listening,
+        "client": link.client,
+        "since": link.since,
+        "last_close_reason": link.last_close_reason,
+        "last_refused_client": link.last_refused_client,
+    }
+
+
+def _infeasible(view: SiteView, _subject: str) -> bool | None:
+    return None if view.plan is None else bool(view.plan.infeasible)
+
+
+def _infeasible_attributes(view: SiteView, _subject: str) -> Attributes:
+    if view.plan is None:
+        return {"limits": []}
+    return {
+        "limits": [
+            {
+                "limit": item.limit.cause.text,
+                "missing": round(item.missing),
+                "problem": item.problem.value,
+            }
+            for item in view.plan.infeasible
+        ]
+    }
+
+
+SITE_SENSORS: Final = (
+    NetflexBinarySensorDescription(
+        key="operator_link",
+        translation_key="operator_link",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        value_fn=lambda view, _subject: view.link.connected,
+        attributes_fn=_link_attributes,
+        exists_fn=has_station,
+        available_fn=has_station,
+    ),
+    _ordered(OrderName.EMERGENCY_STOP_PRODUCTION),
+    _ordered(OrderName.EMERGENCY_STOP_CONSUMPTION),
+    _ordered(OrderName.TEST),
+    *(_stopped(direction) for direction in Direction),
+    NetflexBinarySensorDescription(
+        key="infeasible",
+        translation_key="infeasible",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        value_fn=_infeasible,
+        attributes_fn=_infeasible_attributes,
+        available_fn=lambda view, _subject: view.plan is not None,
+    ),
+)
+
+
+def _enabled(view: SiteView, asset_id: str) -> bool | None:
+    state = state_of(view, asset_id)
+    return None if state is None else state.enabled
+
+
+def _meter_problem(view: SiteView, meter_id: str) -> bool | None:
+    meter = meter_of(view, meter_id)
+    return None if meter is None else not meter.available
+
+
+def _meter_reason(view: SiteView, meter_id: str) -> Attributes:
+    meter = meter_of(view, meter_id)
+    return {"reason": None if meter is None else meter.problem}
+
+
+METER_SENSORS: Final = (
+    NetflexBinarySensorDescription(
+        key="problem",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=_meter_problem,
+        attributes_fn=_meter_reason,
+    ),
+)
+
+_PROBLEM: Final = NetflexBinarySensorDescription(
+    key="problem",
+    device_class=BinarySensorDeviceClass.PROBLEM,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    value_fn=asset_has_problem,
+    attributes_fn=lambda view, asset_id: {
+        "reason": asset_problem(view, asset_id),
+        "answers": answers(view, asset_id),
+        "follows": None
+        if (state := state_of(view, asset_id)) is None
+        else state.follows,
+    },
+)
+
+
+def _state_sensor(
+    key: str, device_class: BinarySensorDeviceClass
+) -> NetflexBinarySensorDescription:
+    return NetflexBinarySensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=device_class,
+        value_fn=_enabled,
+        available_fn=answers,
+    )
+
+
+_OWN_SENSORS: Final = {
+    SubentryType.METER: METER_SENSORS,
+    SubentryType.CHARGER: (_PROBLEM,),
+    SubentryType.INVERTER: (_PROBLEM,),
+    SubentryType.BATTERY: (_PROBLEM,),
+    SubentryType.LOAD: (
+        _PROBLEM,
+        _state_sensor("running", BinarySensorDeviceClass.RUNNING),
+    ),
+    SubentryType.RELAY: (
+        _PROBLEM,
+        _state_sensor("energised", BinarySensorDeviceClass.POWER),
+    ),
+}
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: NetflexConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the binary sensors of a site."""
+    async_setup_entities(
+        hass, entry, async_add_entities, of_site=_of_site, of_subentry=_of_subentry
+    )
+
+
+def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
+    for description in SITE_SENSORS:
+        yield NetflexBinarySensor(coordinator, description)
+
+
+def _of_subentry(
+    coordinator: SiteCoordinator, subentry: ConfigSubentry
+) -> Iterable[NetflexEntity]:
+    for description in _OWN_SENSORS[SubentryType(subentry.subentry_type)]:
+        yield NetflexBinarySensor(coordinator, description, subentry)
+
+
+class NetflexBinarySensor(NetflexEntity, BinarySensorEntity):
+    """A binary sensor that reads one fact of the site's view."""
+
+    entity_description: NetflexBinarySensorDescription
+    _unrecorded_attributes = frozenset({"limits", "reason"})
+
+    @property
+    @override
+    def exists(self) -> bool:
+        exists = self.entity_description.exists_fn
+        return exists is None or exists(self.view, self.subject)
+
+    @property
+    @override
+    def available(self) -> bool:
+        available = self.entity_description.available_fn
+        return super().available and (
+            available is None or available(self.view, self.subject)
+        )
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        return self.entity_description.value_fn(self.view, self.subject)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Attributes | None:
+        attributes = self.entity_description.attributes_fn
+        return None if attributes is None else attributes(self.view, self.subject)

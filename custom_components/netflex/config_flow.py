@@ -1,0 +1,289 @@
+"""Setting up a site: its connection point, its contract, its telecontrol."""
+
+from typing import Any, Final, override
+
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+    ConfigSubentryFlow,
+)
+from homeassistant.const import CONF_NAME, CONF_PORT
+from homeassistant.core import callback
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    TextSelector,
+    TextSelectorConfig,
+)
+import voluptuous as vol
+
+from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION
+from .entry_data import (
+    CONF_ALLOW_ANY_CLIENT,
+    CONF_ALLOWED_CLIENTS,
+    CONF_BIND_ADDRESS,
+    CONF_COMMON_ADDRESS,
+    CONF_CONTRACT_CONSUMPTION,
+    CONF_CONTRACT_INJECTION,
+    CONF_CONTRACT_UNIT,
+    CONF_COS_PHI,
+    CONF_GRID_TYPE,
+    CONF_MAIN_FUSE,
+    CONF_TELECONTROL,
+    DEFAULT_COMMON_ADDRESS,
+    DEFAULT_PORT,
+    ContractUnit,
+    SubentryType,
+)
+from .flows.battery import BatteryFlow
+from .flows.charger import ChargerFlow
+from .flows.fields import choice, flat, more, number, suggested, whole_number
+from .flows.inverter import InverterFlow
+from .flows.load import LoadFlow
+from .flows.meter import MeterFlow
+from .flows.relay import RelayFlow
+from .flows.site_checks import (
+    NOT_THERE,
+    Errors,
+    bind_error,
+    canonical,
+    same_listener,
+    site_errors,
+    telecontrol_errors,
+)
+from .model.connection import GridType
+
+CONF_BIND_LATER: Final = "bind_later"
+ANY_ADDRESS: Final = "0.0.0.0"
+
+GRID_TYPES: Final = {
+    "single_phase": GridType.SINGLE_PHASE,
+    "star": GridType.STAR,
+    "delta": GridType.DELTA,
+}
+"""Names that translations can use, for the values that are stored."""
+
+SITE_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_NAME): TextSelector(),
+        vol.Required(CONF_GRID_TYPE, default="star"): choice(
+            list(GRID_TYPES), "grid_type"
+        ),
+        vol.Required(CONF_MAIN_FUSE): number("A"),
+        vol.Optional(CONF_CONTRACT_CONSUMPTION): number(),
+        vol.Optional(CONF_CONTRACT_INJECTION): number(),
+        vol.Required(CONF_CONTRACT_UNIT, default=ContractUnit.KW.value): choice(
+            [unit.value for unit in ContractUnit]
+        ),
+        vol.Required(CONF_TELECONTROL, default=True): BooleanSelector(),
+        **more({vol.Required(CONF_COS_PHI, default=1.0): number()}),
+    }
+)
+
+WITHOUT_TELECONTROL: Final = {
+    CONF_BIND_ADDRESS: ANY_ADDRESS,
+    CONF_PORT: DEFAULT_PORT,
+    CONF_COMMON_ADDRESS: DEFAULT_COMMON_ADDRESS,
+    CONF_ALLOWED_CLIENTS: [],
+    CONF_ALLOW_ANY_CLIENT: False,
+}
+
+SUBENTRY_FLOWS: Final[dict[str, type[ConfigSubentryFlow]]] = {
+    SubentryType.METER: MeterFlow,
+    SubentryType.CHARGER: ChargerFlow,
+    SubentryType.INVERTER: InverterFlow,
+    SubentryType.BATTERY: BatteryFlow,
+    SubentryType.LOAD: LoadFlow,
+    SubentryType.RELAY: RelayFlow,
+}
+
+
+def telecontrol_schema(*, ask_to_wait: bool) -> vol.Schema:
+    """Return the form of the station; `ask_to_wait` adds the adapter's checkbox."""
+    fields: dict[vol.Marker, Any] = {
+        vol.Required(CONF_BIND_ADDRESS, default=ANY_ADDRESS): TextSelector(),
+        vol.Optional(CONF_ALLOWED_CLIENTS, default=list): TextSelector(
+            TextSelectorConfig(multiple=True)
+        ),
+        vol.Required(CONF_ALLOW_ANY_CLIENT, default=False): BooleanSelector(),
+    }
+    if ask_to_wait:
+        fields[vol.Required(CONF_BIND_LATER, default=False)] = BooleanSelector()
+    return vol.Schema(
+        {
+            **fields,
+            **more(
+                {
+                    vol.Required(CONF_PORT, default=DEFAULT_PORT): whole_number(),
+                    vol.Required(
+                        CONF_COMMON_ADDRESS, default=DEFAULT_COMMON_ADDRESS
+                    ): whole_number(),
+                }
+            ),
+        }
+    )
+
+
+class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Sets up a site, and changes one without reloading it."""
+
+    VERSION = ENTRY_VERSION
+    MINOR_VERSION = ENTRY_MINOR_VERSION
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._site: dict[str, Any] = {}
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return the forms of meters and assets."""
+        return SUBENTRY_FLOWS
+
+    @override
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the connection point and the contract."""
+        return await self._async_site_step("user", user_input)
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the connection point and the contract of a site that runs."""
+        return await self._async_site_step("reconfigure", user_input)
+
+    async def _async_site_step(
+        self, step_id: str, user_input: dict[str, Any] | None
+    ) -> ConfigFlowResult:
+        errors: Errors = {}
+        shown = self._stored_site()
+        if user_input is not None:
+            shown = flat(user_input)
+            self._site = _site_data(shown)
+            if not (errors := site_errors(self._site, self._others())):
+                if self._site[CONF_TELECONTROL]:
+                    return await self.async_step_telecontrol()
+                return self._finish(self._station_data())
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                SITE_SCHEMA, suggested(shown)
+            ),
+            errors=errors,
+        )
+
+    async def async_step_telecontrol(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask where the grid operator's RTU connects to, and who it is."""
+        errors: Errors = {}
+        details: dict[str, str] = {}
+        shown = self._station_data()
+        if user_input is not None:
+            shown = flat(user_input)
+            wait = shown.pop(CONF_BIND_LATER, False)
+            station = _station_data(shown)
+            errors, details = telecontrol_errors(station, self._others())
+            if not errors and (error := await self._async_bind_error(station, wait)):
+                errors = {CONF_BIND_ADDRESS: error}
+            if not errors:
+                return self._finish(station)
+        return self.async_show_form(
+            step_id="telecontrol",
+            data_schema=self.add_suggested_values_to_schema(
+                telecontrol_schema(ask_to_wait=NOT_THERE in errors.values()),
+                suggested(shown),
+            ),
+            errors=errors,
+            description_placeholders={
+                "address": shown[CONF_BIND_ADDRESS],
+                "port": str(shown[CONF_PORT]),
+                **details,
+            },
+        )
+
+    async def _async_bind_error(
+        self, station: dict[str, Any], wait: bool
+    ) -> str | None:
+        """Return why the station could not listen, as far as this can be tested."""
+        if self.source == SOURCE_RECONFIGURE:
+            current = self._get_reconfigure_entry().data
+            # Our own station is what holds this address.
+            if current[CONF_TELECONTROL] and same_listener(current, station):
+                return None
+        error = await self.hass.async_add_executor_job(
+            bind_error, station[CONF_BIND_ADDRESS], station[CONF_PORT]
+        )
+        return None if wait and error == NOT_THERE else error
+
+    def _others(self) -> list[ConfigEntry]:
+        """Return the other sites."""
+        own = (
+            self._get_reconfigure_entry().entry_id
+            if self.source == SOURCE_RECONFIGURE
+            else None
+        )
+        return [
+            entry for entry in self._async_current_entries() if entry.entry_id != own
+        ]
+
+    def _stored_site(self) -> dict[str, Any]:
+        """Return what a site that runs has, in the form's words."""
+        if self.source != SOURCE_RECONFIGURE:
+            return {}
+        entry = self._get_reconfigure_entry()
+        names = {grid_type: name for name, grid_type in GRID_TYPES.items()}
+        return {
+            **{key: value for key, value in entry.data.items() if value is not None},
+            CONF_NAME: entry.title,
+            CONF_GRID_TYPE: names[GridType(entry.data[CONF_GRID_TYPE])],
+        }
+
+    def _station_data(self) -> dict[str, Any]:
+        """Return the station's settings that are stored, or where a new one begins."""
+        stored = (
+            self._get_reconfigure_entry().data
+            if self.source == SOURCE_RECONFIGURE
+            else WITHOUT_TELECONTROL
+        )
+        return {key: stored[key] for key in WITHOUT_TELECONTROL}
+
+    def _finish(self, station: dict[str, Any]) -> ConfigFlowResult:
+        data = self._site | station
+        if self.source == SOURCE_RECONFIGURE:
+            return self.async_update_and_abort(
+                self._get_reconfigure_entry(), title=data[CONF_NAME], data=data
+            )
+        return self.async_create_entry(title=data[CONF_NAME], data=data)
+
+
+def _site_data(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the first form's values as they are stored."""
+    kva = values[CONF_CONTRACT_UNIT] == ContractUnit.KVA
+    return {
+        CONF_NAME: values[CONF_NAME].strip(),
+        CONF_GRID_TYPE: GRID_TYPES[values[CONF_GRID_TYPE]].value,
+        CONF_MAIN_FUSE: values[CONF_MAIN_FUSE],
+        CONF_CONTRACT_CONSUMPTION: values.get(CONF_CONTRACT_CONSUMPTION),
+        CONF_CONTRACT_INJECTION: values.get(CONF_CONTRACT_INJECTION),
+        CONF_CONTRACT_UNIT: values[CONF_CONTRACT_UNIT],
+        CONF_COS_PHI: values[CONF_COS_PHI] if kva else 1.0,
+        CONF_TELECONTROL: values[CONF_TELECONTROL],
+    }
+
+
+def _station_data(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the second form's values as they are stored."""
+    clients = [canonical(client) for client in values[CONF_ALLOWED_CLIENTS]]
+    return {
+        CONF_BIND_ADDRESS: canonical(values[CONF_BIND_ADDRESS]),
+        CONF_PORT: values[CONF_PORT],
+        CONF_COMMON_ADDRESS: values[CONF_COMMON_ADDRESS],
+        CONF_ALLOWED_CLIENTS: list(dict.fromkeys(filter(None, clients))),
+        CONF_ALLOW_ANY_CLIENT: values[CONF_ALLOW_ANY_CLIENT],
+    }

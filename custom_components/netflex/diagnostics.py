@@ -1,0 +1,107 @@
+"""Diagnostics: everything that is known of a site, without what identifies it."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from enum import Enum
+import re
+from typing import Any, Final
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
+
+from .coordinator import NetflexConfigEntry
+
+TO_REDACT: Final = {
+    "allowed_clients",
+    "bind_address",
+    "client",
+    "ean",
+    "host",
+    "last_refused_client",
+    "message",
+    "mac",
+    "name",
+    "serial",
+    "title",
+    "unique_id",
+    "url",
+}
+"""Keys of what identifies a person, a connection or a device."""
+
+_ADDRESS: Final = re.compile(
+    r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"
+    r"|(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])"
+    r"|\b\w+://\S+"
+)
+"""Network addresses inside of sentences."""
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: NetflexConfigEntry
+) -> dict[str, Any]:
+    """Return the diagnostics of a site."""
+    return {
+        "entry": {
+            "version": entry.version,
+            "minor_version": entry.minor_version,
+            "data": redacted(entry.data),
+            "subentries": {
+                subentry.subentry_id: {
+                    "type": subentry.subentry_type,
+                    "data": redacted(subentry.data),
+                }
+                for subentry in entry.subentries.values()
+            },
+        },
+        "view": redacted(entry.runtime_data.coordinator.data),
+    }
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: NetflexConfigEntry, device: DeviceEntry
+) -> dict[str, Any]:
+    """Return what is known of one meter or asset, or of the whole site."""
+    subentry_id = device.config_subentry_id
+    if subentry_id is None or (subentry := entry.subentries.get(subentry_id)) is None:
+        return await async_get_config_entry_diagnostics(hass, entry)
+    view = entry.runtime_data.coordinator.data
+    return {
+        "type": subentry.subentry_type,
+        "data": redacted(subentry.data),
+        "meter": redacted(view.meters.get(subentry_id)),
+        "state": redacted(view.states.get(subentry_id)),
+        "user": redacted(view.user.get(subentry_id)),
+        "setpoint": redacted(
+            None if view.plan is None else view.plan.setpoints.get(subentry_id)
+        ),
+    }
+
+
+def redacted(value: Any) -> Any:
+    """Return a value as plain data without what identifies anything."""
+    return async_redact_data(_plain(value), TO_REDACT)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the site's vocabulary as lists, mappings and scalars."""
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, str):
+        return _ADDRESS.sub(REDACTED, value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, frozenset | set):
+        return sorted((_plain(item) for item in value), key=str)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _key(key: object) -> str:
+    return key.name.lower() if isinstance(key, Enum) else str(key)

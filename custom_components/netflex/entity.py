@@ -1,0 +1,176 @@
+"""What all entities share: their device, their names, and how they are added.
+
+Entities read the coordinator's view and compute nothing. An asset's entities come
+with its subentry, also when it is added while the site runs, and an entity that
+depends on what a device offers comes when the device first says it.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import DOMAIN, NAME
+from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .entry_data import CONF_PROFILE
+from .runtime import DATA_PROFILES
+from .site.view import SiteView
+
+HOLDER: Final = "entity"
+"""Name under which a switch holds a local stop."""
+
+
+class NetflexEntity(CoordinatorEntity[SiteCoordinator]):
+    """An entity of the site, or of one of its subentries."""
+
+    _attr_has_entity_name = True
+
+    def __init__(
+        self,
+        coordinator: SiteCoordinator,
+        description: EntityDescription,
+        subentry: ConfigSubentry | None = None,
+    ) -> None:
+        """Give the entity its place; `subentry` None is the site itself."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        entry = coordinator.config_entry
+        self.subject = entry.entry_id if subentry is None else subentry.subentry_id
+        """Id of what the entity is about: the site's, a meter's or an asset's."""
+        self.subentry = subentry
+        self._attr_unique_id = f"{self.subject}_{description.key}"
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, self.subject)})
+
+    @property
+    def view(self) -> SiteView:
+        """What is known of the site now."""
+        return self.coordinator.data
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to show; until then it is not added."""
+        return True
+
+
+class _Platform:
+    """Adds the entities of one platform, those of later subentries too."""
+
+    def __init__(
+        self,
+        entry: NetflexConfigEntry,
+        add: AddConfigEntryEntitiesCallback,
+        of_subentry: Callable[
+            [SiteCoordinator, ConfigSubentry], Iterable[NetflexEntity]
+        ],
+    ) -> None:
+        """Prepare; nothing is added yet."""
+        self._entry = entry
+        self._coordinator = entry.runtime_data.coordinator
+        self._add = add
+        self._of_subentry = of_subentry
+        self._known: set[str] = set()
+        self._waiting: list[NetflexEntity] = []
+
+    @callback
+    def offer(self, entities: Iterable[NetflexEntity]) -> None:
+        """Add the entities that have something to show, keep the others waiting."""
+        for entity in entities:
+            if entity.unique_id in self._known or entity.unique_id is None:
+                continue
+            self._known.add(entity.unique_id)
+            self._waiting.append(entity)
+        self.look()
+
+    @callback
+    def offer_subentry(self, subentry_id: str) -> None:
+        """Offer what a subentry has."""
+        if (subentry := self._entry.subentries.get(subentry_id)) is not None:
+            self.offer(self._of_subentry(self._coordinator, subentry))
+
+    @callback
+    def look(self) -> None:
+        """Add what has come to exist since the last look."""
+        waiting, self._waiting = self._waiting, []
+        for entity in waiting:
+            if entity.subentry is None:
+                gone, subentry_id = False, None
+            else:
+                subentry_id = entity.subject
+                gone = subentry_id not in self._entry.subentries
+            if gone:
+                continue
+            if entity.exists:
+                self._add([entity], config_subentry_id=subentry_id)
+            else:
+                self._waiting.append(entity)
+
+
+@callback
+def async_setup_entities(
+    hass: HomeAssistant,
+    entry: NetflexConfigEntry,
+    add: AddConfigEntryEntitiesCallback,
+    *,
+    of_site: Callable[[SiteCoordinator], Iterable[NetflexEntity]],
+    of_subentry: Callable[[SiteCoordinator, ConfigSubentry], Iterable[NetflexEntity]],
+) -> None:
+    """Set up one platform of a site."""
+    async_register_devices(hass, entry)
+    platform = _Platform(entry, add, of_subentry)
+    coordinator = entry.runtime_data.coordinator
+    platform.offer(of_site(coordinator))
+    for subentry_id in entry.subentries:
+        platform.offer_subentry(subentry_id)
+
+    @callback
+    def added(subentry_id: str) -> None:
+        async_register_devices(hass, entry)
+        platform.offer_subentry(subentry_id)
+
+    entry.async_on_unload(coordinator.async_on_assets(added))
+    entry.async_on_unload(coordinator.async_add_listener(platform.look))
+
+
+@callback
+def async_register_devices(hass: HomeAssistant, entry: NetflexConfigEntry) -> None:
+    """Register the site and, below it, everything that its subentries describe.
+
+    Called again after a change, it brings new names to the registered devices.
+    """
+    registry = dr.async_get(hass)
+    # Registered first: the others can only name it once it has an id.
+    site = registry.async_get_or_create(
+        config_entry_id=entry.entry_id,
+        identifiers={(DOMAIN, entry.entry_id)},
+        manufacturer=NAME,
+        name=entry.title,
+    )
+    for subentry in entry.subentries.values():
+        maker, model = _maker_and_model(hass, subentry)
+        registry.async_get_or_create(
+            config_entry_id=entry.entry_id,
+            config_subentry_id=subentry.subentry_id,
+            identifiers={(DOMAIN, subentry.subentry_id)},
+            manufacturer=maker,
+            model=model,
+            name=subentry.title,
+            via_device_id=site.id,
+        )
+
+
+def _maker_and_model(
+    hass: HomeAssistant, subentry: ConfigSubentry
+) -> tuple[str | None, str | None]:
+    """Return who makes a subentry's device and what it is, as its profile says."""
+    profiles = hass.data.get(DATA_PROFILES)
+    profile_id = subentry.data.get(CONF_PROFILE)
+    if profiles is None or profile_id not in profiles.ids():
+        return None, None
+    profile = profiles.get(profile_id)
+    return profile.vendor, profile.models[0] if profile.models else None

@@ -1,0 +1,65 @@
+"""An event for every order of the grid operator, so that automations can react."""
+
+from typing import Final, override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import NetflexConfigEntry
+from .entity import NetflexEntity, async_setup_entities
+from .model.orders import OrderEvent, OrderName
+
+# Everything is read from the coordinator.
+PARALLEL_UPDATES = 0
+
+DESCRIPTION: Final = EventEntityDescription(
+    key="grid_order",
+    translation_key="grid_order",
+    event_types=[name.value for name in OrderName],
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: NetflexConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the event of a site."""
+    async_setup_entities(
+        hass,
+        entry,
+        async_add_entities,
+        of_site=lambda coordinator: [GridOrderEvent(coordinator, DESCRIPTION)],
+        of_subentry=lambda _coordinator, _subentry: (),
+    )
+
+
+class GridOrderEvent(NetflexEntity, EventEntity):
+    """Fires for every order as it arrives, accepted or refused."""
+
+    @property
+    @override
+    def exists(self) -> bool:
+        return self.view.telecontrol
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.async_on_order(self._take))
+
+    @callback
+    def _take(self, order: OrderEvent) -> None:
+        self._trigger_event(
+            order.name.value,
+            {
+                "value": order.value,
+                "source": order.source.value,
+                "accepted": order.accepted,
+                "reason": order.reason,
+                "relaxes": order.relaxes,
+                "client": order.client,
+                "ordered_at": order.at.isoformat(),
+            },
+        )
+        self.async_write_ha_state()

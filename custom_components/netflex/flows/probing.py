@@ -1,0 +1,94 @@
+"""Connection tests of the forms: read only, and nothing is held afterwards."""
+
+from contextlib import AsyncExitStack
+import logging
+from types import TracebackType
+from typing import Final, Self
+
+from homeassistant.components.modbus import async_get_temporary_unit
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+
+from ..devices.device import DeviceConfig, ProbeError, ProbeResult
+from ..devices.factory import probe
+from ..devices.ports import LinkParams, ModbusUnit
+from ..links import Entities, modbus_params
+from ..metering.errors import MeterError
+from ..metering.p1_objects import Telegram
+from ..metering.p1_port import probe_p1
+from ..runtime import async_profiles
+
+_LOGGER = logging.getLogger(__name__)
+
+P1_TIMEOUT: Final = 10.0
+"""s: a meter sends every second, an old one every ten."""
+
+
+class TemporaryUnits:
+    """Units on Home Assistant's shared connections, held only inside the context."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Hold nothing yet."""
+        self._hass = hass
+        self._stacks: dict[LinkParams, AsyncExitStack] = {}
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give back whatever a test left."""
+        for link in list(self._stacks):
+            await self.release(link)
+
+    async def unit(self, link: LinkParams, unit_id: int) -> ModbusUnit:
+        """Return a unit; raises HomeAssistantError if the link is used otherwise."""
+        stack = self._stacks.setdefault(link, AsyncExitStack())
+        return await stack.enter_async_context(
+            async_get_temporary_unit(self._hass, modbus_params(link), unit_id)
+        )
+
+    async def release(self, link: LinkParams) -> None:
+        """Give back the units of one link."""
+        if (stack := self._stacks.pop(link, None)) is not None:
+            await stack.aclose()
+
+
+type Tested[ResultT] = tuple[ResultT | None, str | None, str]
+"""What a test found, or the key of its error and the details in words."""
+
+
+async def async_test_device(
+    hass: HomeAssistant, config: DeviceConfig
+) -> Tested[ProbeResult]:
+    """Test a device or the entities that stand for one."""
+    profiles = await async_profiles(hass)
+    try:
+        async with TemporaryUnits(hass) as units:
+            result = await probe(
+                config, units=units, entities=Entities(hass), profiles=profiles
+            )
+    except ProbeError as err:
+        return None, err.key, err.text
+    except HomeAssistantError as err:
+        return None, "link_settings", str(err)
+    except Exception as err:
+        _LOGGER.exception("The connection test of %s failed", config.name)
+        return None, "unknown", str(err)
+    return result, None, ""
+
+
+async def async_test_p1(url: str) -> Tested[Telegram]:
+    """Test a P1 port: one good telegram must come."""
+    try:
+        return await probe_p1(url, P1_TIMEOUT), None, ""
+    except MeterError as err:
+        return None, err.key, str(err)
+    except Exception as err:
+        _LOGGER.exception("The test of a P1 port failed")
+        return None, "unknown", str(err)

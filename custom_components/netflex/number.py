@@ -1,0 +1,99 @@
+"""The user's own limits: one more source for the decision, never a setpoint."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final, override
+
+from homeassistant.components.number import (
+    NumberDeviceClass,
+    NumberEntityDescription,
+    NumberMode,
+    RestoreNumber,
+)
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import EntityCategory, UnitOfElectricCurrent
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .entity import NetflexEntity, async_setup_entities
+from .entry_data import CONF_MAX_CURRENT, SubentryType
+from .model.snapshot import NO_USER_LIMITS
+
+# One command at a time: each builds on the limits that the one before left.
+PARALLEL_UPDATES = 1
+
+CHARGER_LIMIT: Final = NumberEntityDescription(
+    key="user_limit",
+    translation_key="user_limit",
+    device_class=NumberDeviceClass.CURRENT,
+    entity_category=EntityCategory.CONFIG,
+    native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+    native_min_value=0,
+    native_step=1,
+    mode=NumberMode.BOX,
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: NetflexConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the numbers of a site."""
+    async_setup_entities(
+        hass,
+        entry,
+        async_add_entities,
+        of_site=lambda _coordinator: (),
+        of_subentry=_of_subentry,
+    )
+
+
+def _of_subentry(
+    coordinator: SiteCoordinator, subentry: ConfigSubentry
+) -> Iterable[NetflexEntity]:
+    if subentry.subentry_type == SubentryType.CHARGER:
+        yield ChargerLimit(coordinator, CHARGER_LIMIT, subentry)
+
+
+class ChargerLimit(NetflexEntity, RestoreNumber):
+    """What the user lets a charger draw at most, in A per line; 0 pauses it.
+
+    It is there while the charger is not: it is ours, and restored after a restart.
+    """
+
+    @property
+    @override
+    def native_max_value(self) -> float:
+        subentry = self.coordinator.config_entry.subentries.get(self.subject)
+        if subentry is None:
+            return super().native_max_value
+        return float(subentry.data[CONF_MAX_CURRENT])
+
+    @property
+    @override
+    def native_value(self) -> float:
+        """Without a limit of the user's, the installation's is shown."""
+        limits = self.view.user.get(self.subject, NO_USER_LIMITS)
+        if limits.current is None:
+            return self.native_max_value
+        return min(limits.current, self.native_max_value)
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        if self.view.user.get(self.subject, NO_USER_LIMITS).current is not None:
+            return
+        stored = await self.async_get_last_number_data()
+        if stored is not None and stored.native_value is not None:
+            await self.async_set_native_value(stored.native_value)
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        limits = self.view.user.get(self.subject, NO_USER_LIMITS)
+        # At the installation's own limit the user asks for nothing more.
+        current = None if value >= self.native_max_value else value
+        await self.coordinator.async_set_user_limits(
+            self.subject, replace(limits, current=current)
+        )

@@ -1,0 +1,170 @@
+"""Switches: the site's own stops, and what the user wants of a load."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, override
+
+from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.components.switch.const import SwitchDeviceClass
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import STATE_ON
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.restore_state import RestoreEntity
+
+from .const import DOMAIN
+from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .entity import HOLDER, NetflexEntity, async_setup_entities
+from .entry_data import SubentryType
+from .model.asset import Direction
+from .model.snapshot import NO_USER_LIMITS
+from .view_values import Attributes, setpoint_attributes, state_of
+
+# One command at a time: each builds on what the one before left.
+PARALLEL_UPDATES = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalStopDescription(SwitchEntityDescription):
+    """The site's own stop of one direction."""
+
+    direction: Direction
+
+
+LOCAL_STOPS: Final = tuple(
+    LocalStopDescription(
+        key=f"local_stop_{direction.value}",
+        translation_key=f"local_stop_{direction.value}",
+        device_class=SwitchDeviceClass.SWITCH,
+        direction=direction,
+    )
+    for direction in Direction
+)
+
+LOAD: Final = SwitchEntityDescription(
+    key="user_switch",
+    translation_key="user_switch",
+    device_class=SwitchDeviceClass.SWITCH,
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: NetflexConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the switches of a site."""
+    async_setup_entities(
+        hass, entry, async_add_entities, of_site=_of_site, of_subentry=_of_subentry
+    )
+
+
+def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
+    for description in LOCAL_STOPS:
+        yield LocalStopSwitch(coordinator, description)
+
+
+def _of_subentry(
+    coordinator: SiteCoordinator, subentry: ConfigSubentry
+) -> Iterable[NetflexEntity]:
+    if subentry.subentry_type == SubentryType.LOAD:
+        yield LoadSwitch(coordinator, LOAD, subentry)
+
+
+class LocalStopSwitch(NetflexEntity, SwitchEntity):
+    """Stops one direction of the site, beside whatever the operator orders.
+
+    It is on whoever holds the stop, and releases only what it holds itself (S06).
+    """
+
+    entity_description: LocalStopDescription
+
+    @property
+    def _holder(self) -> str | None:
+        local = self.view.local_stops
+        if self.entity_description.direction is Direction.PRODUCTION:
+            return local.production
+        return local.consumption
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        return self._holder is not None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Attributes:
+        return {"holder": self._holder}
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        self._refuse_if_held()
+        await self.coordinator.async_set_local_stop(
+            self.entity_description.direction, HOLDER
+        )
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        self._refuse_if_held()
+        await self.coordinator.async_set_local_stop(
+            self.entity_description.direction, None
+        )
+
+    def _refuse_if_held(self) -> None:
+        """Leave a stop alone that something else on the site holds."""
+        if (holder := self._holder) is not None and holder != HOLDER:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="local_stop_held",
+                translation_placeholders={"holder": holder},
+            )
+
+
+class LoadSwitch(NetflexEntity, SwitchEntity, RestoreEntity):
+    """What the user wants of a load; stops, fuse and operator come first.
+
+    It is there while the load is not: it is ours, and restored after a restart.
+    """
+
+    _unrecorded_attributes = frozenset({"cause", "causes"})
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Without a wish of the user's, what the load does is shown."""
+        wish = self.view.user.get(self.subject, NO_USER_LIMITS).switch
+        if wish is not None:
+            return wish
+        state = state_of(self.view, self.subject)
+        return None if state is None else state.enabled
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Attributes:
+        wish = self.view.user.get(self.subject, NO_USER_LIMITS).switch
+        return {"wish": wish, **setpoint_attributes(self.view, self.subject)}
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        if self.view.user.get(self.subject, NO_USER_LIMITS).switch is not None:
+            return
+        last = await self.async_get_last_state()
+        # Only a wish is restored: what the load did by itself was never asked for.
+        if last is not None and last.attributes.get("wish") is not None:
+            await self._wish(last.state == STATE_ON)
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        await self._wish(True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        await self._wish(False)
+
+    async def _wish(self, on: bool) -> None:
+        limits = self.view.user.get(self.subject, NO_USER_LIMITS)
+        await self.coordinator.async_set_user_limits(
+            self.subject, replace(limits, switch=on)
+        )

@@ -1,0 +1,136 @@
+"""Reading a site's view: small functions that several entities share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .model.asset import AssetState
+from .model.orders import OrderName
+from .model.plan import (
+    ALL_ASSETS,
+    SITE,
+    Cause,
+    Limit,
+    Quantity,
+    Scope,
+    Setpoint,
+    Source,
+)
+from .model.reading import MeterReading
+from .site.view import MeterView, SiteView
+
+type Attributes = Mapping[str, Any]
+
+MAXIMUM_STATE_LENGTH = 255
+"""Characters that Home Assistant accepts as a state."""
+
+ORDER_LIMITS: Mapping[OrderName, tuple[Scope, Quantity]] = {
+    OrderName.MINSETP: (SITE, Quantity.INJECTION),
+    OrderName.MAXSETP: (SITE, Quantity.IMPORT),
+    OrderName.MAXSETAP: (ALL_ASSETS, Quantity.PRODUCTION),
+    OrderName.MINSETAP: (ALL_ASSETS, Quantity.CONSUMPTION),
+}
+"""What each P order limits."""
+
+
+def state_of(view: SiteView, asset_id: str) -> AssetState | None:
+    """Return what an asset says, None before it said anything."""
+    return view.states.get(asset_id)
+
+
+def answers(view: SiteView, asset_id: str) -> bool:
+    """Whether an asset answers."""
+    state = view.states.get(asset_id)
+    return state is not None and state.available
+
+
+def meter_of(view: SiteView, meter_id: str) -> MeterView | None:
+    """Return a meter's view."""
+    return view.meters.get(meter_id)
+
+
+def measures(view: SiteView, meter_id: str) -> bool:
+    """Whether a meter may be relied on."""
+    meter = view.meters.get(meter_id)
+    return meter is not None and meter.available
+
+
+def reading_of(view: SiteView, meter_id: str) -> MeterReading | None:
+    """Return a meter's newest reading."""
+    meter = view.meters.get(meter_id)
+    return meter.reading if meter is not None else None
+
+
+def setpoint_of(view: SiteView, asset_id: str) -> Setpoint | None:
+    """Return what an asset is told."""
+    return None if view.plan is None else view.plan.setpoints.get(asset_id)
+
+
+def limit_of(
+    view: SiteView, scope: Scope, quantity: Quantity, source: Source | None = None
+) -> Limit | None:
+    """Return the tightest limit in force, of one source where it is named."""
+    if view.plan is None:
+        return None
+    matching = [
+        limit
+        for limit in view.plan.limits
+        if limit.scope == scope
+        and limit.quantity is quantity
+        and source in {None, limit.source}
+    ]
+    return min(matching, key=lambda limit: limit.value, default=None)
+
+
+def limit_attributes(limit: Limit | None) -> Attributes:
+    """Return why a limit is what it is."""
+    if limit is None:
+        return cause_attributes(())
+    return {
+        **cause_attributes((limit.cause,)),
+        "since": limit.since,
+        "until": limit.until,
+    }
+
+
+def cause_attributes(causes: tuple[Cause, ...]) -> Attributes:
+    """Return causes, the one that bounds most first."""
+    first = causes[0] if causes else None
+    return {
+        "source": None if first is None else first.source.name.lower(),
+        "cause_key": None if first is None else first.key,
+        "cause": None if first is None else first.text,
+        "causes": [cause.text for cause in causes],
+    }
+
+
+def setpoint_attributes(view: SiteView, asset_id: str) -> Attributes:
+    """Return why an asset is told what it is told."""
+    setpoint = setpoint_of(view, asset_id)
+    if setpoint is None:
+        return cause_attributes(())
+    return {**cause_attributes(setpoint.causes), "emergency": setpoint.emergency}
+
+
+def asset_problem(view: SiteView, asset_id: str) -> str | None:
+    """Return why an asset is not as it should be, in a user's words."""
+    state = view.states.get(asset_id)
+    return None if state is None else state.problem
+
+
+def asset_has_problem(view: SiteView, asset_id: str) -> bool | None:
+    """Whether an asset is away, refuses or does not follow."""
+    if (state := view.states.get(asset_id)) is None:
+        return None
+    return not state.available or state.follows is False or state.problem is not None
+
+
+def as_state(text: str) -> str:
+    """Return a text as Home Assistant can show it as a state."""
+    if len(text) <= MAXIMUM_STATE_LENGTH:
+        return text
+    return f"{text[: MAXIMUM_STATE_LENGTH - 1]}…"
+
+
+def rounded(value: float | None, digits: int = 0) -> float | None:
+    """Return a value without the digits that would only fill the history."""
+    return None if value is None else round(value, digits)
