@@ -1,7 +1,7 @@
 """Composes one site from its config entry, and keeps it composed."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from homeassistant.helpers.storage import STORAGE_DIR, Store
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN, LOGGER
-from .control.memory import Memory
+from .control.memory import Memory, from_dict, to_dict
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .devices.dedicated import DedicatedUnits
 from .devices.device import Device, DeviceConfig, DeviceError
@@ -19,7 +19,7 @@ from .devices.factory import build_device, build_meter
 from .devices.profile_loader import ProfileLibrary
 from .entry_data import site_config, station_settings
 from .links import Entities, SharedLinks
-from .metering.p1_source import P1Source
+from .metering.p1_reader import P1Source
 from .model.orders import LocalStops
 from .site.config import MeterConfig, OutputConfig, SiteConfig, StationSettings
 from .site.meters import AnyMeter, SiteMeters
@@ -164,12 +164,7 @@ class NetflexRuntime:
 
         def make(host: StationHost) -> TelecontrolStation:
             return TelecontrolStation(
-                TelecontrolSettings(
-                    bind_address=settings.bind_address,
-                    port=settings.port,
-                    common_address=settings.common_address,
-                    allowed_clients=settings.allowed_clients,
-                ),
+                _telecontrol(settings),
                 OrderStore(path),
                 on_order=host.on_order,
                 on_link=host.on_link,
@@ -192,10 +187,9 @@ class NetflexRuntime:
         """Change the settings of a station; only new wires drop the link."""
         old, station.settings = station.settings, settings
         if old is not None and settings is not None:
-            if _wire(old) == _wire(settings):
-                station.host.set_allowed_clients(settings.allowed_clients)
-                return
-        await station.host.replace_station(self._station_factory(settings))
+            await station.host.reconfigure(_telecontrol(settings))
+        else:
+            await station.host.replace_station(self._station_factory(settings))
 
     def _park(self) -> None:
         """Keep the station for a site that comes back within seconds."""
@@ -227,7 +221,7 @@ class NetflexRuntime:
                 "production": self._local_stops.production,
                 "consumption": self._local_stops.consumption,
             },
-            "memory": self.site.memory.to_dict(),
+            "memory": to_dict(self.site.memory),
         }
 
     # ------------------------------------------------------------------------- changes
@@ -277,9 +271,14 @@ def _members(config: SiteConfig) -> dict[str, _Member]:
     return members
 
 
-def _wire(settings: StationSettings) -> StationSettings:
-    """Return the settings without what can change on a running link."""
-    return replace(settings, allowed_clients=None)
+def _telecontrol(settings: StationSettings) -> TelecontrolSettings:
+    """Return the settings as the station takes them."""
+    return TelecontrolSettings(
+        bind_address=settings.bind_address,
+        port=settings.port,
+        common_address=settings.common_address,
+        allowed_clients=settings.allowed_clients,
+    )
 
 
 def _memory(stored: dict[str, Any] | None) -> Memory | None:
@@ -287,7 +286,7 @@ def _memory(stored: dict[str, Any] | None) -> Memory | None:
     if stored is None:
         return None
     try:
-        return Memory.from_dict(stored)
+        return from_dict(stored)
     except (KeyError, TypeError, ValueError) as err:
         LOGGER.warning("The stored memory of the decision is not used: %s", err)
         return None

@@ -12,7 +12,7 @@ from homeassistant.helpers.typing import ConfigType
 from .actions import async_register_actions
 from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION, LOGGER
 from .coordinator import NetflexConfigEntry
-from .devices.profile_loader import ProfileError
+from .devices.yaml_nodes import ProfileError
 from .runtime import (
     NetflexRuntime,
     async_close_parked,

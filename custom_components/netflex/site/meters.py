@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 import logging
 
-from ..devices.device import MeterDevice, MeterState
-from ..metering.source import MeterSource, MeterStatus
+from ..devices.device import MeterDevice
+from ..metering.source import MeterSource
 from ..model.reading import MeterReading
 from .config import MeterConfig
 from .view import MeterView
@@ -28,7 +28,6 @@ class _Meter:
     config: MeterConfig
     source: AnyMeter
     reading: MeterReading | None = None
-    readings: int = 0
 
 
 class SiteMeters:
@@ -50,7 +49,6 @@ class SiteMeters:
 
         def take(reading: MeterReading) -> None:
             meter.reading = reading
-            meter.readings += 1
             self.on_reading()
 
         await meter.source.start(take, lambda _status: self.on_status())
@@ -101,8 +99,8 @@ class SiteMeters:
                 meter_id=meter_id,
                 reading=meter.reading,
                 available=self._fresh(meter, now),
-                good=meter.readings,
-                damaged=_damaged(meter.source.status),
+                good=meter.source.status.good,
+                damaged=meter.source.status.damaged,
                 problem=self._problem(meter, now),
             )
             for meter_id, meter in self._meters.items()
@@ -119,7 +117,3 @@ class SiteMeters:
             return None
         age = now - meter.reading.received
         return f"No good reading for {age:.0f} s"
-
-
-def _damaged(status: MeterStatus | MeterState) -> int:
-    return status.damaged if isinstance(status, MeterStatus) else 0

@@ -8,7 +8,7 @@ import logging
 import time
 
 from ..control.memory import Memory
-from ..devices.device import Device, DeviceConfig
+from ..devices.device import Device, DeviceConfig, DeviceError
 from ..model.asset import Asset, AssetState, Direction, StopPath
 from ..model.connection import ConnectionPoint
 from ..model.orders import (
@@ -23,6 +23,7 @@ from ..model.orders import (
 from ..model.plan import Plan
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from .actors import AssetActor
+from .broken_device import BrokenDevice
 from .config import MeterConfig, OutputConfig, SiteConfig
 from .controller import Controller
 from .measurements import measure
@@ -221,13 +222,13 @@ class Site:
         """Release the operator's orders on the operator's instruction (S06)."""
         await self._host.release_orders(name, reference)
 
-    def set_allowed_clients(self, clients: frozenset[str] | None) -> None:
-        """Change who may connect to the station."""
-        self._host.set_allowed_clients(clients)
-
     async def _seat(self, config: DeviceConfig) -> None:
         assert config.asset is not None
-        device = self._ports.make_device(config)
+        device: Device
+        try:
+            device = self._ports.make_device(config)
+        except DeviceError as err:
+            device = BrokenDevice(config, err)
         seat = _Seat(
             config=config,
             asset=config.asset,

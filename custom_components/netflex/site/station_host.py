@@ -24,6 +24,7 @@ from ..model.orders import (
     Stops,
 )
 from ..model.plan import Cause, Setpoint, SetpointKind, Source
+from ..telecontrol.settings import TelecontrolSettings
 from ..telecontrol.station import TelecontrolStation
 from .actors import AssetActor
 from .config import OutputConfig
@@ -101,6 +102,7 @@ class StationHost:
         self._make_output = make_output
         self._thread = LoopThread("netflex station")
         self._station: TelecontrolStation | None = None
+        self._listening = False
         self._listener: StationListener | None = None
         self._back: BackDoor | None = None
         self._outputs: dict[str, _Output] = {}
@@ -170,9 +172,9 @@ class StationHost:
         """Take over what the station reports per category."""
         self._thread.call(self._set_measurements, measurements)
 
-    def set_allowed_clients(self, clients: frozenset[str] | None) -> None:
-        """Change who may connect, without dropping a link that stays allowed."""
-        self._thread.call(self._set_allowed_clients, clients)
+    async def reconfigure(self, settings: TelecontrolSettings) -> None:
+        """Change the station's settings; only a change of wires drops the link."""
+        await self._thread.run(self._reconfigure(settings))
 
     def report_assets(
         self, direction: Direction, epoch: int, missing: tuple[str, ...]
@@ -193,11 +195,13 @@ class StationHost:
         self._drive()
 
     async def _listen(self) -> None:
-        if self._station is not None:
+        if self._station is not None and not self._listening:
+            self._listening = True
             await self._station.start()
 
     async def _close_station(self) -> None:
         station, self._station = self._station, None
+        self._listening = False
         if station is not None:
             await station.stop()
 
@@ -229,9 +233,9 @@ class StationHost:
         if self._station is not None:
             self._station.set_measurements(measurements)
 
-    def _set_allowed_clients(self, clients: frozenset[str] | None) -> None:
+    async def _reconfigure(self, settings: TelecontrolSettings) -> None:
         if self._station is not None:
-            self._station.set_allowed_clients(clients)
+            await self._station.reconfigure(settings)
 
     # The station's callbacks.
 
