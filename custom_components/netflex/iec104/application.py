@@ -117,8 +117,11 @@ class Responder(Protocol):
     def alive(self) -> bool:
         """Tell whether answers still reach the client that gave the command."""
 
+    def defer(self) -> None:
+        """Promise, inside `Application.execute`, to confirm later."""
+
     def confirm(self, *, positive: bool = True) -> None:
-        """Send the confirmation; has to happen inside `Application.execute`."""
+        """Send the confirmation, inside `Application.execute` unless deferred."""
 
     def return_information(
         self, objects: Iterable[MonitorObject], *, at: datetime | None = None
@@ -144,7 +147,7 @@ class Application(Protocol):
     def execute(self, command: Command, responder: Responder) -> None:
         """Carry out a command and confirm it through `responder` before returning.
 
-        A command that is not confirmed on return is refused.
+        A command that is neither confirmed nor deferred on return is refused.
         """
 
 

@@ -44,7 +44,15 @@ class _Answered(Enum):
 class CommandResponder:
     """The answers to one command on one connection, in their order."""
 
-    __slots__ = ("_answered", "_connection", "_group", "_raw", "_reject", "_terminates")
+    __slots__ = (
+        "_answered",
+        "_connection",
+        "_group",
+        "_raw",
+        "_reject",
+        "_terminates",
+        "deferred",
+    )
 
     def __init__(
         self,
@@ -62,11 +70,16 @@ class CommandResponder:
         self._reject = reject
         self._terminates = terminates
         self._answered = _Answered.NOTHING
+        self.deferred = False
 
     @property
     def alive(self) -> bool:
         """Tell whether answers still reach the client that gave the command."""
         return self._group.is_started(self._connection)
+
+    def defer(self) -> None:
+        """Leave the confirmation to a later call."""
+        self.deferred = True
 
     def confirm(self, *, positive: bool = True) -> None:
         """Send the confirmation; a second call does nothing."""
@@ -74,9 +87,12 @@ class CommandResponder:
             return
         if not positive:
             self._answered = _Answered.REFUSED
-            self._reject(
-                self._raw, Cause.ACTIVATION_CONFIRMATION, RejectionReason.APPLICATION
-            )
+            if self.alive:
+                self._reject(
+                    self._raw,
+                    Cause.ACTIVATION_CONFIRMATION,
+                    RejectionReason.APPLICATION,
+                )
             return
         self._answered = _Answered.CONFIRMED
         if self.alive:
@@ -317,4 +333,6 @@ class CommandHandler:
             # The operator gets an answer even when the application fails, and the
             # link stays: the next command may well be the one that matters.
             _LOGGER.exception("Carrying out a command failed")
-        responder.confirm(positive=False)
+            responder.confirm(positive=False)
+        if not responder.deferred:
+            responder.confirm(positive=False)

@@ -170,6 +170,17 @@ class ControlledStation:
         """
         self._group.report(obj, cause, at)
 
+    def set_allowed_clients(self, clients: frozenset[str] | None) -> None:
+        """Change who may connect; only connections not allowed any more are closed.
+
+        Raises ParameterError for what is no IP address.
+        """
+        self._config = replace(self._config, allowed_clients=clients)
+        for connection in list(self._group.connections):
+            refusal = self._refused_address(connection.info.address)
+            if refusal is not None:
+                connection.link.close(refusal)
+
     def close_connections(self, detail: str) -> None:
         """Close every connection, naming the reason; clients may connect again."""
         for connection in list(self._group.connections):
@@ -266,9 +277,12 @@ class ControlledStation:
                 ssl_handshake_timeout=None if self._tls is None else HANDSHAKE_TIMEOUT,
             )
         except OSError as err:
-            self._group.connections.discard(connection)
             reason = CloseReason(CloseCode.TLS, str(err))
             self._group.refuse(connection.info.address, reason)
+        finally:
+            # Refused or cancelled in the handshake: nobody will tell of its end.
+            if connection.link.transport is None:
+                self._group.connections.discard(connection)
 
     def _wire_hook(self, info: ConnectionInfo) -> WireHook | None:
         log = self._wire_log
@@ -277,9 +291,14 @@ class ControlledStation:
         return lambda direction, apdu: log(info, direction, apdu)
 
     def _refusal(self, host: str) -> CloseReason | None:
-        if not self._config.allows(host):
-            return CloseReason(CloseCode.ADDRESS_REFUSED, f"{host} is not allowed")
+        if (refusal := self._refused_address(host)) is not None:
+            return refusal
         connected = len(self._group.connections)
         if connected >= self._config.max_connections:
             return CloseReason(CloseCode.CONNECTION_LIMIT, f"{connected} are connected")
         return None
+
+    def _refused_address(self, host: str) -> CloseReason | None:
+        if self._config.allows(host):
+            return None
+        return CloseReason(CloseCode.ADDRESS_REFUSED, f"{host} is not allowed")
