@@ -1,0 +1,125 @@
+"""Settings of the telecontrol station, checked when they are made."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ..iec104 import (
+    Cause,
+    EndOfInitializationRule,
+    LinkParameters,
+    SecondClientRule,
+    StaleCommandRule,
+    StationConfig,
+    TimeZoneMode,
+    TimeZonePolicy,
+    TlsSettings,
+)
+from .link_loss import LinkLossPolicy
+from .points import DEFAULT_POINTS, PointTable
+
+OPERATOR_ZONE: Final = "Europe/Brussels"
+STANDARD_MAX_DELAY: Final = 10.0
+
+
+class ProblemKey(StrEnum):
+    """What the station reports as a problem, with a text, until it has ended."""
+
+    ORDERS_NOT_STORED = "orders_not_stored"
+    ORDERS_RESTORED = "orders_restored"
+    """They came out of a backup and hold until the operator says otherwise."""
+    STALE_ORDER = "stale_order"
+    LINK_LOST = "operator_link_lost"
+    STOP_PRODUCTION = "stop_production_not_confirmed"
+    STOP_CONSUMPTION = "stop_consumption_not_confirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Times of the station in seconds.
+
+    `write_timeout` bounds the wait for storing an order, `flush_timeout` the wait
+    for the disk before a stop is terminated, `output_grace` the wait for the
+    outputs before that. `stop_deadline` is when a stop's feedback goes out at the
+    latest. Measurements older than `measurement_timeout` are stale (None: never).
+    """
+
+    write_timeout: float = 0.5
+    flush_timeout: float = 2.0
+    output_grace: float = 0.5
+    stop_deadline: float = 5.0
+    store_retry: float = 5.0
+    measurement_interval: float = 30.0
+    measurement_timeout: float | None = 60.0
+    bind_retry: float = 3.0
+    link_alarm: float = 10.0
+    alive_mark: float = 60.0
+
+
+def operator_time() -> TimeZonePolicy:
+    """Return how the operator's time tags are read: UTC or Belgian time, both."""
+    try:
+        zone = ZoneInfo(OPERATOR_ZONE)
+    except ZoneInfoNotFoundError:
+        return TimeZonePolicy()
+    return TimeZonePolicy(mode=TimeZoneMode.AUTO, zone=zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelecontrolSettings:
+    """Settings of a station. ValueError says what is wrong.
+
+    `allowed_clients` are IP addresses; none is allowed by default, None lets any in.
+    `bench`: orders are refused and feedback is marked blocked, for trials without an
+    operator. `max_command_delay` s is how far a time tag may be off, 0 never looks.
+    `termination`: whether ACT_TERM ends a command.
+    """
+
+    bind_address: str = "0.0.0.0"
+    port: int = 2404
+    common_address: int = 100
+    allowed_clients: frozenset[str] | None = frozenset()
+    points: PointTable = DEFAULT_POINTS
+    link_loss: LinkLossPolicy = field(default_factory=LinkLossPolicy)
+    bench: bool = False
+    termination: bool = True
+    max_command_delay: float = STANDARD_MAX_DELAY
+    stale_command: StaleCommandRule = StaleCommandRule.NEGATIVE
+    select_timeout: float = 30.0
+    end_of_initialization: EndOfInitializationRule = (
+        EndOfInitializationRule.EVERY_STARTDT
+    )
+    second_client: SecondClientRule = SecondClientRule.CLOSE_FIRST
+    wrong_type_cause: int = Cause.UNKNOWN_TYPE
+    time_zone: TimeZonePolicy = field(default_factory=operator_time)
+    link: LinkParameters = field(default_factory=LinkParameters)
+    tls: TlsSettings | None = None
+    timing: Timing = field(default_factory=Timing)
+
+    def __post_init__(self) -> None:
+        """Check what the protocol's own settings check."""
+        self.station_config()
+
+    @property
+    def admits_operator(self) -> bool:
+        """Whether a real operator may give orders; excludes shadow mode (S07)."""
+        return not self.bench and self.allowed_clients != frozenset()
+
+    def station_config(self) -> StationConfig:
+        """Return the protocol's settings; ParameterError (ValueError) for bad ones."""
+        return StationConfig(
+            host=self.bind_address,
+            port=self.port,
+            common_address=self.common_address,
+            link=self.link,
+            end_of_initialization=self.end_of_initialization,
+            second_client=self.second_client,
+            allowed_clients=self.allowed_clients,
+            wrong_type_cause=self.wrong_type_cause,
+            select_timeout=self.select_timeout,
+            max_command_delay=self.max_command_delay,
+            stale_command=self.stale_command,
+            time_zone=self.time_zone,
+            tls=self.tls,
+        )

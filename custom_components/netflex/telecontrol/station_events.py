@@ -1,0 +1,151 @@
+"""What happens on the wire, told as link state, refused orders and problems."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ..iec104 import (
+    ClockSync,
+    CloseCode,
+    CloseReason,
+    Command,
+    ConnectionInfo,
+    LinkState as TransferState,
+    PointValue,
+    Rejection,
+    RejectionReason,
+    StationObserver,
+)
+from ..iec104.asdu import MalformedAsduError, UnknownTypeError, decode_asdu
+from ..iec104.information_objects import CommandObject
+from .link_watch import LinkWatch
+from .meaning import OrderRefusedError, decode_order
+from .order_desk import OrderDesk
+from .points import Point
+from .settings import ProblemKey, TelecontrolSettings
+from .stop_feedback import ProblemHook
+
+_REASONS = {
+    RejectionReason.CAUSE: "its cause of transmission is not one of a command",
+    RejectionReason.OBJECT_TYPE: "its type is not the one of its address",
+    RejectionReason.OBJECT_COUNT: "it carries more than one command",
+    RejectionReason.NEGATIVE_REQUEST: "it is marked as a negative answer",
+    RejectionReason.QUALIFIER: "its qualifier is reserved",
+    RejectionReason.TIME_TAG: "its time tag cannot be read",
+    RejectionReason.STALE: "its time tag is too old, in the future or invalid",
+    RejectionReason.NOT_SELECTED: "it was not selected before",
+    RejectionReason.NOT_SELECTABLE: "its point is executed directly",
+    RejectionReason.SELECTED_ELSEWHERE: "another connection has selected it",
+    RejectionReason.NOTHING_TO_CANCEL: "nothing was selected that it could cancel",
+}
+
+
+class StationEvents(StationObserver):
+    """Observer of the controlled station."""
+
+    def __init__(
+        self, desk: OrderDesk, watch: LinkWatch, change_link: Callable[..., None]
+    ) -> None:
+        """Tell desk and watch; `change_link` takes fields of the link's state."""
+        self._desk = desk
+        self._watch = watch
+        self._change_link = change_link
+        self._active: int | None = None
+        self._stale = False
+
+    def set_settings(
+        self, settings: TelecontrolSettings, on_problem: ProblemHook
+    ) -> None:
+        """Take other points."""
+        self._points = settings.points.orders
+        self._on_problem = on_problem
+
+    def state_changed(self, connection: ConnectionInfo, state: TransferState) -> None:
+        """Follow which client is started."""
+        if state is TransferState.STARTED:
+            self._active = connection.number
+            self._watch.started()
+            self._change_link(
+                connected=True, client=connection.address, since=datetime.now(UTC)
+            )
+        elif self._active == connection.number:
+            self._lost()
+
+    def connection_closed(
+        self, connection: ConnectionInfo, reason: CloseReason
+    ) -> None:
+        """Keep why a connection ended."""
+        self._change_link(last_close_reason=str(reason))
+        if self._active == connection.number:
+            self._lost()
+
+    def connection_refused(self, address: str, reason: CloseReason) -> None:
+        """Offer a client that is not allowed to be allowed (S08)."""
+        if reason.code is CloseCode.ADDRESS_REFUSED:
+            self._change_link(last_refused_client=address)
+
+    def interrogated(self, connection: ConnectionInfo) -> None:
+        """Keep when the operator last read everything."""
+        self._change_link(last_interrogation=datetime.now(UTC))
+
+    def clock_synchronized(self, sync: ClockSync) -> None:
+        """Keep how far the operator's clock is ahead of ours."""
+        self._change_link(clock_offset=sync.offset)
+
+    def carried_out(self, command: Command) -> None:
+        """End the problem with time tags once one was good."""
+        if self._stale and command.delay is not None:
+            self._stale = False
+            self._on_problem(ProblemKey.STALE_ORDER, None)
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Tell of an order that the protocol refused before it reached the desk."""
+        if rejection.reason is RejectionReason.APPLICATION:
+            return
+        try:
+            request = decode_asdu(rejection.request)
+        except MalformedAsduError, UnknownTypeError:
+            return
+        command = request.objects[0]
+        if not isinstance(command, CommandObject):
+            return
+        point = self._points.get(command.ioa)
+        if point is None or point.order is None:
+            return
+        if rejection.reason is RejectionReason.VALUE:
+            text = _value_fault(point, command.value)
+        else:
+            text = _REASONS.get(rejection.reason, "it is not addressed to this station")
+        if rejection.reason is RejectionReason.STALE:
+            self._stale = True
+            self._on_problem(
+                ProblemKey.STALE_ORDER,
+                f"The order {point.name} was refused: {text}. Compare the clocks",
+            )
+        self._desk.refused(
+            point.order,
+            Command(
+                type_id=command.type_id,
+                ioa=command.ioa,
+                value=command.value,
+                qualifier=command.qualifier,
+                originator=request.originator,
+                time=None,
+                delay=None,
+                received_at=datetime.now(UTC),
+                connection=rejection.connection,
+            ),
+            text,
+        )
+
+    def _lost(self) -> None:
+        self._active = None
+        self._watch.lost()
+        self._change_link(connected=False, client=None, since=datetime.now(UTC))
+
+
+def _value_fault(point: Point, value: PointValue) -> str:
+    try:
+        decode_order(point, value)
+    except OrderRefusedError as err:
+        return str(err)
+    return "the value is reserved"
