@@ -262,7 +262,6 @@ def _memory(
         measured=seen.measured if seen.new else memory.measured,
         base=seen.base,
         base_before=memory.base if seen.new else memory.base_before,
-        doubt_since=seen.doubt_since,
         stopped=MappingProxyType(
             {
                 direction: memory.stopped.get(direction, now)

@@ -44,7 +44,6 @@ class Picture:
     """It is silent for so long that chargers go to their safe current."""
     new: bool
     """This reading was not seen before."""
-    doubt_since: float | None
     resolution: float
     """A that a coarse meter may hide."""
 
@@ -147,7 +146,7 @@ def _set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
         low, high = min(low, *reach), max(high, *reach)
     unit.hull = (low, high)
     at = None if unit.state is None else unit.state.at
-    if at is None or at >= received:
+    if at is None or not 0 < received - at <= tuning.doubt:
         unit.wide = unit.hull
         return
     if asset.nature is Nature.CHARGER and _can_charge(unit):
@@ -210,13 +209,6 @@ def _minus(measured: Channels, draws: list[float]) -> Channels:
     return (first, second, third, fourth)
 
 
-def _alike(one: Channels, other: Channels) -> bool:
-    return all(
-        first is None or second is None or abs(first - second) < 1e-6
-        for first, second in zip(one, other, strict=True)
-    )
-
-
 def picture(
     site: SiteModel,
     reading: MeterReading | None,
@@ -243,7 +235,7 @@ def picture(
     measured = channels(reading, site)
     if not fresh:
         return _without_meter(measured, memory.base, safe=safe)
-    base, doubt_since = _base(measured, reading, units, memory, now, tuning)
+    base = _base(measured, reading, units, memory, now, tuning)
     new = memory.received != reading.received
     before = memory.base if new else memory.base_before
     steady = tuple(
@@ -259,7 +251,6 @@ def picture(
         fresh=True,
         safe=False,
         new=new,
-        doubt_since=doubt_since,
         resolution=(
             reading.current_resolution if reading.current_resolution >= _COARSE else 0.0
         ),
@@ -285,7 +276,6 @@ def _without_meter(measured: Channels, base: Channels, *, safe: bool) -> Picture
         fresh=False,
         safe=safe,
         new=False,
-        doubt_since=None,
         resolution=0.0,
     )
 
@@ -297,10 +287,9 @@ def _base(
     memory: Memory,
     now: float,
     tuning: Tuning,
-) -> tuple[Channels, float | None]:
-    """Return the base and since when it is in doubt; set the units' draws."""
+) -> Channels:
+    """Return the base and set the units' draws."""
     before_low, before_high = [0.0] * 4, [0.0] * 4
-    hull_low, hull_high = [0.0] * 4, [0.0] * 4
     wide_low, wide_high = [0.0] * 4, [0.0] * 4
     draws = [0.0] * 4
     confirm = memory.received is not None and memory.received != reading.received
@@ -329,8 +318,6 @@ def _base(
             draws[channel] += present
             before_low[channel] += old[0] * scale + offset
             before_high[channel] += old[1] * scale + offset
-            hull_low[channel] += unit.hull[0] * scale + offset
-            hull_high[channel] += unit.hull[1] * scale + offset
             wide_low[channel] += unit.wide[0] * scale + offset
             wide_high[channel] += unit.wide[1] * scale + offset
     known = memory.base
@@ -338,16 +325,9 @@ def _base(
         known = _minus(measured, draws)
     elif confirm:
         known = _explained(known, memory.measured, before_low, before_high)
-    exact = _explained(known, measured, hull_low, hull_high)
-    lenient = _explained(known, measured, wide_low, wide_high)
-    if _alike(exact, lenient):
-        base, doubt_since = exact, None
-    else:
-        doubt_since = now if memory.doubt_since is None else memory.doubt_since
-        doubted = now - doubt_since < tuning.doubt
-        base = lenient if doubted else exact
+    base = _explained(known, measured, wide_low, wide_high)
     _spread(units, measured[0], base[0], draws[0])
-    return base, doubt_since
+    return base
 
 
 def _spread(
@@ -357,21 +337,19 @@ def _spread(
     if total is None or base is None:
         return
     rest = total - base - drawn
-    if abs(rest) < 1e-6:
-        return
-    upward = rest > 0
-    rooms = [
-        (
-            unit,
-            (unit.wide[1] - unit.measured)
-            if upward
-            else (unit.measured - unit.wide[0]),
-        )
-        for unit in units
-        if unit.movable
-    ]
-    room = sum(share for _, share in rooms)
-    if room <= 0:
-        return
-    for unit, share in rooms:
-        unit.draw += rest * share / room
+    # Who was told to move is asked first, then who may have moved by itself.
+    for reach in ("hull", "wide"):
+        if abs(rest) < 1e-6:
+            return
+        rooms = []
+        for unit in units:
+            if unit.movable:
+                low, high = getattr(unit, reach)
+                room = high - unit.draw if rest > 0 else unit.draw - low
+                rooms.append((unit, max(0.0, room)))
+        room = sum(share for _, share in rooms)
+        if room > 0:
+            taken = min(abs(rest), room) * (1.0 if rest > 0 else -1.0)
+            for unit, share in rooms:
+                unit.draw += taken * share / room
+            rest -= taken

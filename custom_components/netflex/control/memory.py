@@ -86,8 +86,6 @@ class Memory:
     """What everything else but the movable assets draws."""
     base_before: Channels = NOTHING_KNOWN
     """The same at the reading before."""
-    doubt_since: float | None = None
-    """Since when a change at the meter is laid at the door of assets."""
     stopped: Mapping[Direction, float] = field(
         default_factory=lambda: MappingProxyType({})
     )

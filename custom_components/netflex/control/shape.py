@@ -208,7 +208,7 @@ def remembered(
     unit: Unit, past: AssetMemory, now: float, *, new_reading: bool
 ) -> AssetMemory:
     """Return the memory of an asset after it was told its new setpoint."""
-    changed = not past.told or unit.told != past.value
+    changed = unit.told != past.value
     keep_lines = unit.asset.nature is Nature.CHARGER and unit.state is not None
     lines = past.lines
     if keep_lines:
@@ -220,7 +220,7 @@ def remembered(
         told=True,
         value=unit.told,
         before=past.value if changed else past.before,
-        changed=now if changed and past.value is not None else past.changed,
+        changed=now if changed else past.changed,
         drawn=unit.measured if new_reading and unit.movable else past.drawn,
         held=unit.held,
         held_until=unit.held_until,
