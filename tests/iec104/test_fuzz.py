@@ -19,6 +19,7 @@ from custom_components.netflex.iec104 import (
 )
 from custom_components.netflex.iec104.apdu import (
     MAX_ASDU,
+    START,
     ApduFramer,
     IApdu,
     UApdu,
@@ -264,9 +265,11 @@ class LinkMachine(RuleBasedStateMachine):
             MonitorObject(type_id=13, ioa=MEASUREMENT, value=value), 3, None
         )
 
-    @rule(data=st.binary(min_size=1, max_size=40))
+    @rule(data=st.binary(min_size=1, max_size=40).filter(lambda data: data[0] != START))
     def garbage(self, data: bytes) -> None:
+        side = self.sides[0]
         self.send(data)
+        assert side.transport.closed
 
     @rule(seconds=st.sampled_from([0.001, 5.0, 10.0, 15.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
