@@ -40,13 +40,11 @@ class DedicatedConnection:
         """Describe a connection; nothing is opened yet."""
         self.timeouts: dict[int, float] = {}
         self.delays: dict[int, float] = {}
-        self.spacing: dict[int, float] = {}
         self._link = link
         self._client: AsyncModbusClient | None = None
         self._units: dict[int, AsyncModbusClient] = {}
         self._opening = asyncio.Lock()
         self._line = asyncio.Lock()
-        self._finished_at = 0.0
 
     @property
     def connected(self) -> bool:
@@ -60,7 +58,6 @@ class DedicatedConnection:
         client = await self._unit(unit_id)
         try:
             async with self._line:
-                await self._keep_quiet(unit_id)
                 return await request(client)
         except (HeaderMismatchError, FunctionCodeError) as err:
             await self.close()
@@ -76,14 +73,6 @@ class DedicatedConnection:
             raise ModbusConnectionError(str(err) or "connection lost") from err
         except TModbusError as err:
             raise ModbusProtocolError(str(err)) from err
-
-    async def _keep_quiet(self, unit_id: int) -> None:
-        loop = asyncio.get_running_loop()
-        if spacing := self.spacing.get(unit_id, 0.0):
-            pause = self._finished_at + spacing - loop.time()
-            if pause > 0:
-                await asyncio.sleep(pause)
-        self._finished_at = loop.time()
 
     async def _unit(self, unit_id: int) -> AsyncModbusClient:
         async with self._opening:
@@ -189,10 +178,6 @@ class DedicatedUnit:
     async def write_coils(self, address: int, values: list[bool]) -> None:
         """Function 15."""
         await self._do(lambda unit: unit.write_multiple_coils(address, values))
-
-    def set_message_spacing(self, seconds: float) -> None:
-        """Keep the link quiet for so long before this unit's requests."""
-        self._connection.spacing[self._unit_id] = seconds
 
     def require_timeout(self, seconds: float | None) -> None:
         """Ask for a timeout of at least so many s, from the next connection on."""

@@ -100,8 +100,6 @@ class UnitLink:
         self._failures = 0
         self._retry_at = 0.0
         unit.require_timeout(settings.timeout)
-        if settings.spacing:
-            unit.set_message_spacing(settings.spacing)
         if settings.connect_delay:
             unit.require_connect_delay(settings.connect_delay)
 
@@ -187,6 +185,7 @@ class UnitLink:
                 # A reply that comes late is told apart by its transaction number,
                 # which serial frames do not have.
                 may_give_up=may_give_up and self._endpoint.numbered,
+                spacing=self._settings.spacing,
             )
         except (ModbusError, RequestTimeout, TimeoutError, OSError) as err:
             kind, code = _kind_of(err)

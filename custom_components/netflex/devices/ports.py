@@ -75,9 +75,6 @@ class ModbusUnit(Protocol):
     async def write_coils(self, address: int, values: list[bool]) -> None:
         """Function 15."""
 
-    def set_message_spacing(self, seconds: float) -> None:
-        """Keep the link quiet for so long around this unit's requests."""
-
     def require_timeout(self, seconds: float | None) -> None:
         """Ask for a timeout of at least so many s per request."""
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+import math
 import time
 
 _AGED = 10.0
@@ -61,6 +62,8 @@ class Scheduler:
         self._in_flight: asyncio.Task[object] | None = None
         self._given_up: set[asyncio.Task[object]] = set()
         self._preempting: asyncio.TimerHandle | None = None
+        self._called: asyncio.Future[None] | None = None
+        self._finished_at = -math.inf
 
     @property
     def waiting(self) -> int:
@@ -75,29 +78,53 @@ class Scheduler:
         limit: Callable[[], float],
         guard: Callable[[], None] | None = None,
         may_give_up: bool = False,
+        spacing: float = 0.0,
     ) -> T:
         """Do one request when its turn comes.
 
         `limit` s (asked at its turn) is the most that it may take, measured here and
         not in the library, which may swallow a cancellation: RequestTimeout.
         `guard` is called at its turn and may raise to step back. `may_give_up` marks
-        a read that a stop may interrupt: Preempted.
+        a read that a stop may interrupt: Preempted. `spacing` s are kept since the
+        last request, except before a stop.
         """
-        await self._take_turn(priority)
+        since = self._clock()
+        await self._take_turn(priority, since)
+        while priority is not Priority.EMERGENCY:
+            pause = self._finished_at + spacing - self._clock()
+            if pause <= 0:
+                break
+            if await self._stay_quiet(pause):
+                self._next()
+                await self._take_turn(priority, since)
         try:
             if guard is not None:
                 guard()
             return await self._bounded(request, limit(), may_give_up)
         finally:
+            self._finished_at = self._clock()
             self._next()
 
-    async def _take_turn(self, priority: Priority) -> None:
+    async def _stay_quiet(self, pause: float) -> bool:
+        """Wait with the turn in hand; returns whether a stop wants it."""
+        self._called = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait({self._called}, timeout=pause)
+        except asyncio.CancelledError:
+            self._next()
+            raise
+        finally:
+            stop_waits = self._called.done()
+            self._called = None
+        return stop_waits
+
+    async def _take_turn(self, priority: Priority, since: float) -> None:
         if not self._busy:
             self._busy = True
             return
         waiter = _Waiter(
             priority=priority,
-            since=self._clock(),
+            since=since,
             turn=asyncio.get_running_loop().create_future(),
         )
         self._waiting.append(waiter)
@@ -127,6 +154,8 @@ class Scheduler:
         self._busy = False
 
     def _hurry(self) -> None:
+        if self._called is not None and not self._called.done():
+            self._called.set_result(None)
         if self._in_flight is None or self._preempting is not None:
             return
         self._preempting = asyncio.get_running_loop().call_later(

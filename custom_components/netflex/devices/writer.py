@@ -6,6 +6,7 @@ longer the newest steps back when its turn on the link comes.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 import logging
 from math import floor
@@ -434,6 +435,7 @@ class Writer:
         left = number_of(values.get(keepalive.validity_point))
         if left is not None and left > 0:
             self.validity = left
+            self._wake.set()
 
     @property
     def short_validity(self) -> bool:
@@ -482,13 +484,20 @@ class Writer:
                 continue
             pause = self.written_at + period - self._clock()
             if pause > 0:
-                await asyncio.sleep(pause)
+                await self._sleep(pause)
                 continue
             if self.orphaned:
                 self._on_change()
                 await asyncio.sleep(1.0)
                 continue
             await self._refresh()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but wake up when something was written or learned."""
+        self._wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
 
     async def _until_written(self) -> None:
         while self.wanted is None or self.wanted.value is None:
