@@ -28,10 +28,16 @@ SEVERITIES: Final = {
     "limit_infeasible": ir.IssueSeverity.WARNING,
     NEW_CLIENT: ir.IssueSeverity.WARNING,
     "no_site_meter": ir.IssueSeverity.WARNING,
+    "operator_link_lost": ir.IssueSeverity.ERROR,
+    "orders_not_stored": ir.IssueSeverity.ERROR,
+    "orders_restored": ir.IssueSeverity.WARNING,
     OTHER: ir.IssueSeverity.WARNING,
     "site_meter_silent": ir.IssueSeverity.ERROR,
+    "stale_order": ir.IssueSeverity.WARNING,
     "station_failed": ir.IssueSeverity.ERROR,
     "station_not_listening": ir.IssueSeverity.ERROR,
+    "stop_consumption_not_confirmed": ir.IssueSeverity.CRITICAL,
+    "stop_production_not_confirmed": ir.IssueSeverity.CRITICAL,
 }
 """Problems that have a text of their own, and how bad each is."""
 

@@ -1,7 +1,7 @@
 """The forms of a meter."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, override
+from typing import Any, ClassVar, Final, override
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
@@ -17,6 +17,9 @@ from ..model.asset import Nature
 from .fields import Fields, choice
 from .probing import async_test_p1
 from .subentry import Errors, SubentryFlow
+
+
+EXAMPLE_PORT: Final = "socket://192.168.1.20:8088"
 
 
 class MeterFlow(SubentryFlow):
@@ -57,7 +60,11 @@ class MeterFlow(SubentryFlow):
                 shown,
             ),
             errors=errors,
-            description_placeholders={"detail": "", **details},
+            description_placeholders={
+                "example": EXAMPLE_PORT,
+                "detail": "",
+                **details,
+            },
         )
 
     async def _async_take_p1(
