@@ -123,7 +123,8 @@ def _place_load(
         if protective_only and capacity.limit.source >= Source.GRID_OPERATOR:
             continue
         room = capacity.left + (capacity.grace if running else 0.0)
-        if per_watt * power > max(room, 0.0) + _EPSILON:
+        # A limit that is broken already takes off what might start, too.
+        if per_watt * power > room + _EPSILON:
             unit.causes = [capacity.limit.cause]
             return
     unit.on = True

@@ -236,27 +236,34 @@ def _bound_by_device(unit: Unit, tuning: Tuning) -> None:
         unit.high = 0.0
     elif asset.nature is Nature.LOAD:
         unit.low = 0.0
-    elif asset.nature is Nature.BATTERY and state is not None:
-        if state.max_charge_power is not None:
-            unit.narrow_high(
-                max(0.0, state.max_charge_power),
-                explain.device_power("charges", round(state.max_charge_power)),
-            )
-        if state.max_discharge_power is not None:
-            unit.narrow_low(
-                -max(0.0, state.max_discharge_power),
-                explain.device_power("discharges", round(state.max_discharge_power)),
-            )
-        charge = state.state_of_charge
-        if charge is not None and charge >= 100:
-            unit.narrow_high(0.0, explain.full())
-        if at_reserve(unit, tuning):
-            unit.narrow_low(
-                0.0,
-                explain.reserve(
-                    None if charge is None else floor(charge), asset.reserve
-                ),
-            )
+    elif asset.nature is Nature.BATTERY:
+        unit.high_causes = [explain.device_power("charges", unit.high)]
+        unit.low_causes = [explain.device_power("discharges", -unit.low)]
+        if state is not None:
+            _bound_by_charge(unit, state, tuning)
+
+
+def _bound_by_charge(unit: Unit, state: AssetState, tuning: Tuning) -> None:
+    """Narrow a battery to what it says that it can do and to its reserve."""
+    if state.max_charge_power is not None:
+        unit.narrow_high(
+            max(0.0, state.max_charge_power),
+            explain.device_power("charges", round(state.max_charge_power)),
+        )
+    if state.max_discharge_power is not None:
+        unit.narrow_low(
+            -max(0.0, state.max_discharge_power),
+            explain.device_power("discharges", round(state.max_discharge_power)),
+        )
+    charge = state.state_of_charge
+    asset = unit.asset
+    if charge is not None and charge >= 100:
+        unit.narrow_high(0.0, explain.full())
+    if at_reserve(unit, tuning):
+        unit.narrow_low(
+            0.0,
+            explain.reserve(None if charge is None else floor(charge), asset.reserve),
+        )
 
 
 def at_reserve(unit: Unit, tuning: Tuning) -> bool:
