@@ -6,7 +6,7 @@ costs the telegram.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import lru_cache
 from operator import itemgetter
 import re
 from typing import Any
@@ -17,11 +17,8 @@ from . import p1_values as values
 from .p1_crc import crc16
 from .p1_objects import PowerFailure, RawObject, Telegram
 
-_LINE = re.compile(
-    rb"^(\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3})\("
-    rb"(?:(-?\d{1,12}(?:\.\d{1,6})?)(?:\*([^()*\r\n]{1,8}))?\)|([^\r\n]*)\))\r?$",
-    re.MULTILINE,
-)
+_CODE = re.compile(rb"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}")
+_LONGEST_NUMBER = 16
 _CHECKSUM = re.compile(rb"!([0-9A-Fa-f]{1,4})(?![0-9A-Fa-f])")
 
 _NUMBERS = {
@@ -62,6 +59,14 @@ _NUMBERS = {
     b"1-0:52.36.0": ("swells_l2", values.COUNT),
     b"1-0:72.36.0": ("swells_l3", values.COUNT),
 }
+_POWER_IMPORT = ("power_import_l1", "power_import_l2", "power_import_l3")
+_POWER_EXPORT = ("power_export_l1", "power_export_l2", "power_export_l3")
+_VOLTAGE = ("voltage_l1", "voltage_l2", "voltage_l3")
+_CURRENT = ("current_l1", "current_l2", "current_l3")
+_REACTIVE_IMPORT = ("reactive_import_l1", "reactive_import_l2", "reactive_import_l3")
+_REACTIVE_EXPORT = ("reactive_export_l1", "reactive_export_l2", "reactive_export_l3")
+_SAGS = ("sags_l1", "sags_l2", "sags_l3")
+_SWELLS = ("swells_l1", "swells_l2", "swells_l3")
 _PEAK = b"1-0:1.6.0"
 _GRID_TYPES = {b"230": GridType.DELTA, b"400": GridType.STAR}
 
@@ -90,47 +95,77 @@ def parse_telegram(data: bytes) -> Telegram:
 
 
 def _parse(content: bytes) -> Telegram:
+    ident, *lines = content.splitlines()
     numbers: dict[str, float] = {}
     draft = _Draft()
     resolution = 0.01
-    for code, number, unit, text in _LINE.findall(content):
-        if number and (known := _NUMBERS.get(code)) is not None:
+    for line in lines:
+        code, opened, groups = line.partition(b"(")
+        if not opened or groups[-1:] != b")":
+            continue
+        text = groups[:-1]
+        if (known := _NUMBERS.get(code)) is not None:
+            number, _, unit = text.partition(b"*")
             name, units = known
-            if (exponent := units.get(unit)) is not None:
+            # float() alone would also take nan, inf, exponents and underscores.
+            if (
+                (exponent := units.get(unit)) is not None
+                and len(number) <= _LONGEST_NUMBER
+                and number.replace(b".", b"", 1).isdigit()
+            ):
                 numbers[name] = float(number + exponent)
                 if units is values.CURRENT:
                     resolution = _resolution(number)
                 continue
-        printed = text if not number else number + b"*" + unit if unit else number
-        if not draft.take(code, printed):
+        if not draft.take(code, text) and _CODE.fullmatch(code) is not None:
             draft.unknown.append(
-                RawObject(code=code.decode(), text=f"({printed.decode('latin-1')})")
+                RawObject(code=code.decode(), text=f"({text.decode('latin-1')})")
             )
-    get = numbers.get
+    number_of, other = numbers.get, draft.fields.get
+    # Each field by its name: unpacking a mapping here would cost as much as all the
+    # numbers together.
     return Telegram(
-        ident=content[1 : content.find(b"\n")].strip().decode("latin-1"),
-        energy_import=(get("energy_import_1"), get("energy_import_2")),
-        energy_export=(get("energy_export_1"), get("energy_export_2")),
-        energy_import_total=get("energy_import_total"),
-        energy_export_total=get("energy_export_total"),
-        quarter_demand=get("quarter_demand"),
-        power_import=get("power_import"),
-        power_export=get("power_export"),
-        line_power_import=_lines(numbers, "power_import"),
-        line_power_export=_lines(numbers, "power_export"),
-        line_voltage=_lines(numbers, "voltage"),
-        line_current=_lines(numbers, "current"),
+        ident=ident[1:].decode("latin-1"),
+        version=other("version"),
+        grid_type=other("grid_type"),
+        serial=other("serial"),
+        ean=other("ean"),
+        time=other("time"),
+        tariff=other("tariff"),
+        energy_import=(number_of("energy_import_1"), number_of("energy_import_2")),
+        energy_export=(number_of("energy_export_1"), number_of("energy_export_2")),
+        energy_import_total=number_of("energy_import_total"),
+        energy_export_total=number_of("energy_export_total"),
+        quarter_demand=number_of("quarter_demand"),
+        month_peak=other("month_peak"),
+        peak_history=other("peak_history", ()),
+        power_import=number_of("power_import"),
+        power_export=number_of("power_export"),
+        line_power_import=_lines(numbers, _POWER_IMPORT),
+        line_power_export=_lines(numbers, _POWER_EXPORT),
+        line_voltage=_lines(numbers, _VOLTAGE),
+        line_current=_lines(numbers, _CURRENT),
         current_resolution=resolution,
-        reactive_import=get("reactive_import"),
-        reactive_export=get("reactive_export"),
-        line_reactive_import=_lines(numbers, "reactive_import"),
-        line_reactive_export=_lines(numbers, "reactive_export"),
-        frequency=get("frequency"),
-        voltage_sags=_lines(numbers, "sags"),
-        voltage_swells=_lines(numbers, "swells"),
-        channels=tuple(channel for _, channel in sorted(draft.channels.items())),
+        reactive_import=number_of("reactive_import"),
+        reactive_export=number_of("reactive_export"),
+        line_reactive_import=_lines(numbers, _REACTIVE_IMPORT),
+        line_reactive_export=_lines(numbers, _REACTIVE_EXPORT),
+        frequency=number_of("frequency"),
+        breaker=other("breaker"),
+        power_threshold=other("power_threshold"),
+        fuse_threshold=other("fuse_threshold"),
+        message=other("message"),
+        message_code=other("message_code"),
+        channels=tuple(
+            SubMeter(channel=channel, **fields)
+            for channel, fields in sorted(draft.channels.items())
+        ),
+        voltage_sags=_lines(numbers, _SAGS),
+        voltage_swells=_lines(numbers, _SWELLS),
+        short_failures=other("short_failures"),
+        long_failures=other("long_failures"),
+        failure_log=other("failure_log", ()),
         unknown=tuple(draft.unknown),
-        **draft.fields,
     )
 
 
@@ -140,12 +175,12 @@ def _resolution(number: bytes) -> float:
     return float(b"1e-%d" % len(decimals)) if point else 1.0
 
 
-def _lines(numbers: dict[str, float], name: str) -> LineValues:
-    get = numbers.get
-    l1, l2, l3 = get(f"{name}_l1"), get(f"{name}_l2"), get(f"{name}_l3")
-    if l1 is None and l2 is None and l3 is None:
+def _lines(numbers: dict[str, float], names: tuple[str, str, str]) -> LineValues:
+    """Return the values of three lines; meters that have any have the first."""
+    l1, l2, l3 = names
+    if l1 not in numbers:
         return NO_LINE_VALUES
-    return LineValues(l1=l1, l2=l2, l3=l3)
+    return LineValues(l1=numbers[l1], l2=numbers.get(l2), l3=numbers.get(l3))
 
 
 class _Draft:
@@ -153,7 +188,7 @@ class _Draft:
 
     def __init__(self) -> None:
         self.fields: dict[str, Any] = {}
-        self.channels: dict[int, SubMeter] = {}
+        self.channels: dict[int, dict[str, Any]] = {}
         self.unknown: list[RawObject] = []
 
     def take(self, code: bytes, text: bytes) -> bool:
@@ -166,14 +201,13 @@ class _Draft:
             self.fields[name] = value
             return True
         medium, _, rest = code.partition(b":")
-        if medium[:2] != b"0-" or not (channel := int(medium[2:])):
+        if medium[:2] != b"0-" or not (channel := values.count(medium[2:])):
             return False
         if (read_channel := _CHANNEL_OBJECTS.get(rest)) is None or (
             changes := read_channel(text)
         ) is None:
             return False
-        so_far = self.channels.get(channel, SubMeter(channel=channel))
-        self.channels[channel] = replace(so_far, **changes)
+        self.channels.setdefault(channel, {}).update(changes)
         return True
 
 
@@ -206,6 +240,8 @@ def _month_peak(text: bytes) -> MonthPeak | None:
     return MonthPeak(power=power, at=values.timestamp(stamp))
 
 
+# The rows are the same for a month, and they are half of the work of a telegram.
+@lru_cache(maxsize=8)
 def _peak_history(text: bytes) -> tuple[MonthPeak, ...] | None:
     """Read the rows that are there: the printed number of rows may be wrong."""
     groups = text.split(b")(")
