@@ -54,6 +54,7 @@ class P1Connection(asyncio.Protocol):
         self._on_data = on_data
         self._clock = clock
         self._transport: BaseSerialTransport | None = None
+        self._closing = False
 
     async def open(self, url: str) -> None:
         """Open the port with 115200 baud, 8N1.
@@ -80,7 +81,8 @@ class P1Connection(asyncio.Protocol):
         self.last_byte = self._clock()
 
     async def close(self) -> None:
-        """Close the port and wait until it is closed."""
+        """Close the port and wait until it is closed; that is no loss."""
+        self._closing = True
         if self._transport is None:
             return
         self._transport.abort()
@@ -100,7 +102,7 @@ class P1Connection(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Note why the connection has ended."""
-        if not self.lost.done():
+        if not self._closing and not self.lost.done():
             self.lost.set_result(
                 "The other end closed the connection."
                 if exc is None
