@@ -6,6 +6,7 @@ import logging
 
 from ..control.decide import decide
 from ..control.memory import Memory
+from ..control.tuning import Tuning
 from ..model.plan import Plan
 from ..model.snapshot import Clock, SiteModel, Snapshot
 
@@ -30,12 +31,14 @@ class Controller:
         clock: Callable[[], Clock],
         carry_out: Callable[[Plan], None],
         memory: Memory,
+        tuning: Tuning,
     ) -> None:
         """Prepare a controller; nothing is decided before `start`."""
         self._model = model
         self._snapshot = snapshot
         self._clock = clock
         self._carry_out = carry_out
+        self._tuning = tuning
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.memory = memory
@@ -73,7 +76,11 @@ class Controller:
         """Take one decision and have it carried out."""
         try:
             plan, self.memory = decide(
-                self._model(), self._snapshot(), self.memory, self._clock()
+                self._model(),
+                self._snapshot(),
+                self.memory,
+                self._clock(),
+                self._tuning,
             )
         except Exception as err:
             if self.fault is None:

@@ -8,6 +8,7 @@ import logging
 import time
 
 from ..control.memory import Memory
+from ..control.tuning import DEFAULT, Tuning
 from ..devices.device import Device, DeviceConfig, DeviceError
 from ..model.asset import Asset, AssetState, Direction, StopPath
 from ..model.connection import ConnectionPoint
@@ -75,6 +76,7 @@ class Site:
         *,
         local_stops: LocalStops = NO_LOCAL_STOPS,
         memory: Memory | None = None,
+        tuning: Tuning = DEFAULT,
     ) -> None:
         """Prepare a site; nothing runs before `start`."""
         self._config = config
@@ -103,6 +105,7 @@ class Site:
             clock=self._clock,
             carry_out=self._carry_out,
             memory=memory or Memory(),
+            tuning=tuning,
         )
 
     # ----------------------------------------------------------------------- lifecycle
