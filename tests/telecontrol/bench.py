@@ -43,6 +43,7 @@ FAST = Timing(
     bind_retry=0.03,
     link_alarm=0.02,
     alive_mark=0.03,
+    link_recheck=0.02,
 )
 SETTINGS = TelecontrolSettings(
     bind_address="127.0.0.1", port=0, allowed_clients=None, timing=FAST

@@ -2,15 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
 from .link_loss import HostClock, LinkLossAction, LinkLossPolicy, LinkMark
 from .settings import ProblemKey, Timing
 from .stop_feedback import ProblemHook
-
-RECHECK: Final = 30.0
-"""s after which a wait is checked against the boot time: a suspended host's event
-loop stands still."""
 
 
 class LinkWatch:
@@ -98,7 +93,7 @@ class LinkWatch:
             if self._connected and self._policy.action is not LinkLossAction.HOLD:
                 self._wait(self._timing.alive_mark, self._mark_alive)
             return
-        waits = [RECHECK]
+        waits = [self._timing.link_recheck]
         if self._policy.action is not LinkLossAction.HOLD and not self._due:
             if lost_for >= self._policy.delay:
                 self._set_due(True)

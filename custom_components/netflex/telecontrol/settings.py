@@ -43,6 +43,8 @@ class Timing:
     for the disk before a stop is terminated, `output_grace` the wait for the
     outputs before that. `stop_deadline` is when a stop's feedback goes out at the
     latest. Measurements older than `measurement_timeout` are stale (None: never).
+    `link_recheck` is the longest wait before the age of a lost link is looked at
+    again: the event loop's clock stands still while the host is suspended.
     """
 
     write_timeout: float = 0.5
@@ -55,6 +57,7 @@ class Timing:
     bind_retry: float = 3.0
     link_alarm: float = 10.0
     alive_mark: float = 60.0
+    link_recheck: float = 30.0
 
 
 def operator_time() -> TimeZonePolicy:
