@@ -87,8 +87,15 @@ def inverter(name: str = "sun", *, rated: float = 8000.0, **options: Any) -> Ass
         id=name,
         name=name,
         nature=Nature.INVERTER,
-        category=Category.SOLAR,
-        **({"rated_production": rated, "phases": 3, "lines": ALL} | options),
+        **(
+            {
+                "category": Category.SOLAR,
+                "rated_production": rated,
+                "phases": 3,
+                "lines": ALL,
+            }
+            | options
+        ),
     )
 
 
