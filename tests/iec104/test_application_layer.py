@@ -924,6 +924,16 @@ async def test_A30_termination_can_be_negative():
         assert await client.answers(1) == [(45, 10, True)]
 
 
+async def test_return_information_may_be_spontaneous():
+    plant = Plant()
+    plant.defers = True
+    async with running(plant) as bench, await bench.client() as client:
+        await single_answer(client, setpoint(SETPOINT))
+        value = plant.values[SETPOINT + FEEDBACK]
+        plant.deferred[0].return_information([value], cause=Cause.SPONTANEOUS)
+        assert await client.answers(1) == [(TypeId.M_ME_TF_1, 3, False)]
+
+
 async def test_refusing_application_answers_negatively_once():
     plant = Plant()
     plant.refuses = True

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from .asdu import Cause
 from .information_objects import MonitorObject, PointValue
 from .link import CloseReason, LinkState
 
@@ -124,9 +125,17 @@ class Responder(Protocol):
         """Send the confirmation, inside `Application.execute` unless deferred."""
 
     def return_information(
-        self, objects: Iterable[MonitorObject], *, at: datetime | None = None
+        self,
+        objects: Iterable[MonitorObject],
+        *,
+        cause: int = Cause.RETURN_REMOTE,
+        at: datetime | None = None,
     ) -> bool:
-        """Send feedback with cause 11; False when nobody is there to get it."""
+        """Send feedback; False when nobody is there to get it.
+
+        The standard's table has cause 11 for single and double points; a peer that
+        minds it with measured values gets `cause` 3 (spontaneous) instead.
+        """
 
     def terminate(self, *, positive: bool = True) -> bool:
         """Send the activation termination, once; False when nobody gets it."""

@@ -101,14 +101,18 @@ class CommandResponder:
             )
 
     def return_information(
-        self, objects: Iterable[MonitorObject], *, at: datetime | None = None
+        self,
+        objects: Iterable[MonitorObject],
+        *,
+        cause: int = Cause.RETURN_REMOTE,
+        at: datetime | None = None,
     ) -> bool:
-        """Send feedback with cause 11, between confirmation and termination."""
+        """Send feedback between confirmation and termination."""
         if self._answered is not _Answered.CONFIRMED or not self.alive:
             return False
         tagged = [self._group.tagged(obj, at) for obj in objects]
         address = self._group.config.common_address
-        for asdu in pack(tagged, Cause.RETURN_REMOTE, address):
+        for asdu in pack(tagged, cause, address):
             self._connection.answer(asdu)
         self._group.refresh_interrogation(tagged)
         return True
