@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 import json
+import logging
+import os
 from pathlib import Path
 import signal
 import sys
@@ -152,19 +154,18 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the meter that the arguments name, and exit."""
+def main(arguments: Sequence[str]) -> int:
+    """Read the meter that the arguments name; return the exit status."""
     options = _arguments().parse_args(arguments)
     path = Path(options.source)
+    # Problems are printed here; as warnings they would stand there twice.
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     try:
         if path.is_file():
-            status = read_file(path, options.count)
-        else:
-            status = asyncio.run(
-                read_port(options.source, options.seconds, options.count)
-            )
+            return read_file(path, options.count)
+        return asyncio.run(read_port(options.source, options.seconds, options.count))
     except BrokenPipeError:
-        # Whoever reads the lines has enough of them (head).
-        sys.stderr.close()
-        status = 1
-    sys.exit(status)
+        # Whoever reads the lines has enough of them (head). What is still buffered
+        # for them must not fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -1,6 +1,8 @@
 """The command line of meters: `python -m custom_components.netflex.metering`."""
 
+import sys
+
 from ..cli.metering import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
