@@ -7,7 +7,7 @@ from hypothesis import given, settings
 import pytest
 
 from custom_components.netflex.control.memory import EMPTY
-from custom_components.netflex.model.asset import Asset, Direction, Nature
+from custom_components.netflex.model.asset import Asset, ChargerState, Direction, Nature
 from custom_components.netflex.model.orders import LocalStops, Stops
 from custom_components.netflex.model.plan import Plan, Quantity, ScopeKind
 from custom_components.netflex.model.snapshot import UserLimits
@@ -243,7 +243,7 @@ def test_the_order_of_assets_does_not_matter(case: Case) -> None:
 def test_an_idle_asset_more_changes_nothing(case: Case) -> None:
     idle = charger("zz", priority=9)
     more = replace(case.model, assets={**case.model.assets, "zz": idle})
-    states = {**case.states, "zz": state(idle, 0.0, charger_state="idle")}
+    states = {**case.states, "zz": state(idle, 0.0, charger_state=ChargerState.IDLE)}
     # Percentages of installed power count the newcomer: absent here.
     given_ = replace(case.given, maxsetap=None, minsetap=None)
     before = values(decided(replace(case, given=given_)))
