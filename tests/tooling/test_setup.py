@@ -155,3 +155,37 @@ def test_missing_peers_are_a_failure_in_ci_only(checkout: Path, tools: Path) -> 
     status, messages = setup(checkout, tools, CI="true")
     assert status == 1
     assert "required in CI" in messages
+
+
+def test_uv_is_told_what_pip_was_told(checkout: Path, tools: Path) -> None:
+    lose_python(checkout, tools)
+    program(
+        tools,
+        "python3",
+        """case "$*" in *"pip config list") ;; *) exit 1 ;; esac
+        echo ":env:.cert='/certificates/of/this/machine.pem'"
+        echo "global.index-url='https://index.example.invalid/simple'"
+        echo "global.extra-index-url='https://a.example.invalid https://b.example.invalid'"
+        echo "global.cert='/certificates/of/another.pem'"
+        """,
+    )
+    program(tools, "python3.14", "")
+    seen = checkout.parent / "seen"
+    program(
+        tools,
+        "uv",
+        f"""case "$*" in *--help*) echo --group; exit ;; esac
+        printf '%s\\n' "${{UV_DEFAULT_INDEX-}}" "${{UV_INDEX-}}" "${{SSL_CERT_FILE-}}" \\
+          "${{UV_INDEX_STRATEGY-}}" >"{seen}"
+        exit 1""",
+    )
+    setup(checkout, tools)
+    assert seen.read_text().splitlines() == [
+        "https://index.example.invalid/simple",
+        "https://a.example.invalid https://b.example.invalid",
+        "/certificates/of/this/machine.pem",
+        "unsafe-best-match",
+    ]
+    # What the user told uv itself counts more.
+    setup(checkout, tools, UV_DEFAULT_INDEX="https://own.example.invalid")
+    assert seen.read_text().splitlines()[0] == "https://own.example.invalid"
