@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
+from ipaddress import ip_address
 import re
 from typing import Any, Final
 
@@ -30,12 +31,8 @@ TO_REDACT: Final = {
 }
 """Keys of what identifies a person, a connection or a device."""
 
-_ADDRESS: Final = re.compile(
-    r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"
-    r"|(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])"
-    r"|\b\w+://\S+"
-)
-"""Network addresses inside of sentences."""
+_URL: Final = re.compile(r"\b\w+://\S+")
+_MAYBE_ADDRESS: Final = re.compile(r"(?<![\w.:])[0-9A-Fa-f:][0-9A-Fa-f:.]+")
 
 
 async def async_get_config_entry_diagnostics(
@@ -89,7 +86,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.name.lower()
     if isinstance(value, str):
-        return _ADDRESS.sub(REDACTED, value)
+        return _MAYBE_ADDRESS.sub(_without_address, _URL.sub(REDACTED, value))
     if isinstance(value, datetime | date):
         return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
@@ -101,6 +98,23 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _without_address(match: re.Match[str]) -> str:
+    """Return a word of a sentence, redacted if it is an address, with a port or not."""
+    word = match.group()
+    for end in (len(word), word.rfind(":"), len(word) - 1):
+        if end > 0 and _is_address(word[:end]):
+            return REDACTED + word[end:]
+    return word
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _key(key: object) -> str:

@@ -1,0 +1,237 @@
+"""A site that shows what a test wants to be seen, under the real coordinator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from custom_components.netflex.coordinator import SiteCoordinator
+from custom_components.netflex.model.asset import AssetState, ChargerState, Direction
+from custom_components.netflex.model.connection import GridType, LineValues
+from custom_components.netflex.model.orders import (
+    GridOrders,
+    LinkState,
+    Order,
+    OrderEvent,
+    OrderSource,
+    QMode,
+)
+from custom_components.netflex.model.plan import (
+    ALL_ASSETS,
+    SITE,
+    Cause,
+    Headroom,
+    Limit,
+    Plan,
+    Quantity,
+    Setpoint,
+    SetpointKind,
+    Source,
+)
+from custom_components.netflex.model.reading import (
+    BreakerState,
+    MeterReading,
+    MonthPeak,
+)
+from custom_components.netflex.model.snapshot import UserLimits
+from custom_components.netflex.site.view import MeterView, SiteView
+
+from . import sites
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+FUSE = Cause(source=Source.FUSE, key="fuse", text="Main fuse of L1: 63.0 A")
+ORDERED = Cause(
+    source=Source.GRID_OPERATOR, key="maxsetp", text="MAXSETP 50 % of 36.00 kW"
+)
+STOPPED = Cause(
+    source=Source.EMERGENCY_STOP, key="stop", text="Emergency stop of production"
+)
+
+
+class FakeSite:
+    """Stands for a running site; every command is kept in `commands`."""
+
+    def __init__(self, view: SiteView) -> None:
+        self.view = view
+        self.commands: list[tuple[Any, ...]] = []
+        self._on_view: Callable[[SiteView], None] | None = None
+        self._on_order: Callable[[OrderEvent], None] | None = None
+
+    def subscribe(
+        self,
+        on_view: Callable[[SiteView], None],
+        on_order: Callable[[OrderEvent], None],
+    ) -> None:
+        self._on_view, self._on_order = on_view, on_order
+
+    def show(self, **changes: Any) -> None:
+        """Change the view and publish it."""
+        self.view = replace(self.view, **changes)
+        assert self._on_view is not None
+        self._on_view(self.view)
+
+    def order(self, event: OrderEvent) -> None:
+        """Have an order arrive."""
+        assert self._on_order is not None
+        self._on_order(event)
+
+    def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
+        self.commands.append(("user", asset_id, limits))
+        self.show(user={**self.view.user, asset_id: limits})
+
+    def set_local_stop(self, direction: Direction, holder: str | None) -> None:
+        self.commands.append(("stop", direction, holder))
+        self.show(
+            local_stops=replace(self.view.local_stops, **{direction.value: holder})
+        )
+
+    async def release_orders(self, name: str, reference: str) -> None:
+        self.commands.append(("release", name, reference))
+
+
+@dataclass
+class FakeRuntime:
+    """What a config entry's runtime data offers to the platforms."""
+
+    coordinator: SiteCoordinator
+    site: FakeSite
+    changes: int = 0
+
+    async def async_start(self) -> None:
+        """Start nothing."""
+
+    async def async_stop(self, *, park: bool) -> None:
+        await self.coordinator.async_shutdown()
+
+    async def async_entry_changed(self) -> None:
+        self.changes += 1
+
+
+def state(asset_id: str, **values: Any) -> AssetState:
+    """Return what an asset that answers says."""
+    return AssetState(**{"asset_id": asset_id, "available": True, "at": 1.0} | values)
+
+
+def full_view() -> SiteView:
+    """Return a view in which everything has a value."""
+    reading = MeterReading(
+        meter_id=sites.METER_ID,
+        received=1.0,
+        grid_type=GridType.STAR,
+        power=-1250.4,
+        line_power=LineValues(l1=-500, l2=-400, l3=-350),
+        line_current=LineValues(l1=2.31, l2=1.9, l3=1.5),
+        line_voltage=LineValues(l1=231.2, l2=230.1, l3=229.9),
+        energy_import=1_234_567.0,
+        energy_export=7_654_321.0,
+        energy_import_tariffs=(1_000_000.0, 234_567.0),
+        energy_export_tariffs=(7_000_000.0, 654_321.0),
+        quarter_demand=1800.0,
+        month_peak=MonthPeak(power=5200.0, at=NOW),
+        breaker=BreakerState.CONNECTED,
+    )
+    return SiteView(
+        telecontrol=True,
+        link=LinkState(
+            listening=True,
+            connected=True,
+            client="192.0.2.10",
+            since=NOW,
+            last_interrogation=NOW,
+            clock_offset=0.01234,
+        ),
+        orders=GridOrders(
+            maxsetp=Order(value=50.0, source=OrderSource.OPERATOR, at=NOW),
+            q_mode=Order(value=QMode.LOCAL, source=OrderSource.OPERATOR, at=NOW),
+            redenp=Order(value=3, source=OrderSource.RESTORED, at=NOW),
+        ),
+        meters={
+            sites.METER_ID: MeterView(
+                meter_id=sites.METER_ID, reading=reading, available=True, good=12
+            ),
+            sites.SUBMETER_ID: MeterView(
+                meter_id=sites.SUBMETER_ID,
+                reading=MeterReading(
+                    meter_id=sites.SUBMETER_ID,
+                    received=1.0,
+                    power=800.0,
+                    reactive_power=120.0,
+                    frequency=50.012,
+                ),
+                available=True,
+            ),
+        },
+        site_meter=sites.METER_ID,
+        states={
+            sites.CHARGER_ID: state(
+                sites.CHARGER_ID,
+                power=4140.2,
+                currents=LineValues(l1=6.02, l2=6.0, l3=6.01),
+                current_limit=6.0,
+                charger_state=ChargerState.CHARGING,
+                energy_consumed=12_000.0,
+                follows=True,
+            ),
+            sites.WALLBOX_ID: state(sites.WALLBOX_ID, power=0.0),
+            sites.INVERTER_ID: state(
+                sites.INVERTER_ID,
+                power=-9000.0,
+                power_limit=20_000.0,
+                energy_produced=99_000.0,
+            ),
+            sites.BATTERY_ID: state(
+                sites.BATTERY_ID,
+                power=-3000.0,
+                state_of_charge=55.5,
+                max_charge_power=10_000.0,
+                max_discharge_power=9_000.0,
+                energy_consumed=1000.0,
+                energy_produced=900.0,
+            ),
+            sites.LOAD_ID: state(sites.LOAD_ID, power=5900.0, enabled=True),
+            sites.RELAY_ID: state(sites.RELAY_ID, enabled=False),
+        },
+        plan=Plan(
+            at=1.0,
+            metered=True,
+            setpoints={
+                sites.CHARGER_ID: Setpoint(
+                    asset_id=sites.CHARGER_ID,
+                    kind=SetpointKind.CURRENT,
+                    value=6.0,
+                    causes=(ORDERED, FUSE),
+                ),
+                sites.INVERTER_ID: Setpoint(
+                    asset_id=sites.INVERTER_ID, kind=SetpointKind.PRODUCTION, value=None
+                ),
+                sites.BATTERY_ID: Setpoint(
+                    asset_id=sites.BATTERY_ID, kind=SetpointKind.POWER, value=-3000.0
+                ),
+                sites.LOAD_ID: Setpoint(
+                    asset_id=sites.LOAD_ID, kind=SetpointKind.SWITCH, value=1.0
+                ),
+            },
+            limits=(
+                Limit(
+                    scope=SITE,
+                    quantity=Quantity.IMPORT,
+                    value=18_000.0,
+                    source=Source.GRID_OPERATOR,
+                    cause=ORDERED,
+                    since=NOW,
+                ),
+                Limit(
+                    scope=ALL_ASSETS,
+                    quantity=Quantity.PRODUCTION,
+                    value=29_000.0,
+                    source=Source.DEVICE,
+                    cause=FUSE,
+                ),
+            ),
+            headroom=Headroom(
+                import_power=19_250.0,
+                injection_power=21_000.0,
+                line_current=LineValues(l1=60.7, l2=61.1, l3=61.5),
+            ),
+        ),
+    )
