@@ -22,6 +22,7 @@ def profiles() -> ProfileLibrary:
             ("spacing: 0.05", "spacing: 0"),
             ("within_s: 5", "within_s: 0.2"),
             ("min_interval: 1", "min_interval: 0.02"),
+            ("min_interval: 0.5", "min_interval: 0.02"),
         ):
             source = source.replace(slow, quick)
         files.append(read_file(source, path.name))

@@ -89,12 +89,12 @@ def _bits(values: dict[int, bool]) -> list[SimData]:
         words[at // 16] = words.get(at // 16, 0) | (int(value) << (at % 16))
     return [
         SimData(
-            at,
+            16 * at,
             values=[bool(word >> bit & 1) for bit in range(16)],
             datatype=DataType.BITS,
         )
         for at, word in sorted(words.items())
-    ] or [SimData(0xFFF, values=[False] * 16, datatype=DataType.BITS)]
+    ] or [SimData(0xFFF0, values=[False] * 16, datatype=DataType.BITS)]
 
 
 @dataclass

@@ -190,7 +190,12 @@ class UnitLink:
         except (ModbusError, RequestTimeout, TimeoutError, OSError) as err:
             kind, code = _kind_of(err)
             text = EXCEPTIONS.get(code) if code is not None else None
-            failure = self._failed(kind, f"{what}: {text or _words(kind, err)}", code)
+            failure = self._failed(
+                kind,
+                f"{what}: {text or _words(kind, err)}",
+                code,
+                polling=priority >= Priority.FAST,
+            )
             if self._is_half_open():
                 await self._recycle()
             raise failure from err
@@ -200,7 +205,12 @@ class UnitLink:
         return answer
 
     def _failed(
-        self, kind: LinkErrorKind, text: str, code: int | None = None
+        self,
+        kind: LinkErrorKind,
+        text: str,
+        code: int | None = None,
+        *,
+        polling: bool = True,
     ) -> LinkError:
         now = self._endpoint.clock()
         if kind is LinkErrorKind.TIMEOUT:
@@ -212,9 +222,12 @@ class UnitLink:
             self._timeouts = 0
             self._failures = 0
         elif kind is LinkErrorKind.LINK or self._timeouts >= _TIMEOUTS_UNTIL_DOWN:
-            pause = BACK_OFF[min(self._failures, len(BACK_OFF) - 1)]
-            self._failures += 1
-            self._retry_at = now + pause * random.uniform(1 - _JITTER, 1 + _JITTER)
+            if polling or not self._failures:
+                # Only polls back off; a stop that is tried again must not put off
+                # the moment at which the device is found again.
+                pause = BACK_OFF[min(self._failures, len(BACK_OFF) - 1)]
+                self._failures += 1
+                self._retry_at = now + pause * random.uniform(1 - _JITTER, 1 + _JITTER)
         return LinkError(kind, text, code)
 
     def _is_half_open(self) -> bool:

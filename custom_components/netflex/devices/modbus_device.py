@@ -99,8 +99,11 @@ class ModbusDevice:
         self._on_state = on_state
         name = self._asset.id
         self._tasks.start(f"{name} polling", self._session.run())
-        self._tasks.start(f"{name} keep-alive", self._writer.keep_alive())
-        self._tasks.start(f"{name} heartbeat", self._writer.beat())
+        controls = self._session.profile.controls[self._spec.control]
+        if any(control.keepalive for control in controls):
+            self._tasks.start(f"{name} keep-alive", self._writer.keep_alive())
+        if any(control.heartbeat for control in controls):
+            self._tasks.start(f"{name} heartbeat", self._writer.beat())
 
     async def apply(self, setpoint: Setpoint) -> Applied:
         """Write a setpoint now and verify it."""

@@ -178,8 +178,9 @@ def _read_profile(reader: Reader) -> Profile:
         )
         identity = _identity(top.get("identity"))
         read = {
-            key: points.point(key, entry)
+            key: points.point(key, entries[0])
             for key, entry in top.need("points").section().entries()
+            if (entries := entry.one_or_more())
         }
         controls = {
             name: tuple(

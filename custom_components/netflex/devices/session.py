@@ -6,6 +6,7 @@ reads and polls for ever. Nothing is written here.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 import logging
 import re
@@ -139,6 +140,7 @@ class Session:
         self._urgency: list[Priority] = []
         self._failures = 0
         self._held = False
+        self._poked = asyncio.Event()
 
     # -- life --------------------------------------------------------------------
 
@@ -177,7 +179,18 @@ class Session:
                     "unavailable", "an error of the integration itself, see the log"
                 )
                 pause = _AFTER_A_FAULT
-            await asyncio.sleep(max(0.0, pause))
+            await self._sleep(max(0.0, pause))
+
+    async def _sleep(self, seconds: float) -> None:
+        self._poked.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
+
+    def poke(self) -> None:
+        """Poll now if the device is thought to be lost: it has just answered."""
+        if not self.available:
+            self._poked.set()
 
     async def close(self) -> None:
         """Give the link back; the tasks that used it have ended."""

@@ -17,7 +17,7 @@ from ..model.plan import Setpoint
 from .device import Applied, DeviceError
 from .link import LinkError
 from .ports import WriteBudget
-from .profile import Bound, Control, Match, Persistence, Release, Step, When
+from .profile import Bound, Control, Match, Persistence, ReadBack, Release, Step, When
 from .profile_parts import RATED
 from .registers import Value
 from .scheduler import Preempted, Priority
@@ -224,7 +224,11 @@ class Writer:
         self.written = wanted
         self.written_at = self._clock()
         self.problem = None
+        if wanted.value is None:
+            # Control was given back: the next setpoint has to take it again.
+            self._armed_at = None
         self._wake.set()
+        self._session.poke()
 
     def _raise(self, control: Control | None, err: LinkError) -> NoReturn:
         text = err.text
@@ -346,6 +350,9 @@ class Writer:
         value: Value | None = self._session.values.get(control.readback.point)
         if isinstance(value, bool):
             return float(value)
+        if self._accounted(control.readback) is False and control.percent_of:
+            # A percentage that does not count bounds nothing.
+            return None
         number = number_of(value)
         if number is None or not control.percent_of:
             return number
@@ -354,6 +361,12 @@ class Writer:
         hundred = self._hundred(control)
         return None if hundred is None else number * hundred / 100
 
+    def _accounted(self, readback: ReadBack) -> bool | None:
+        """Whether the device says that it takes the setpoint into account."""
+        if readback.also is None:
+            return None
+        return truth_of(self._session.values.get(readback.also))
+
     def follows(self) -> bool | None:
         """Whether the newest read-back agrees with what was written."""
         control, written = self.control, self.written
@@ -361,10 +374,8 @@ class Writer:
             return None
         if written.value is None:
             return None
-        if control.readback.also is not None:
-            accounted = truth_of(self._session.values.get(control.readback.also))
-            if accounted is False:
-                return False
+        if self._accounted(control.readback) is False:
+            return False
         if (seen := self.readback()) is None:
             return None
         tolerance = self._tolerance(control, control.readback.tolerance)
@@ -463,9 +474,12 @@ class Writer:
     def orphaned(self) -> bool:
         """Whether nobody has stood by the setpoint for too long.
 
-        A stop is held on; anything else is no longer refreshed, so the device goes
-        to its own fallback.
+        A stop is held on; anything else is no longer refreshed, so a device that
+        needs refreshing goes to its own fallback.
         """
+        control = self.control
+        if control is None or not (control.keepalive or control.heartbeat):
+            return False
         return (
             self.wanted is not None
             and not self.wanted.stop

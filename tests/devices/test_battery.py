@@ -1,0 +1,227 @@
+"""The generic battery: registers that the user fills in."""
+
+import asyncio
+
+import pytest
+
+from custom_components.netflex.devices.dedicated import DedicatedUnits
+from custom_components.netflex.devices.device import Device, DeviceConfig, DeviceError
+from custom_components.netflex.devices.factory import build_device
+from custom_components.netflex.devices.profile_loader import ProfileLibrary
+from custom_components.netflex.model.asset import Asset, Category, Nature
+from custom_components.netflex.model.plan import Setpoint, SetpointKind
+
+from .servers import Map, Server, eventually, s32, serving
+
+BATTERY = Asset(
+    id="battery",
+    name="Battery",
+    nature=Nature.BATTERY,
+    category=Category.STORAGE,
+    rated_consumption=5000,
+    rated_production=5000,
+)
+
+MINIMAL = {"power_register": 10, "setpoint_register": 20}
+
+
+def contents() -> Map:
+    unit = Map()
+    unit.fill(0, 60)
+    unit.put(10, [65536 - 1500])
+    unit.put(12, [785])
+    unit.put(14, [40, 50])
+    return unit
+
+
+def config(server: Server, params: dict[str, int | float | str]) -> DeviceConfig:
+    return DeviceConfig(
+        device_id="battery",
+        name="Battery",
+        asset=BATTERY,
+        profile="generic_battery",
+        link=server.link,
+        params=params,
+    )
+
+
+def power(value: float | None, *, emergency: bool = False) -> Setpoint:
+    return Setpoint(
+        asset_id="battery", kind=SetpointKind.POWER, value=value, emergency=emergency
+    )
+
+
+async def started(
+    server: Server,
+    units: DedicatedUnits,
+    profiles: ProfileLibrary,
+    params: dict[str, int | float | str],
+) -> Device:
+    device = build_device(config(server, params), units=units, profiles=profiles)
+    await device.start(lambda state: None)
+    await eventually(lambda: device.state.available)
+    return device
+
+
+async def test_two_registers_are_enough(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving({1: contents()}) as server:
+        device = await started(server, units, profiles, dict(MINIMAL))
+        assert device.state.power == -1500.0
+        assert device.state.state_of_charge is None
+        applied = await device.apply(power(-2500.5))
+        assert applied.confirmed
+        assert applied.readback is None
+        assert server.get(1, 20) == [65536 - 2500]
+        await device.stop()
+
+
+async def test_everything_filled_in_with_other_units_and_the_other_sign(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    params = {
+        **MINIMAL,
+        "soc_register": 12,
+        "soc_scale": 0.1,
+        "power_unit": "kW",
+        "power_scale": 0.1,
+        "power_sign": "load_negative",
+        "max_charge_register": 14,
+        "max_discharge_register": 15,
+        "limits_unit": "kW",
+        "limits_scale": 0.1,
+        "setpoint_type": "s32",
+        "setpoint_sign": "load_negative",
+        "word_order": "little",
+        "echo_register": 20,
+        "mode_register": 30,
+        "mode_remote": 7,
+        "mode_local": 3,
+        "silence": 60,
+    }
+    async with serving({1: contents()}) as server:
+        device = await started(server, units, profiles, params)
+        state = device.state
+        assert state.power == 150000.0
+        assert state.state_of_charge == pytest.approx(78.5)
+        assert state.max_charge_power == 4000.0
+        assert state.max_discharge_power == 5000.0
+        applied = await device.apply(power(1200.0))
+        assert applied.confirmed
+        assert applied.readback == 1200.0
+        assert server.get(1, 20, 2) == s32(-1200)[::-1]
+        assert [w.address for w in server.writes()] == [30, 20], "remote control first"
+        assert server.get(1, 30) == [7]
+        assert device.state.device_fallback == 0.0
+        assert device.state.fallback_in is not None
+        assert 58 < device.state.fallback_in <= 60
+        await device.apply(power(None))
+        assert server.get(1, 20, 2) == [0, 0]
+        assert server.get(1, 30) == [3]
+        await device.stop()
+
+
+async def test_a_setpoint_after_a_release_takes_control_again(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving({1: contents()}) as server:
+        device = await started(
+            server, units, profiles, {**MINIMAL, "mode_register": 30}
+        )
+        await device.apply(power(100.0))
+        await device.apply(power(None))
+        assert server.get(1, 30) == [0]
+        await device.apply(power(100.0))
+        assert server.get(1, 30) == [1]
+        await device.stop()
+
+
+async def test_heartbeat_toggles_only_once_we_are_in_control(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    params = {
+        **MINIMAL,
+        "heartbeat_register": 40,
+        "heartbeat_kind": "toggle",
+        "heartbeat_every": 0.2,
+    }
+    async with serving({1: contents()}) as server:
+        device = await started(server, units, profiles, params)
+        await asyncio.sleep(0.05)
+        assert not server.writes()
+        await device.apply(power(0.0))
+        await eventually(lambda: len(server.writes(40)) >= 3)
+        beats = [write.values[0] for write in server.writes(40) if write.values]
+        assert set(beats[:2]) == {0xAA55, 0x55AA}
+        assert beats[0] == beats[2]
+        await device.stop()
+
+
+async def test_S11_a_budget_never_blocks_a_stop_or_a_tightening(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    class Spent:
+        def __init__(self) -> None:
+            self.asked: list[bool] = []
+
+        def spend(self, device: str, control: str, limit: int, *, urgent: bool) -> bool:
+            self.asked.append(urgent)
+            return urgent
+
+    budget = Spent()
+    async with serving({1: contents()}) as server:
+        device = build_device(
+            config(server, {**MINIMAL, "persistence": "eeprom"}),
+            units=units,
+            profiles=profiles,
+            budget=budget,
+        )
+        await device.start(lambda state: None)
+        await device.apply(power(1000.0))
+        await device.apply(power(800.0))
+        with pytest.raises(DeviceError) as caught:
+            await device.apply(power(900.0))
+        assert caught.value.key == "write_budget"
+        await device.apply(power(0.0))
+        await device.apply(power(0.0, emergency=True))
+        assert [w.values for w in server.writes()] == [[1000], [800], [0], [0]]
+        await device.stop()
+
+
+async def test_a_newer_setpoint_supersedes_and_no_old_write_lands_after_it(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving({1: contents()}) as server:
+        device = await started(server, units, profiles, dict(MINIMAL))
+        server.write_delay = 0.03
+        older = [
+            asyncio.create_task(device.apply(power(1000.0 + step))) for step in range(5)
+        ]
+        await asyncio.sleep(0.01)
+        newest = await device.apply(power(0.0, emergency=True))
+        assert newest.confirmed
+        results = await asyncio.gather(*older, return_exceptions=True)
+        superseded = [r for r in results if isinstance(r, DeviceError)]
+        assert {err.key for err in superseded} == {"superseded"}
+        assert len(superseded) >= 4
+        await asyncio.sleep(0.05)
+        assert server.writes()[-1].values == [0]
+        assert server.get(1, 20) == [0]
+        await device.stop()
+
+
+async def test_wrong_params_are_told_with_their_name(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving({1: contents()}) as server:
+        with pytest.raises(DeviceError, match=r"params\.power_register.*filled in"):
+            build_device(
+                config(server, {"setpoint_register": 1}), units=units, profiles=profiles
+            )
+        with pytest.raises(DeviceError, match=r"params\.word_order.*big, little"):
+            build_device(
+                config(server, {**MINIMAL, "word_order": "middle"}),
+                units=units,
+                profiles=profiles,
+            )
