@@ -5,6 +5,7 @@ reactive band stays in the operator's own sign here, because a reversed sign swa
 its ends: `order_book` turns it for the decision.
 """
 
+from collections.abc import Mapping
 import math
 from typing import Final
 
@@ -30,7 +31,12 @@ _QUALITIES: Final = {
     StaleQuality.INVALID: Quality.INVALID,
 }
 _INTEGER_TYPES: Final = frozenset({TypeId.M_ME_NB_1})
-_WIRE_RANGES: Final = {TypeId.M_ME_NB_1: (-32768, 32767), TypeId.M_ME_NA_1: (-1, 1)}
+_FLOAT_MAX: Final = 3.4028234663852886e38
+_WIRE_RANGES: Final[Mapping[int, tuple[float, float]]] = {
+    TypeId.M_ME_NA_1: (-1, 1),
+    TypeId.M_ME_NB_1: (-32768, 32767),
+    TypeId.M_ME_NC_1: (-_FLOAT_MAX, _FLOAT_MAX),
+}
 
 
 class OrderRefusedError(Exception):
@@ -78,8 +84,10 @@ def encode_measurement(point: Point, value: float) -> tuple[PointValue, Quality]
     """Return a measurement (W or var, load positive) as it goes onto the wire.
 
     What lies outside the point's range or its type's is reported at the bound, with
-    the overflow bit.
+    the overflow bit; what is no number as an invalid zero.
     """
+    if not math.isfinite(value):
+        return _fit(point, 0.0)[0], Quality.INVALID
     number = value / UNIT_FACTORS.get(point.unit, 1.0)
     if point.sign is Sign.NEGATIVE:
         number = -number
@@ -169,7 +177,7 @@ def _wire(point: Point, number: float) -> PointValue:
 
 
 def _fit(point: Point, raw: float) -> tuple[float | int, Quality]:
-    low, high = _WIRE_RANGES.get(TypeId(point.type_id), (-math.inf, math.inf))
+    low, high = _WIRE_RANGES[point.type_id]
     bounded = min(max(raw, low), high)
     quality = Quality.GOOD if bounded == raw else Quality.OVERFLOW
     if point.type_id in _INTEGER_TYPES:

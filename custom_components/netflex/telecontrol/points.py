@@ -20,6 +20,8 @@ from ..model.orders import POWER_LIMIT_ORDERS, STOP_ORDERS, OrderName
 DEFAULT_PROFILE: Final = "netflex-1.0-unconfirmed"
 FEEDBACK_SUFFIX: Final = "_feedback"
 INTERFACE_VERSION: Final = "interface_version"
+MAX_SCALE: Final = 1e6
+MAX_NUMBER: Final = 1e9
 REACTIVE_BAND_ORDERS: Final = frozenset({OrderName.MINSETQ, OrderName.MAXSETQ})
 REASON_ORDERS: Final = frozenset({OrderName.REDENP, OrderName.REDENQ})
 
@@ -298,6 +300,8 @@ def _faults(point: Point, rule: _Rule) -> Iterator[tuple[str, str]]:
 def _number_faults(point: Point, rule: _Rule) -> Iterator[tuple[str, str]]:
     if not (math.isfinite(point.scale) and point.scale > 0):
         yield "scale", "must be a number above 0; the sign has its own column"
+    elif not 1 / MAX_SCALE <= point.scale <= MAX_SCALE:
+        yield "scale", f"must be {1 / MAX_SCALE:f} to {MAX_SCALE:.0f}"
     if rule.binary and point.scale != 1:
         yield "scale", "must be 1: the point has states, not a number"
     if rule.binary and point.sign is not Sign.POSITIVE:
@@ -311,8 +315,8 @@ def _number_faults(point: Point, rule: _Rule) -> Iterator[tuple[str, str]]:
         ("max", point.maximum),
         ("initial", point.initial),
     ):
-        if value is not None and not math.isfinite(value):
-            yield column, "must be a number"
+        if value is not None and not abs(value) <= MAX_NUMBER:
+            yield column, f"must be a number of at most {MAX_NUMBER:.0f}"
     if (
         point.minimum is not None
         and point.maximum is not None

@@ -363,7 +363,11 @@ class TelecontrolStation:
             due += self._settings.timing.measurement_interval
             await asyncio.sleep(due - loop.time())
             due = max(due, loop.time() - self._settings.timing.measurement_interval)
-            self._report(self._image.measurements(), Cause.PERIODIC)
+            try:
+                self._report(self._image.measurements(), Cause.PERIODIC)
+            except Exception:
+                # One bad value must not silence the measurements for ever.
+                _LOGGER.exception("Measurements could not be sent")
 
 
 def _wire(settings: TelecontrolSettings) -> object:
