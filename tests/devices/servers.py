@@ -131,6 +131,8 @@ class Server:
         """Changes the bytes of every answer; empty bytes are silence."""
         self.connections = 0
         self.port = 0
+        self._thinking = 0
+        self._stopping = asyncio.Event()
         self._on_write = on_write
         self._units = units
         self._server: ModbusTcpServer | None = None
@@ -166,8 +168,12 @@ class Server:
 
     async def stop(self) -> None:
         if self._server is not None:
+            self._stopping.set()
+            while self._thinking:
+                await asyncio.sleep(0)
             await self._server.shutdown()
             self._server = None
+            self._stopping.clear()
 
     def _connect(self, connected: bool) -> None:
         self.connections += connected
@@ -194,7 +200,7 @@ class Server:
                 )
             )
             if delay := (self.write_delay if values else self.read_delay):
-                await asyncio.sleep(delay)
+                await self._think(delay)
             code = self.refuse.get((function, address), self.refuse.get((function, 0)))
             if code is not None:
                 return code
@@ -203,6 +209,16 @@ class Server:
             return None
 
         return action
+
+    async def _think(self, delay: float) -> None:
+        self._thinking += 1
+        try:
+            async with asyncio.timeout(delay):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._thinking -= 1
 
     def _block(self, unit: int, block: str) -> tuple[int, list[int]]:
         assert self._server is not None

@@ -6,7 +6,7 @@ entity says afterwards, never that the call returned.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 import time
 from types import MappingProxyType
@@ -77,6 +77,8 @@ class _Told:
     number: float | None = None
     """In the number's own unit."""
     at: float
+    shortfall: str | None = None
+    """Why this is less than what was asked."""
     confirmed: bool = False
 
 
@@ -118,7 +120,6 @@ class EntityDevice:
         self._reported = asyncio.Event()
         self._ticket = 0
         self._told: _Told | None = None
-        self._problem: str | None = None
 
     @property
     def device_id(self) -> str:
@@ -174,7 +175,6 @@ class EntityDevice:
         ):
             return self._applied(before, confirmed=True)
         self._told = told
-        self._problem = None
         tries = _TRIES if setpoint.emergency else 1
         confirmed = False
         for _ in range(tries):
@@ -183,9 +183,8 @@ class EntityDevice:
             confirmed = await self._wait(told, ticket, self._within / tries)
             if confirmed:
                 break
-        self._told = _Told(
-            on=told.on, number=told.number, at=told.at, confirmed=confirmed
-        )
+        confirmed = confirmed and told.shortfall is None
+        self._told = replace(told, confirmed=confirmed)
         self._changed()
         return self._applied(told, confirmed=confirmed)
 
@@ -215,30 +214,28 @@ class EntityDevice:
                 # The switch alone stops it.
                 return _Told(on=False, at=at)
             raise DeviceError("unavailable", f"{self._roles[NUMBER]} is not available")
-        return _Told(on=on, number=self._number(number, value, on), at=at)
+        wanted, shortfall = self._number(number, value, on)
+        return _Told(on=on, number=wanted, at=at, shortfall=shortfall)
 
     def _number(
         self, number: EntityValue, value: float | None, on: bool | None
-    ) -> float | None:
+    ) -> tuple[float | None, str | None]:
+        """Return what the number is set to, and why that is not what was asked."""
         factor = self._factor(number)
         if value is None:
-            return number.maximum
+            return number.maximum, None
         wanted = value / factor
         if number.step:
             steps = floor(abs(wanted) / number.step + _SLACK) * number.step
             wanted = steps if wanted > 0 else -steps
         if number.maximum is not None:
             wanted = min(wanted, number.maximum)
-        if number.minimum is not None and wanted < number.minimum:
-            if on is False:
-                return None
-            if value == 0:
-                self._problem = (
-                    f"its lowest value is {number.minimum:g} {number.unit or ''}: "
-                    "it cannot be stopped"
-                )
-            wanted = number.minimum
-        return wanted
+        if number.minimum is None or wanted >= number.minimum:
+            return wanted, None
+        if on is False:
+            return None, None
+        lowest = f"{number.minimum:g} {number.unit or ''}".strip()
+        return number.minimum, f"its lowest value is {lowest}: it cannot be stopped"
 
     def _factor(self, number: EntityValue) -> float:
         """Return what one of the number's own unit is in A or W."""
@@ -374,7 +371,9 @@ class EntityDevice:
             agrees = self._agrees(told)
             settled = told.confirmed or now - told.at > self._within
             follows = True if agrees else (False if settled else None)
-        problem = missing or self._problem
+            if told.shortfall is not None:
+                follows = False
+        problem = missing or (told.shortfall if told is not None else None)
         if follows is False and told is not None and problem is None:
             problem = (
                 "someone else changed it after it had followed"
