@@ -25,7 +25,6 @@ from homeassistant.const import (
     STATE_UNKNOWN,
 )
 from homeassistant.core import (
-    DOMAIN as HOMEASSISTANT_DOMAIN,
     Event,
     EventStateChangedData,
     EventStateReportedData,
@@ -158,11 +157,11 @@ class Entities:
         )
 
     async def set_switch(self, entity: str, on: bool) -> None:
-        """Switch an entity of any domain on or off."""
+        """Switch an entity on or off, by its own domain's action."""
         if (entity_id := self._entity_id(entity)) is None:
             return
         await self._hass.services.async_call(
-            HOMEASSISTANT_DOMAIN,
+            entity_id.partition(".")[0],
             SERVICE_TURN_ON if on else SERVICE_TURN_OFF,
             {ATTR_ENTITY_ID: entity_id},
             blocking=True,

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN, LOGGER
 from .control.memory import Memory, from_dict, to_dict
+from .control.tuning import DEFAULT as TUNING
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .devices.dedicated import DedicatedUnits
 from .devices.device import Device, DeviceConfig, DeviceError
@@ -85,8 +87,8 @@ class NetflexRuntime:
         """Start the site; waits for no device and no meter."""
         stored = await self._store.async_load() or {}
         self._local_stops = LocalStops(**stored.get("local_stops", {}))
-        self._station = await self._async_take_station()
         self._applied = site_config(self._entry)
+        self._station = await self._async_take_station()
         self.site = Site(
             self._applied,
             SitePorts(
@@ -97,9 +99,14 @@ class NetflexRuntime:
             self._station.host,
             local_stops=self._local_stops,
             memory=_memory(stored.get("memory")),
+            tuning=TUNING,
         )
         self.coordinator = SiteCoordinator(self._hass, self._entry, self.site)
-        await self.site.start()
+        try:
+            await self.site.start()
+        except BaseException:
+            await self.async_stop(park=False)
+            raise
 
     async def async_stop(self, *, park: bool) -> None:
         """Stop the site; the station waits for the next one if `park`."""
@@ -137,6 +144,10 @@ class NetflexRuntime:
     async def _async_take_station(self) -> _Parked:
         """Return the station that was parked, or a new one."""
         settings = station_settings(self._entry)
+        folder = _orders_path(self._hass, self._entry.entry_id).parent
+        await self._hass.async_add_executor_job(
+            partial(folder.mkdir, parents=True, exist_ok=True)
+        )
         parked = self._hass.data.setdefault(DATA_STATIONS, {}).pop(
             self._entry.entry_id, None
         )
@@ -308,7 +319,7 @@ async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
         hass, STORE_VERSION, f"{DOMAIN}.{entry_id}"
     ).async_remove()
     path = _orders_path(hass, entry_id)
-    await hass.async_add_executor_job(lambda: path.unlink(missing_ok=True))
+    await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
 
 
 def _orders_path(hass: HomeAssistant, entry_id: str) -> Path:

@@ -123,8 +123,12 @@ class StationHost:
         Raises what loading the orders raises: a stored format that is not known.
         """
         await self._thread.start()
-        if self._make_station is not None:
-            await self._thread.run(self._load(self._make_station))
+        try:
+            if self._make_station is not None:
+                await self._thread.run(self._load(self._make_station))
+        except BaseException:
+            await self.stop()
+            raise
 
     async def listen(self) -> None:
         """Let the operator in; orders are in force and first writes were tried."""
