@@ -15,12 +15,8 @@ from custom_components.netflex.telecontrol.meaning import (
     encode_order,
     relaxes,
 )
-from custom_components.netflex.telecontrol.points import (
-    DEFAULT_POINTS,
-    Point,
-    Sign,
-    StaleQuality,
-)
+from custom_components.netflex.telecontrol.point import Point, Sign, StaleQuality
+from custom_components.netflex.telecontrol.points import DEFAULT_POINTS
 
 from .bench import with_points
 

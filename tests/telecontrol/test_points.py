@@ -12,22 +12,21 @@ from custom_components.netflex.iec104.information_objects import UNTAGGED, encod
 from custom_components.netflex.model.asset import Category
 from custom_components.netflex.model.orders import NO_ORDERS, OrderName
 from custom_components.netflex.telecontrol.monitor_image import MonitorImage
-from custom_components.netflex.telecontrol.point_csv import (
-    COLUMNS,
-    read_points,
-    write_points,
-)
-from custom_components.netflex.telecontrol.points import (
-    DEFAULT_POINTS,
-    POINT_NAMES,
+from custom_components.netflex.telecontrol.point import (
     Execution,
     PointDirection,
-    PointTable,
     PointTableError,
     Sign,
     StaleQuality,
     TimeTagChoice,
 )
+from custom_components.netflex.telecontrol.point_csv import (
+    COLUMNS,
+    read_points,
+    write_points,
+)
+from custom_components.netflex.telecontrol.point_rules import POINT_NAMES
+from custom_components.netflex.telecontrol.points import DEFAULT_POINTS, PointTable
 
 from .bench import SETTINGS, with_points
 

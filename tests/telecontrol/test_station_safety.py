@@ -34,7 +34,7 @@ from custom_components.netflex.telecontrol.link_loss import (
     LinkLossPolicy,
 )
 from custom_components.netflex.telecontrol.order_store import OrderStoreError
-from custom_components.netflex.telecontrol.points import Sign
+from custom_components.netflex.telecontrol.point import Sign
 from custom_components.netflex.telecontrol.settings import ProblemKey
 from custom_components.netflex.telecontrol.station import TelecontrolStation
 

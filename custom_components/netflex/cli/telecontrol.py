@@ -15,8 +15,9 @@ import sys
 
 from ..iec104 import ConnectionInfo, Direction as WireDirection, describe_apdu
 from ..model.orders import STOP_ORDERS, GridOrders, LinkState, OrderEvent
+from ..telecontrol.point import PointTableError
 from ..telecontrol.point_csv import read_points, write_points
-from ..telecontrol.points import DEFAULT_POINTS, PointTable, PointTableError
+from ..telecontrol.points import DEFAULT_POINTS, PointTable
 from ..telecontrol.settings import TelecontrolSettings, Timing
 from ..telecontrol.station import TelecontrolStation
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..iec104.information_objects import DoublePoint, PointValue, Quality, TypeId
 from ..model.orders import POWER_LIMIT_ORDERS, STOP_ORDERS, OrderName, QMode
-from .points import (
+from .point import (
     REACTIVE_BAND_ORDERS,
     REASON_ORDERS,
     UNIT_FACTORS,

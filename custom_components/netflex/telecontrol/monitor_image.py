@@ -8,15 +8,15 @@ from ..model.asset import Category, Direction
 from ..model.measurement import CategoryMeasurement, Measurements
 from ..model.orders import STOP_ORDERS, GridOrders, OrderName
 from .meaning import encode_measurement, encode_order, stale_quality
-from .points import (
+from .point import (
     INTERFACE_VERSION,
     Point,
     PointDirection,
-    PointTable,
     TimeTagChoice,
     power_name,
     reactive_power_name,
 )
+from .points import PointTable
 from .settings import TelecontrolSettings
 
 _NO_ASSETS = CategoryMeasurement()

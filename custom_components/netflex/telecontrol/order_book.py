@@ -23,7 +23,7 @@ from ..model.orders import (
 )
 from .link_loss import LinkLossAction, LinkLossPolicy, LinkMark
 from .meaning import OrderValue
-from .points import REACTIVE_BAND_ORDERS, REASON_ORDERS
+from .point import REACTIVE_BAND_ORDERS, REASON_ORDERS
 
 
 class BookFormatError(Exception):

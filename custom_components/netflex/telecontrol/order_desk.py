@@ -28,7 +28,7 @@ from .meaning import OrderRefusedError, OrderValue, decode_order, relaxes
 from .order_book import OrderBook, apply_link_loss, make_order
 from .order_keeper import OrderKeeper
 from .order_store import OrderStoreError, StoreTicket
-from .points import Point, Sign
+from .point import Point, Sign
 from .settings import TelecontrolSettings
 from .stop_feedback import Holder, StopFeedback
 

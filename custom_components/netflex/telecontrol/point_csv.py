@@ -6,19 +6,18 @@ from enum import StrEnum
 import io
 from typing import Final
 
-from .points import (
-    DEFAULT_PROFILE,
+from .point import (
     Execution,
     Point,
     PointDirection,
     PointProblem,
-    PointTable,
     PointTableError,
     Sign,
     StaleQuality,
     TimeTagChoice,
-    check_point,
 )
+from .point_rules import check_point
+from .points import DEFAULT_PROFILE, PointTable
 
 COLUMNS: Final = (
     "name",

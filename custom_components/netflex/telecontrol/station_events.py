@@ -20,7 +20,7 @@ from ..iec104.information_objects import CommandObject
 from .link_watch import LinkWatch
 from .meaning import OrderRefusedError, decode_order
 from .order_desk import OrderDesk
-from .points import Point
+from .point import Point
 from .settings import ProblemKey, TelecontrolSettings
 from .stop_feedback import ProblemHook
 

@@ -6,7 +6,8 @@ from ..iec104 import CommandPoint, Execution as WireExecution, PointValue
 from ..iec104.information_objects import TAGGED, TypeId
 from ..model.orders import STOP_ORDERS
 from .meaning import OrderRefusedError, decode_order
-from .points import Execution, Point, PointTable, TimeTagChoice
+from .point import Execution, Point, TimeTagChoice
+from .points import PointTable
 
 _EXECUTIONS = {
     Execution.DIRECT: WireExecution.DIRECT,
