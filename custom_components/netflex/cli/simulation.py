@@ -240,8 +240,12 @@ def _rtu_requests(rtu: Rtu, options: argparse.Namespace) -> Mapping[str, Handler
 
     async def order(request: Mapping[str, Any]) -> Mapping[str, Any]:
         name = OrderName(request["name"])
-        tagged = bool(request.get("tagged", False))
-        result: OrderResult = await rtu.order(name, request["value"], tagged=tagged)
+        result: OrderResult = await rtu.order(
+            name,
+            request["value"],
+            tagged=bool(request.get("tagged", False)),
+            wait=bool(request.get("wait", True)),
+        )
         return asdict(result)
 
     async def interrogate(_request: Mapping[str, Any]) -> Mapping[str, Any]:

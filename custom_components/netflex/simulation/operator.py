@@ -156,9 +156,14 @@ class Rtu:
         return 1000 * await self._require().station.test()
 
     async def order(
-        self, name: OrderName, value: OrderValue, *, tagged: bool = False
+        self,
+        name: OrderName,
+        value: OrderValue,
+        *,
+        tagged: bool = False,
+        wait: bool = True,
     ) -> OrderResult:
-        """Give one order and wait for its termination.
+        """Give one order and wait for its termination, or for its confirmation only.
 
         `tagged` uses the type with a time tag. LinkClosedError when the connection
         ends meanwhile.
@@ -169,7 +174,9 @@ class Rtu:
             type_id = TypeId(TAGGED[type_id])
         station = self._require().station
         sent_at = self._clock()
-        result = await station.command(point.ioa, type_id, _on_the_wire(name, value))
+        result = await station.command(
+            point.ioa, type_id, _on_the_wire(name, value), wait_termination=wait
+        )
         mirror = self._points.feedback(name)
         returned = [
             obj.value

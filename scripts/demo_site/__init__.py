@@ -1,0 +1,1 @@
+"""The demonstration: a real Home Assistant in front of a simulated site."""

@@ -1,0 +1,76 @@
+"""Runs the demonstration or its check; `scripts/demo` enters here."""
+
+import argparse
+import asyncio
+from collections.abc import Coroutine
+import os
+from pathlib import Path
+import signal
+import sys
+from typing import Any
+
+from .check import run_check
+from .processes import DemoError
+from .show import run_show
+from .stage import StageSettings, demo_folder
+
+
+def main() -> int:
+    """Run the command line; return the exit status."""
+    options = _parser().parse_args()
+    folder = demo_folder(f"check-{os.getpid()}" if options.check else "site")
+    settings = StageSettings(
+        folder=folder,
+        http_port=options.port,
+        iec104_port=options.iec104_port,
+        python=options.python,
+        seed=options.seed,
+        day_length=0.0 if options.check else options.day_length,
+    )
+    work = run_check(settings, options.json) if options.check else run_show(settings)
+    try:
+        return asyncio.run(_until_told(work))
+    except DemoError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        print(f"Logs are in {folder}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="run the fixed scenario")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result")
+    parser.add_argument("--port", type=int, default=8123, help="of Home Assistant")
+    parser.add_argument("--iec104-port", type=int, help="of the station, else 2404")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is random")
+    parser.add_argument(
+        "--day-length", type=float, default=240.0, help="s that a whole day takes"
+    )
+    parser.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
+    return parser
+
+
+async def _until_told(work: Coroutine[Any, Any, int]) -> int:
+    """Run until the end or a signal; everything is taken down either way."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    told: list[signal.Signals] = []
+
+    def tell(number: signal.Signals) -> None:
+        if not told:
+            print("\nStopping ...", flush=True)
+            task.cancel()
+        told.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, tell, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        return 0 if told[0] is signal.SIGINT else 128 + told[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

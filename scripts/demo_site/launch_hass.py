@@ -1,0 +1,66 @@
+"""Starts Home Assistant as `hass` does, with a way to hold up its event loop.
+
+`python -m scripts.demo_site.launch_hass CONTROL_PORT [ARGUMENTS OF hass]`. On the
+control port, `{"do": "block", "seconds": 5}` blocks the loop for that long: what a
+badly written integration does to all others.
+"""
+
+from collections.abc import Mapping
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+# Before our package: without Home Assistant it opens only its lower layers' door.
+from homeassistant import runner
+from homeassistant.__main__ import main as run_home_assistant
+
+from custom_components.netflex.simulation.remote import RemoteServer
+
+from .processes import end_with_parent
+
+# Home Assistant replaces time.sleep by one that complains inside its loop.
+_SLEEP = time.sleep
+_GRACE = 25.0
+"""s that Home Assistant gets for an orderly end once its starter is gone."""
+
+
+def main() -> int:
+    """Run Home Assistant; return its exit status."""
+    end_with_parent(signal.SIGTERM)
+    threading.Thread(target=_end_late, args=(os.getppid(),), daemon=True).start()
+    port = int(sys.argv[1])
+    sys.argv = ["hass", *sys.argv[2:]]
+
+    set_up_and_run = runner.setup_and_run_hass
+
+    async def with_control(runtime_config: runner.RuntimeConfig) -> int:
+        server = RemoteServer({"block": _block})
+        await server.start(port)
+        try:
+            return await set_up_and_run(runtime_config)
+        finally:
+            await server.stop()
+
+    runner.setup_and_run_hass = with_control
+    return run_home_assistant()
+
+
+async def _block(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    begun = time.monotonic()
+    _SLEEP(float(request["seconds"]))
+    return {"begun": begun, "ended": time.monotonic()}
+
+
+def _end_late(parent: int) -> None:
+    """Make sure of the end when the starter died and a stop hangs."""
+    while os.getppid() == parent:
+        _SLEEP(1)
+    _SLEEP(_GRACE)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

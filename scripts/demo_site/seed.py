@@ -1,0 +1,356 @@
+"""Writes a configuration folder: one user, no onboarding, the site set up.
+
+Home Assistant must not run meanwhile. Whoever comes from this machine is logged in
+without a form; the token is for the demonstration's own requests.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+import json
+from pathlib import Path
+import secrets
+from typing import Any
+import uuid
+
+import jwt
+
+ENTRY_ID = "01JNETFLEXDEMO000000000001"
+SITE_NAME = "Demo site"
+BOILER_SWITCH = "switch.boiler_relay"
+BOILER_POWER = "sensor.boiler_relay_power"
+
+CONTRACT_CONSUMPTION = 20.0
+"""kW."""
+CONTRACT_INJECTION = 10.0
+"""kW."""
+
+METER_ID = "01JNETFLEXDEMOMETER0000001"
+CHARGER_ID = "01JNETFLEXDEMOCHARGER00001"
+INVERTER_ID = "01JNETFLEXDEM0INVERTER0001"
+BATTERY_ID = "01JNETFLEXDEMOBATTERY00001"
+BOILER_ID = "01JNETFLEXDEMOBOILER000001"
+RELAY_ID = "01JNETFLEXDEMORELAY0000001"
+
+_CONFIGURATION = """\
+homeassistant:
+  auth_providers:
+    - type: trusted_networks
+      trusted_networks: ["127.0.0.1", "::1"]
+      allow_bypass_login: true
+logger:
+  default: warning
+  logs:
+    custom_components.netflex: info
+    homeassistant.bootstrap: info
+frontend:
+history:
+logbook:
+recorder:
+  commit_interval: 5
+system_health:
+# The water heater's switch and meter: an ordinary device of an ordinary integration.
+modbus:
+  - name: boiler_relay
+    type: tcp
+    host: 127.0.0.1
+    port: {boiler}
+    timeout: 2
+    switches:
+      - name: Boiler relay
+        unique_id: boiler_relay
+        slave: 1
+        address: 0
+        write_type: coil
+        scan_interval: 5
+        verify:
+          input_type: coil
+    sensors:
+      - name: Boiler relay power
+        unique_id: boiler_relay_power
+        slave: 1
+        address: 0
+        input_type: input
+        unit_of_measurement: W
+        device_class: power
+        state_class: measurement
+        scan_interval: 2
+lovelace:
+  dashboards:
+    demo-site:
+      mode: yaml
+      filename: dashboard.yaml
+      title: Demo site
+      icon: mdi:transmission-tower
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where everything listens: Home Assistant, the station, the devices by wire."""
+
+    http: int
+    iec104: int
+    wires: Mapping[str, int]
+
+
+def seed(folder: Path, ports: Ports) -> str:
+    """Write the folder anew; return a long-lived access token."""
+    store = folder / ".storage"
+    store.mkdir(parents=True)
+    (folder / "configuration.yaml").write_text(
+        _CONFIGURATION.format(boiler=ports.wires["boiler"])
+    )
+    (folder / "dashboard.yaml").write_text("title: Demo site\nviews: []\n")
+    now = datetime.now(UTC)
+    token_id, key = uuid.uuid4().hex, secrets.token_hex(64)
+    for name, version, minor, data in (
+        ("auth", 1, 1, _auth(token_id, key, now)),
+        (
+            "onboarding",
+            4,
+            1,
+            {"done": ["user", "core_config", "analytics", "integration"]},
+        ),
+        ("core.config", 1, 4, _CORE),
+        ("http", 2, 2, _http(ports.http, now)),
+        ("core.config_entries", 1, 5, {"entries": [_entry(ports, now)]}),
+    ):
+        document = {
+            "version": version,
+            "minor_version": minor,
+            "key": name,
+            "data": data,
+        }
+        (store / name).write_text(json.dumps(document, indent=2))
+    claims = {"iss": token_id, "iat": now, "exp": now + timedelta(days=3650)}
+    return jwt.encode(claims, key, algorithm="HS256")
+
+
+def _auth(token_id: str, key: str, now: datetime) -> dict[str, Any]:
+    user = uuid.uuid4().hex
+    return {
+        "users": [
+            {
+                "id": user,
+                "group_ids": ["system-admin"],
+                "is_owner": True,
+                "is_active": True,
+                "name": "Demo",
+                "system_generated": False,
+                "local_only": False,
+            }
+        ],
+        "groups": [
+            {"id": "system-admin", "name": "Administrators"},
+            {"id": "system-users", "name": "Users"},
+            {"id": "system-read-only", "name": "Read Only"},
+        ],
+        "credentials": [],
+        "refresh_tokens": [
+            {
+                "id": token_id,
+                "user_id": user,
+                "client_id": None,
+                "client_name": "Demo",
+                "client_icon": None,
+                "token_type": "long_lived_access_token",
+                "created_at": now.isoformat(),
+                "access_token_expiration": 315360000.0,
+                "token": secrets.token_hex(64),
+                "jwt_key": key,
+                "last_used_at": None,
+                "last_used_ip": None,
+                "expire_at": None,
+                "credential_id": None,
+                "version": None,
+            }
+        ],
+    }
+
+
+_CORE = {
+    "latitude": 50.85,
+    "longitude": 4.35,
+    "elevation": 20,
+    "unit_system_v2": "metric",
+    "location_name": SITE_NAME,
+    "time_zone": "Europe/Brussels",
+    "external_url": None,
+    "internal_url": None,
+    "currency": "EUR",
+    "country": "BE",
+    "language": "en",
+    "radius": 100,
+}
+
+
+def _http(port: int, now: datetime) -> dict[str, Any]:
+    return {
+        "stable": {
+            "server_port": port,
+            "server_host": ["127.0.0.1"],
+            "cors_allowed_origins": [],
+            "login_attempts_threshold": -1,
+            "ip_ban_enabled": True,
+            "ssl_profile": "modern",
+            "use_x_frame_options": True,
+            "created_at": now.isoformat(),
+            "error": None,
+            "error_message": None,
+        },
+        "pending": None,
+        "yaml_migration_done": True,
+    }
+
+
+def _entry(ports: Ports, now: datetime) -> dict[str, Any]:
+    return {
+        "created_at": now.isoformat(),
+        "modified_at": now.isoformat(),
+        "data": {
+            "name": SITE_NAME,
+            "grid_type": "3N400",
+            "main_fuse": 40.0,
+            "contract_consumption": CONTRACT_CONSUMPTION,
+            "contract_injection": CONTRACT_INJECTION,
+            "contract_unit": "kW",
+            "cos_phi": 1.0,
+            "telecontrol": True,
+            "bind_address": "127.0.0.1",
+            "port": ports.iec104,
+            "common_address": 100,
+            "allowed_clients": ["127.0.0.1"],
+            "allow_any_client": False,
+        },
+        "disabled_by": None,
+        "discovery_keys": {},
+        "domain": "netflex",
+        "entry_id": ENTRY_ID,
+        "minor_version": 1,
+        "options": {},
+        "pref_disable_new_entities": False,
+        "pref_disable_polling": False,
+        "source": "user",
+        "subentries": [
+            {
+                "data": data,
+                "subentry_id": subentry_id,
+                "subentry_type": kind,
+                "title": title,
+                "unique_id": None,
+            }
+            for subentry_id, kind, title, data in _subentries(ports.wires)
+        ],
+        "title": SITE_NAME,
+        "unique_id": None,
+        "version": 1,
+    }
+
+
+def _subentries(
+    wires: Mapping[str, int],
+) -> list[tuple[str, str, str, dict[str, Any]]]:
+    three = {"phases": 3, "lines": ["L1", "L2", "L3"]}
+    return [
+        (
+            METER_ID,
+            "meter",
+            "Grid meter",
+            {
+                "source": "p1",
+                "port": f"socket://127.0.0.1:{wires['meter']}",
+                "role": "connection_point",
+            },
+        ),
+        (
+            CHARGER_ID,
+            "charger",
+            "Charger",
+            {
+                **_profile("alfen_ng9xx", wires["charger"], socket=1),
+                **three,
+                "max_current": 20.0,
+                "min_current": 6.0,
+                "safe_current": 6.0,
+                "priority": 5,
+            },
+        ),
+        (
+            INVERTER_ID,
+            "inverter",
+            "Solar inverter",
+            {
+                **_profile("sunspec_inverter", wires["inverter"], unit=1),
+                **three,
+                "rated_power": 12_000.0,
+                "category": "solar",
+            },
+        ),
+        (
+            BATTERY_ID,
+            "battery",
+            "Battery",
+            {
+                **_profile("generic_battery", wires["battery"], **_BATTERY_REGISTERS),
+                **three,
+                "rated_charge": 5_000.0,
+                "rated_discharge": 5_000.0,
+                "reserve": 10.0,
+            },
+        ),
+        (
+            BOILER_ID,
+            "load",
+            "Boiler",
+            {
+                "source": "entity",
+                "control_entity": BOILER_SWITCH,
+                "power_entity": BOILER_POWER,
+                "rated_power": 2_400.0,
+                "priority": 1,
+                "never_shed": False,
+                "phases": 1,
+                "lines": ["L2"],
+            },
+        ),
+        (
+            RELAY_ID,
+            "relay",
+            "Solar contactor",
+            {
+                **_profile("moxa_iologik_e1214", wires["relay"], output=0, contact=0),
+                "stops": ["production"],
+                "energised_when_stopped": True,
+                "assets": [INVERTER_ID],
+            },
+        ),
+    ]
+
+
+def _profile(profile: str, port: int, **params: str | float) -> dict[str, Any]:
+    return {
+        "source": "profile",
+        "profile": profile,
+        "host": "127.0.0.1",
+        "port": port,
+        "params": params,
+    }
+
+
+_BATTERY_REGISTERS: dict[str, str | float] = {
+    "unit": 1,
+    "soc_register": 0,
+    "soc_scale": 0.1,
+    "power_register": 2,
+    "power_type": "s32",
+    "setpoint_register": 100,
+    "setpoint_type": "s32",
+    "echo_register": 4,
+    "mode_register": 102,
+    "max_charge_register": 6,
+    "max_discharge_register": 8,
+    "limits_type": "s32",
+    "silence": 60,
+}
+"""The register list of the simulated battery, as a user would enter it."""

@@ -1,0 +1,66 @@
+"""The demonstration for a person: a dashboard and a narrated day."""
+
+import asyncio
+
+from .dashboard import write_dashboard
+from .home_assistant import HomeAssistant
+from .processes import Child
+from .stage import Stage, StageSettings, staged
+
+_WORDS = """
+  Home Assistant          {url}/demo-site   (logged in from this machine)
+  The site's settings     {url}/config/integrations/integration/netflex
+  The controlled station  127.0.0.1:{iec104}, common address 100
+  Logs and configuration  {folder}
+
+What you look at: a house at a connection of 20 kW (10 kW injection) with a P1 meter,
+an Alfen charger, a 12 kW SunSpec inverter behind a contactor, a battery and a boiler,
+all on real wires. The grid operator's RTU, a process of its own, plays a day in
+{day:.0f} s, over and over. Each of its orders is printed here as it is sent; watch the
+dashboard follow. A charger that is pulled down comes back slowly; the charger's limit
+on the dashboard is yours to change.
+
+Ctrl-C stops everything.
+"""
+
+
+async def run_show(settings: StageSettings) -> int:
+    """Start everything, narrate until told to stop or something ends by itself."""
+    async with staged(settings) as stage:
+        print("Starting the simulated site and Home Assistant ...", flush=True)
+        await stage.start_devices()
+        child = await stage.start_home_assistant()
+        async with stage.home_assistant() as home_assistant:
+            await home_assistant.wait_until_running(child)
+            await _draw(stage, home_assistant)
+        words = _WORDS.format(
+            url=f"http://127.0.0.1:{stage.ports.http}",
+            iec104=stage.ports.iec104,
+            folder=settings.folder,
+            day=settings.day_length,
+        )
+        print(words, flush=True)
+        operator, _ = await stage.start_operator()
+        operator.pass_on(lambda line: print(line, flush=True))
+        ended = await _first_end(stage.children)
+        print(f"{ended.name} ended by itself; its log is in {settings.folder}")
+        return 1
+
+
+async def _draw(stage: Stage, home_assistant: HomeAssistant) -> None:
+    """Write the dashboard once the entities are there."""
+    path = stage.config / "dashboard.yaml"
+    for _ in range(20):
+        missing = write_dashboard(path, await home_assistant.entities())
+        if not missing:
+            return
+        await asyncio.sleep(0.5)
+    print(f"Not on the dashboard, because not there: {', '.join(missing)}")
+
+
+async def _first_end(children: list[Child]) -> Child:
+    waiting = {asyncio.ensure_future(child.process.wait()): child for child in children}
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for future in pending:
+        future.cancel()
+    return waiting[done.pop()]

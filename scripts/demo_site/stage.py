@@ -1,0 +1,158 @@
+"""Puts everything on stage: devices, RTU, Home Assistant; takes it all down again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+import shutil
+import sys
+import time
+
+from custom_components.netflex.simulation.remote import RemoteClient
+
+from .home_assistant import HomeAssistant
+from .processes import ROOT, Child, DemoError, free_port
+from .seed import Ports, seed
+
+_SIMULATION = "custom_components.netflex.simulation"
+_FIRST_DEVICE_PORT = 15_020
+_WIRES = ("meter", "charger", "inverter", "battery", "relay", "boiler", "site_meter")
+_INSPECTION = ".inspection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSettings:
+    """What can be chosen. `iec104_port` None takes 2404 or the next free one."""
+
+    folder: Path
+    http_port: int = 8123
+    iec104_port: int | None = None
+    python: str = sys.executable
+    """Interpreter of the Home Assistant to run."""
+    seed: int = 1
+    day_length: float = 0.0
+    """s of a whole day, 0 for a site that stands still until it is told."""
+    start_hour: float = 6.0
+
+
+class Stage:
+    """Everything that runs, by name."""
+
+    def __init__(self, settings: StageSettings) -> None:
+        """Choose the ports; nothing runs yet."""
+        self.settings = settings
+        taken: set[int] = set()
+        iec104 = settings.iec104_port
+        if iec104 is None:
+            iec104 = free_port(2404, taken=taken)
+        elif free_port(iec104, taken=taken) != iec104:
+            raise DemoError(f"port {iec104} is in use; choose another --iec104-port")
+        http = free_port(settings.http_port, taken=taken)
+        names = [*_WIRES, *(f"{name}{_INSPECTION}" for name in _WIRES[1:])]
+        wires = {name: free_port(_FIRST_DEVICE_PORT, taken=taken) for name in names}
+        self.ports = Ports(http=http, iec104=iec104, wires=wires)
+        self._block_port = free_port(_FIRST_DEVICE_PORT, taken=taken)
+        self.log = settings.folder / "home-assistant.log"
+        self.origin = time.monotonic()
+        self.token = ""
+        self.children: list[Child] = []
+        self._remotes: list[RemoteClient] = []
+        self.hass: Child | None = None
+
+    @property
+    def config(self) -> Path:
+        """Home Assistant's configuration folder."""
+        return self.settings.folder / "config"
+
+    def prepare(self) -> None:
+        """Write the configuration folder anew."""
+        folder = self.settings.folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.token = seed(self.config, self.ports)
+
+    async def start_devices(self) -> RemoteClient:
+        """Start the simulated site; return its remote control."""
+        ports = [f"--port={name}={port}" for name, port in self.ports.wires.items()]
+        _, remote = await self._simulation(
+            "devices",
+            f"--seed={self.settings.seed}",
+            *ports,
+        )
+        return remote
+
+    async def start_operator(self) -> tuple[Child, RemoteClient]:
+        """Start the RTU; return its process and remote control."""
+        return await self._simulation("operator", f"--iec104-port={self.ports.iec104}")
+
+    async def start_home_assistant(self) -> Child:
+        """Start Home Assistant; it is not up yet when this returns."""
+        child = await Child.start(
+            "Home Assistant",
+            "-m",
+            "scripts.demo_site.launch_hass",
+            str(self._block_port),
+            "--config",
+            str(self.config),
+            "--skip-pip",
+            log=self.log,
+            python=self.settings.python,
+        )
+        child.pass_on(lambda _line: None)
+        self.children.append(child)
+        self.hass = child
+        return child
+
+    def home_assistant(self) -> HomeAssistant:
+        """Return a client of the instance."""
+        return HomeAssistant(self.ports.http, self.token)
+
+    async def block_loop(self) -> RemoteClient:
+        """Return the remote control that can hold up Home Assistant's loop."""
+        remote = await RemoteClient.connect(self._block_port)
+        self._remotes.append(remote)
+        return remote
+
+    async def stop(self) -> None:
+        """End everything, Home Assistant first."""
+        for remote in self._remotes:
+            await remote.close()
+        for child in reversed(self.children):
+            await child.stop()
+
+    async def _simulation(
+        self, side: str, *arguments: str
+    ) -> tuple[Child, RemoteClient]:
+        settings = self.settings
+        child = await Child.start(
+            side,
+            "-m",
+            _SIMULATION,
+            side,
+            f"--day-length={settings.day_length}",
+            f"--day-origin={self.origin}",
+            f"--start-hour={settings.start_hour}",
+            *arguments,
+            log=settings.folder / f"{side}.log",
+        )
+        self.children.append(child)
+        ports = await child.ready()
+        remote = await RemoteClient.connect(ports["control"])
+        self._remotes.append(remote)
+        return child, remote
+
+
+@asynccontextmanager
+async def staged(settings: StageSettings) -> AsyncIterator[Stage]:
+    """Give a prepared stage and take everything down at the end."""
+    stage = Stage(settings)
+    stage.prepare()
+    try:
+        yield stage
+    finally:
+        await stage.stop()
+
+
+def demo_folder(name: str) -> Path:
+    """Return a folder for one kind of run, in the checkout."""
+    return ROOT / ".demo" / name
