@@ -185,7 +185,7 @@ class OrderStore:
         try:
             inode = data.pop("inode")
             book = OrderBook.from_json(data)
-        except (AttributeError, KeyError, BookFormatError) as err:
+        except (AttributeError, KeyError, TypeError, BookFormatError) as err:
             raise UnknownFormatError(f"{self.path.name}: {err}") from err
         # What a killed process left in the page cache has to be safe before the
         # other slot is written to.
