@@ -23,9 +23,10 @@ from .natures import NATURES
 from .ports import EntityPort, LinkParams, UnitFactory, WriteBudget
 from .profile import Poll, Profile
 from .profile_loader import ProfileLibrary
+from .recognition import NotIdentified
 from .registers import Value
 from .scheduler import Preempted, Priority
-from .session import PROBLEM_KEYS, NotIdentified, Session
+from .session import PROBLEM_KEYS, Session
 from .sunspec import SCALE_SUFFIX
 from .yaml_nodes import ProfileError
 

@@ -8,6 +8,7 @@ import time
 from ..model.asset import Asset, AssetState
 from ..model.plan import Setpoint
 from .device import Applied, DeviceError
+from .keepalive import Refresher
 from .link import endpoint_of
 from .natures import NATURES, STATE_KEYS, Driven, asset_state
 from .ports import LinkParams, UnitFactory, WriteBudget
@@ -100,10 +101,11 @@ class ModbusDevice:
         name = self._asset.id
         self._tasks.start(f"{name} polling", self._session.run())
         controls = self._session.profile.controls[self._spec.control]
+        refresher = Refresher(self._writer, self._session)
         if any(control.keepalive for control in controls):
-            self._tasks.start(f"{name} keep-alive", self._writer.keep_alive())
+            self._tasks.start(f"{name} keep-alive", refresher.keep_alive())
         if any(control.heartbeat for control in controls):
-            self._tasks.start(f"{name} heartbeat", self._writer.beat())
+            self._tasks.start(f"{name} heartbeat", refresher.beat())
 
     async def apply(self, setpoint: Setpoint) -> Applied:
         """Write a setpoint now and verify it."""

@@ -3,31 +3,32 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-import re
 from typing import Self
 
 import yaml
 
 from ..model.asset import Nature
 from .device import ParamValue
-from .profile import (
-    Area,
-    Block,
-    Check,
-    Freshness,
-    Identity,
-    LinkSettings,
-    Poll,
-    Profile,
-    Status,
-    SunSpec,
-    Variant,
-)
+from .profile import Profile, Status
 from .profile_controls import read_control
 from .profile_params import Binder, ParamSpec, ParamType, fill_in, read_params
 from .profile_parts import Layout, PointReader
-from .registers import Encoding, Order
-from .yaml_nodes import ProfileError, Reader, Section, parse
+from .profile_sections import (
+    entries_of,
+    read_block,
+    read_check,
+    read_encoding,
+    read_freshness,
+    read_identity,
+    read_link,
+    read_polls,
+    read_ratios,
+    read_sunspec,
+    read_units,
+    read_variant,
+    texts_of,
+)
+from .yaml_nodes import ProfileError, Reader, parse
 
 SCHEMA = 1
 BUILT_IN = Path(__file__).parent / "profiles"
@@ -162,21 +163,17 @@ class ProfileLibrary:
         return self._files[profile_id]
 
 
-def _texts(reader: Reader | None) -> tuple[str, ...]:
-    return () if reader is None else tuple(item.text() for item in reader.items())
-
-
 def _read_profile(reader: Reader) -> Profile:
     with reader.section() as top:
         top.need("schema")
-        link = _link(top.get("link"))
-        units = _units(top.get("units"))
-        shift, encoding = _encoding(top.get("encoding"))
+        link = read_link(top.get("link"))
+        units = read_units(top.get("units"))
+        shift, encoding = read_encoding(top.get("encoding"))
         points = PointReader(
             Layout(units=units, shift=shift, encoding=encoding),
-            _ratios(top.get("ratios")),
+            read_ratios(top.get("ratios")),
         )
-        identity = _identity(top.get("identity"))
+        identity = read_identity(top.get("identity"))
         read = {
             key: points.point(key, entries[0])
             for key, entry in top.need("points").section().entries()
@@ -187,9 +184,9 @@ def _read_profile(reader: Reader) -> Profile:
                 read_control(name, entry, points, read)
                 for entry in alternatives.one_or_more()
             )
-            for name, alternatives in _entries(top.get("controls"))
+            for name, alternatives in entries_of(top.get("controls"))
         }
-        fast, slow = _polls(top.get("polls"))
+        fast, slow = read_polls(top.get("polls"))
         checks = top.get("identify")
         variants = top.get("variants")
         blocks = top.get("blocks")
@@ -198,219 +195,33 @@ def _read_profile(reader: Reader) -> Profile:
             id=top.need("id").text(),
             kind=top.need("kind").choice(Nature),
             vendor=top.need("vendor").text(),
-            models=_texts(top.need("models")),
+            models=texts_of(top.need("models")),
             status=top.need("status").choice(Status),
-            sources=_texts(top.need("sources")),
+            sources=texts_of(top.need("sources")),
             revision=top.need("revision").text(),
-            requires=_texts(top.get("requires")),
+            requires=texts_of(top.get("requires")),
             stays_stopped=stays is not None and stays.boolean(),
             link=link,
             units=units,
             variants=()
             if variants is None
-            else tuple(_variant(entry, shift) for entry in variants.items()),
+            else tuple(read_variant(entry, shift) for entry in variants.items()),
             checks=()
             if checks is None
-            else tuple(_check(entry, points) for entry in checks.items()),
+            else tuple(read_check(entry, points) for entry in checks.items()),
             identity=identity,
             fast=fast,
             slow=slow,
             blocks=()
             if blocks is None
-            else tuple(_block(entry, units, shift) for entry in blocks.items()),
+            else tuple(read_block(entry, units, shift) for entry in blocks.items()),
             points=read,
-            freshness=_freshness(top.get("freshness"), read),
-            sunspec=_sunspec(top.get("sunspec"), units),
+            freshness=read_freshness(top.get("freshness"), read),
+            sunspec=read_sunspec(top.get("sunspec"), units),
             controls=controls,
         )
     _cross_check(reader, profile)
     return profile
-
-
-def _entries(reader: Reader | None) -> Iterable[tuple[str, Reader]]:
-    return () if reader is None else reader.section().entries()
-
-
-def _link(reader: Reader | None) -> LinkSettings:
-    if reader is None:
-        return LinkSettings()
-    default = LinkSettings()
-    with reader.section() as link:
-
-        def number(key: str, value: float) -> float:
-            return value if (entry := link.get(key)) is None else entry.number()
-
-        def integer(key: str, value: int, low: int, high: int) -> int:
-            entry = link.get(key)
-            return value if entry is None else entry.integer(low, high)
-
-        idle, clients = link.get("idle_close"), link.get("max_clients")
-        single = link.get("per_register_reads")
-        forbidden = link.get("forbidden")
-        return LinkSettings(
-            port=integer("port", default.port, 1, 65535),
-            timeout=number("timeout", default.timeout),
-            connect_timeout=number("connect_timeout", default.connect_timeout),
-            connect_delay=number("connect_delay", default.connect_delay),
-            spacing=number("spacing", default.spacing),
-            max_clients=None if clients is None else clients.integer(1, 64),
-            idle_close=None if idle is None else idle.positive(),
-            max_read=integer("max_read", default.max_read, 1, 125),
-            max_gap=integer("max_gap", default.max_gap, 0, 124),
-            per_register_reads=single is not None and single.boolean(),
-            forbidden=()
-            if forbidden is None
-            else tuple(_span(entry) for entry in forbidden.items()),
-        )
-
-
-def _span(reader: Reader) -> tuple[int, int]:
-    ends = [entry.integer(0, 65535) for entry in reader.one_or_more()]
-    if len(ends) > 2 or ends[0] > ends[-1]:
-        reader.fail("must be an address or [first, last]")
-    return ends[0], ends[-1]
-
-
-def _units(reader: Reader | None) -> dict[str, int]:
-    if reader is None:
-        return {"main": 1}
-    units = {name: entry.integer(0, 255) for name, entry in _entries(reader)}
-    if not units:
-        reader.fail("must name at least one unit")
-    return units
-
-
-def _encoding(reader: Reader | None) -> tuple[int, Encoding]:
-    if reader is None:
-        return 0, Encoding()
-    with reader.section() as section:
-        base = section.get("base")
-        word, byte = section.get("word"), section.get("byte")
-        # Documents that count from 1 name the register after its address.
-        shift = 0 if base is None else -base.integer(0, 1)
-        return shift, Encoding(
-            word=Order.BIG if word is None else word.choice(Order),
-            byte=Order.BIG if byte is None else byte.choice(Order),
-        )
-
-
-def _variant(reader: Reader, shift: int) -> Variant:
-    with reader.section() as section:
-        own_shift, encoding = _encoding(section.get("encoding"))
-        return Variant(
-            id=section.need("id").text(),
-            shift=own_shift - shift,
-            encoding=encoding,
-            text=section.need("text").text(),
-        )
-
-
-def _ratios(reader: Reader | None) -> dict[str, float]:
-    ratios = {}
-    for name, entry in _entries(reader):
-        ends = [item.positive() for item in entry.items()]
-        if len(ends) != 2:
-            entry.fail("must be [primary, secondary]")
-        ratios[name] = ends[0] / ends[1]
-    return ratios
-
-
-def _identity(reader: Reader | None) -> Identity:
-    if reader is None:
-        return Identity()
-    with reader.section() as section:
-        names = {
-            key: None if (entry := section.get(key)) is None else entry.text()
-            for key in ("serial", "model", "firmware")
-        }
-    return Identity(**names)
-
-
-def _polls(reader: Reader | None) -> tuple[float, float]:
-    if reader is None:
-        return 5.0, 30.0
-    with reader.section() as section:
-        fast, slow = section.need("fast"), section.get("slow")
-        seconds = fast.positive()
-        return seconds, 6 * seconds if slow is None else slow.positive()
-
-
-def _check(reader: Reader, points: PointReader) -> Check:
-    with reader.section() as section:
-        match, one_of = section.get("match"), section.get("one_of")
-        or_absent, text = section.get("or_absent"), section.get("text")
-        check = Check(
-            point=points.body("identify", section),
-            match=None if match is None else _expression(match),
-            one_of=()
-            if one_of is None
-            else tuple(item.plain() for item in one_of.items()),
-            between=points.limits(section.get("must_be")),
-            or_absent=or_absent is not None and or_absent.boolean(),
-            text=None if text is None else text.text(),
-        )
-    if check.match is None and check.between is None and not check.one_of:
-        reader.fail("needs match, one_of or must_be")
-    return check
-
-
-def _expression(reader: Reader) -> str:
-    text = reader.text()
-    try:
-        re.compile(text)
-    except re.error as err:
-        reader.fail(f"is not a regular expression: {err}")
-    return text
-
-
-def _block(reader: Reader, units: Mapping[str, int], shift: int) -> Block:
-    with reader.section() as section:
-        area, poll, unit = section.get("area"), section.get("poll"), section.get("unit")
-        return Block(
-            unit=_unit(unit, units, section),
-            area=Area.HOLDING if area is None else area.choice(Area),
-            at=section.need("at").integer(0, 65535) + shift,
-            count=section.need("n").integer(1, 125),
-            poll=Poll.FAST if poll is None else poll.choice(Poll),
-        )
-
-
-def _unit(reader: Reader | None, units: Mapping[str, int], section: Section) -> str:
-    if reader is None:
-        if len(units) > 1:
-            section.place.fail("needs the key unit: there are several")
-        return next(iter(units))
-    if (name := reader.text()) not in units:
-        reader.fail(f"is not one of the units {', '.join(units)}")
-    return name
-
-
-def _freshness(reader: Reader | None, points: Mapping[str, object]) -> Freshness | None:
-    if reader is None:
-        return None
-    with reader.section() as section:
-        covers = section.need("covers")
-        fresh = Freshness(
-            point=section.need("point").text(),
-            maximum=section.need("max_s").positive(),
-            covers=frozenset(_texts(covers)),
-        )
-    for name in {fresh.point, *fresh.covers} - set(points):
-        reader.fail(f"there is no point {name}")
-    return fresh
-
-
-def _sunspec(reader: Reader | None, units: Mapping[str, int]) -> SunSpec | None:
-    if reader is None:
-        return None
-    with reader.section() as section:
-        bases = section.get("bases")
-        unit = _unit(section.get("unit"), units, section)
-        if bases is None:
-            return SunSpec(unit=unit)
-        return SunSpec(
-            unit=unit, bases=tuple(item.integer(0, 65535) for item in bases.items())
-        )
 
 
 def _cross_check(reader: Reader, profile: Profile) -> None:
@@ -427,8 +238,11 @@ def _cross_check(reader: Reader, profile: Profile) -> None:
         profile.identity.firmware,
     ):
         known(name, "identity")
-    for point in profile.points.values():
-        known(point.scaling.scale_point, "points")
+    for key, point in profile.points.items():
+        scale = point.scaling.scale_point
+        if scale is not None and scale not in profile.points:
+            place = section.need("points").section().need(key)
+            place.fail(f"there is no point {scale}")
     for alternatives in profile.controls.values():
         for control in alternatives:
             for step in control.steps:

@@ -15,8 +15,6 @@ import yaml
 from .device import ParamValue
 from .yaml_nodes import ProfileError, Reader
 
-_REFERENCE_KEYS = frozenset({"param", "times", "plus"})
-
 
 class ParamType(StrEnum):
     """What a form asks for."""
@@ -133,10 +131,16 @@ class Binder:
         self._specs = specs
         self._values = values
 
-    def bind(self, node: yaml.Node) -> yaml.Node | None:
-        """Return the node with parameters filled in, None where it is not there."""
+    def bind(self, node: yaml.Node, path: str = "") -> yaml.Node | None:
+        """Return the node with parameters filled in, None where it is not there.
+
+        `path` is its key from the top, for messages.
+        """
         if isinstance(node, yaml.SequenceNode):
-            bound = [self.bind(entry) for entry in node.value]
+            bound = [
+                self.bind(entry, f"{path}[{index}]")
+                for index, entry in enumerate(node.value)
+            ]
             return yaml.SequenceNode(
                 node.tag,
                 [entry for entry in bound if entry is not None],
@@ -146,41 +150,44 @@ class Binder:
         if not isinstance(node, yaml.MappingNode):
             return node
         keys = {key.value for key, _ in node.value}
-        if "param" in keys and keys <= _REFERENCE_KEYS:
-            return self._reference(node)
+        if "param" in keys:
+            return self._reference(node, path)
         entries = []
         for key, value in node.value:
             if key.value == "only_if":
-                if not self._holds(value):
+                if not self._holds(value, path):
                     return None
                 continue
-            if (bound_value := self.bind(value)) is not None:
+            below = f"{path}.{key.value}" if path else str(key.value)
+            if (bound_value := self.bind(value, below)) is not None:
                 entries.append((key, bound_value))
         return yaml.MappingNode(node.tag, entries, node.start_mark, node.end_mark)
 
-    def _fail(self, node: yaml.Node, text: str) -> ProfileError:
-        return ProfileError(self._file, node.start_mark.line + 1, "param", text)
+    def _fail(self, node: yaml.Node, path: str, text: str) -> ProfileError:
+        return ProfileError(self._file, node.start_mark.line + 1, path, text)
 
-    def _known(self, node: yaml.Node) -> str:
+    def _known(self, node: yaml.Node, path: str) -> str:
         name = str(node.value)
         if name not in self._specs:
-            raise self._fail(node, f"there is no parameter {name}")
+            raise self._fail(node, path, f"there is no parameter {name}")
         return name
 
-    def _holds(self, node: yaml.Node) -> bool:
+    def _holds(self, node: yaml.Node, path: str) -> bool:
         if isinstance(node, yaml.ScalarNode):
-            return self._known(node) in self._values
-        for name, allowed in Reader(self._file, node, "only_if").section().entries():
+            return self._known(node, path) in self._values
+        for name, allowed in (
+            Reader(self._file, node, f"{path}.only_if").section().entries()
+        ):
             if name not in self._specs:
-                raise self._fail(node, f"there is no parameter {name}")
+                raise self._fail(node, path, f"there is no parameter {name}")
             wanted = {str(entry.plain()) for entry in allowed.one_or_more()}
             if str(self._values.get(name)) not in wanted:
                 return False
         return True
 
-    def _reference(self, node: yaml.MappingNode) -> yaml.Node | None:
-        with Reader(self._file, node, "param").section() as section:
-            name = self._known(section.need("param").node)
+    def _reference(self, node: yaml.MappingNode, path: str) -> yaml.Node | None:
+        with Reader(self._file, node, path).section() as section:
+            name = self._known(section.need("param").node, path)
             times, plus = section.get("times"), section.get("plus")
             factor = 1 if times is None else times.number()
             addend = 0 if plus is None else plus.number()
@@ -189,7 +196,7 @@ class Binder:
             return None
         if isinstance(value, str):
             if times or plus:
-                raise self._fail(node, f"{name} is a text: no times, no plus")
+                raise self._fail(node, path, f"{name} is a text: no times, no plus")
             tag = "tag:yaml.org,2002:str"
         else:
             value = value * factor + addend

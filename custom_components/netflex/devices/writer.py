@@ -6,22 +6,21 @@ longer the newest steps back when its turn on the link comes.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 import logging
-from math import floor
 from typing import NoReturn
 
 from ..model.asset import Asset
 from ..model.plan import Setpoint
 from .device import Applied, DeviceError
+from .fitting import SLACK, Fitting
 from .link import LinkError
 from .ports import WriteBudget
-from .profile import Bound, Control, Match, Persistence, ReadBack, Release, Step, When
-from .profile_parts import RATED
+from .profile import Control, Match, Persistence, ReadBack, Step, When
+from .recognition import NotIdentified
 from .registers import Value
 from .scheduler import Preempted, Priority
-from .session import NotIdentified, Session
+from .session import Session
 from .values import number_of, step_words, truth_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ _REWRITE_AFTER = 60.0
 wear, in case the device lost it without saying so."""
 _SHARE_OF_VALIDITY = 1 / 3
 _SHORTEST_KEEP_ALIVE = 0.5
-_SLACK = 1e-6
+_AFTER_A_FAILURE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +80,15 @@ class Writer:
         self._asset = asset
         self._budget = budget
         self._time_to_live = time_to_live
-        self._on_change = on_change
+        self.on_change = on_change
+        self._fitting = Fitting(session, asset)
         self._clock = session.clock
         self._ticket = 0
         self._running = 0
         self._reaffirmed_at = 0.0
         self._armed_at: int | None = None
-        self._beat = 0
-        self._wake = asyncio.Event()
+        self.wake = asyncio.Event()
+        """Set when something was written or learned."""
 
     @property
     def control(self) -> Control | None:
@@ -112,7 +112,7 @@ class Writer:
                     "no_control", "this device offers nothing that can be driven"
                 )
             wanted = Wanted(
-                value=self._fit(control, setpoint.value),
+                value=self._fitting.fit(control, setpoint.value),
                 emergency=setpoint.emergency,
                 ticket=ticket,
             )
@@ -173,7 +173,7 @@ class Writer:
     def _same(self, control: Control, one: float | None, other: float | None) -> bool:
         if one is None or other is None or 0 in (one, other):
             return one == other
-        return abs(one - other) <= max(control.deadband, _SLACK)
+        return abs(one - other) <= max(control.deadband, SLACK)
 
     async def _pace(self, control: Control, ticket: int) -> None:
         if self.written_at is None:
@@ -227,7 +227,7 @@ class Writer:
         if wanted.value is None:
             # Control was given back: the next setpoint has to take it again.
             self._armed_at = None
-        self._wake.set()
+        self.wake.set()
         self._session.poke()
 
     def _raise(self, control: Control | None, err: LinkError) -> NoReturn:
@@ -235,60 +235,11 @@ class Writer:
         if control is not None and err.code is not None:
             text = control.errors.get(err.code, text)
         self.problem = text
-        self._on_change()
+        self.on_change()
         placeholders = {} if err.code is None else {"code": str(err.code)}
         raise DeviceError(err.kind.value, text, placeholders) from err
 
-    # -- values ------------------------------------------------------------------
-
-    def _bound(self, bound: Bound | None) -> float | None:
-        if bound is None:
-            return None
-        if bound.point is None:
-            return bound.value
-        value = number_of(self._session.values.get(bound.point))
-        return None if value is None else value * bound.factor
-
-    def _fit(self, control: Control, value: float | None) -> float | None:
-        """Bring a value into the range and onto the steps, toward zero."""
-        low, high = self._bound(control.low), self._bound(control.high)
-        if value is None:
-            return high if control.release is Release.MAXIMUM else None
-        if high is not None:
-            value = min(value, high)
-        if low is not None and value < low:
-            # A lower end above zero is the least that it can do: less is nothing.
-            value = low if low <= 0 else 0.0
-        if abs(value) < control.min_active:
-            return 0.0
-        if control.step:
-            steps = floor(abs(value) / control.step + _SLACK)
-            value = steps * control.step if value > 0 else -steps * control.step
-        return value
-
-    def _hundred(self, control: Control) -> float | None:
-        """Return the W of 100 %."""
-        for name in control.percent_of:
-            if name == RATED:
-                value: float | None = self._asset.rated_production or None
-            else:
-                value = number_of(self._session.values.get(name))
-            if value is not None and value > 0:
-                return value
-        return None
-
-    def _in_register(self, control: Control, value: float | None) -> float:
-        if value is None:
-            return 0.0
-        if not control.percent_of:
-            return value
-        if value == 0:
-            return 0.0
-        if (hundred := self._hundred(control)) is None:
-            raise DeviceError(
-                "config", "a percentage of what? Its rated power is not known"
-            )
-        return min(100.0, 100.0 * value / hundred)
+    # -- the wire ----------------------------------------------------------------
 
     def _steps(self, control: Control, wanted: Wanted) -> tuple[Step, ...]:
         if wanted.value is None:
@@ -299,15 +250,13 @@ class Writer:
             return control.stop
         return control.write
 
-    # -- the wire ----------------------------------------------------------------
-
     async def _sequence(
         self, control: Control, wanted: Wanted, priority: Priority
     ) -> None:
         steps = self._steps(control, wanted)
         if steps and control.arm and self._armed_at != self._session.times_lost:
             steps = (*control.arm, *steps)
-        value = self._in_register(control, wanted.value)
+        value = self._fitting.in_register(control, wanted.value)
         for step in steps:
             if _applies(step, value):
                 await self._step(step, value, wanted.ticket, priority)
@@ -358,7 +307,7 @@ class Writer:
             return number
         if self._session.profile.points[control.readback.point].measure != "%":
             return number
-        hundred = self._hundred(control)
+        hundred = self._fitting.hundred(control)
         return None if hundred is None else number * hundred / 100
 
     def _accounted(self, readback: ReadBack) -> bool | None:
@@ -385,15 +334,21 @@ class Writer:
         return abs(excess) <= tolerance
 
     def _expected(self, control: Control, value: float) -> float:
-        if control.percent_of and (hundred := self._hundred(control)) is not None:
+        if (
+            control.percent_of
+            and (hundred := self._fitting.hundred(control)) is not None
+        ):
             return min(value, hundred)
         return value
 
     def _tolerance(self, control: Control, tolerance: float) -> float:
         """Return the tolerance in the setpoint's unit; the file gives it in %."""
-        if control.percent_of and (hundred := self._hundred(control)) is not None:
+        if (
+            control.percent_of
+            and (hundred := self._fitting.hundred(control)) is not None
+        ):
             tolerance = tolerance * hundred / 100
-        return tolerance + _SLACK
+        return tolerance + SLACK
 
     async def _confirm(
         self, control: Control, wanted: Wanted, priority: Priority
@@ -402,7 +357,7 @@ class Writer:
         assert written_at is not None
         readback = control.readback
         if readback is None or wanted.value is None:
-            self._on_change()
+            self.on_change()
             return Applied(written_at=written_at, confirmed=True)
         # Behind the other devices' stops, before everything else.
         rank = (
@@ -424,7 +379,7 @@ class Writer:
             self._check(wanted.ticket)
         if not agrees:
             self.problem = readback.mismatch or "the device does not follow"
-        self._on_change()
+        self.on_change()
         return Applied(
             written_at=written_at, confirmed=agrees is True, readback=self.readback()
         )
@@ -446,7 +401,7 @@ class Writer:
         left = number_of(values.get(keepalive.validity_point))
         if left is not None and left > 0:
             self.validity = left
-            self._wake.set()
+            self.wake.set()
 
     @property
     def short_validity(self) -> bool:
@@ -488,40 +443,17 @@ class Writer:
             and self._clock() - self._reaffirmed_at > self._time_to_live
         )
 
-    async def keep_alive(self) -> None:
-        """Refresh what was written in this run, until cancelled."""
-        while True:
-            await self._until_written()
-            period = self.period
-            if period is None or self.written_at is None:
-                await asyncio.sleep(1.0)
-                continue
-            pause = self.written_at + period - self._clock()
-            if pause > 0:
-                await self._sleep(pause)
-                continue
-            if self.orphaned:
-                self._on_change()
-                await asyncio.sleep(1.0)
-                continue
-            await self._refresh()
-
-    async def _sleep(self, seconds: float) -> None:
-        """Sleep, but wake up when something was written or learned."""
-        self._wake.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-
-    async def _until_written(self) -> None:
-        while self.wanted is None or self.wanted.value is None:
-            self._wake.clear()
-            await self._wake.wait()
-
-    async def _refresh(self) -> None:
+    async def refresh(self) -> None:
+        """Write again what was asked for last, unless a write is under way."""
         control, wanted = self.control, self.wanted
-        if control is None or wanted is None or self._running:
-            # A write under way refreshes by itself.
+        if (
+            control is None
+            or wanted is None
+            or self._running
+            or not self._session.identified
+        ):
+            # A write under way refreshes by itself; another device that answers at
+            # this address is not written to.
             await asyncio.sleep(_LOOK_AGAIN)
             return
         try:
@@ -530,39 +462,11 @@ class Writer:
             return
         except (LinkError, DeviceError) as err:
             self.problem = f"keep-alive failed: {err}"
-            self._on_change()
-            await asyncio.sleep(_SHORTEST_KEEP_ALIVE)
+            self.on_change()
+            await asyncio.sleep(_AFTER_A_FAILURE)
             return
         if wanted.ticket == self._ticket:
             self._done(wanted)
-
-    async def beat(self) -> None:
-        """Keep a heartbeat register changing, until cancelled."""
-        while True:
-            await self._until_written()
-            control = self.control
-            if control is None or control.heartbeat is None:
-                await asyncio.sleep(1.0)
-                continue
-            heartbeat = control.heartbeat
-            if self.orphaned:
-                await asyncio.sleep(heartbeat.every)
-                continue
-            self._beat = (self._beat + 1) % len(heartbeat.values)
-            register = heartbeat.register
-            assert register.at is not None
-            try:
-                link = await self._session.link(register.unit)
-                await link.write(
-                    register.area,
-                    register.at,
-                    [heartbeat.values[self._beat]],
-                    heartbeat.function,
-                    Priority.KEEP_ALIVE,
-                )
-            except LinkError as err:
-                _LOGGER.debug("%s: heartbeat failed: %s", self._session.name, err)
-            await asyncio.sleep(heartbeat.every)
 
 
 def _applies(step: Step, value: float) -> bool:
