@@ -237,7 +237,8 @@ def test_charging_a_battery_is_consumption_of_an_asset() -> None:
 @pytest.mark.parametrize(
     ("sharing", "sun", "wind"),
     [
-        (Sharing.TOTAL, 4000.0, 1000.0),
+        # The wind's 750 W and a tenth, and a twentieth of its rating to rise.
+        (Sharing.TOTAL, 3925.0, 1075.0),
         (Sharing.CATEGORY, 2500.0, 2500.0),
         (Sharing.ASSET, 2500.0, 2500.0),
     ],

@@ -7,6 +7,7 @@ channels 1 to 3 are A on its lines, import positive.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 from ..model.asset import Direction, Nature
 from ..model.connection import Line
@@ -124,7 +125,7 @@ def _unforeseen(
         asset = unit.asset
         if asset.nature is Nature.CHARGER and unit.state is None and unit.high > 0:
             reach = max(unit.past.value or 0.0, asset.safe_current)
-            power = max(0.0, reach * unit.watts - (unit.past.drawn or 0.0))
+            power = max(0.0, reach * unit.watts - max(unit.past.drawn, default=0.0))
         elif asset.produces and Direction.PRODUCTION in unit.held:
             power = _lost_generation(site, unit, memory, now, tuning)
         if power:
@@ -231,17 +232,19 @@ def _share_inverters(inverters: list[Unit], room: float, limit: Limit) -> None:
 
 
 def _usable(unit: Unit) -> float:
-    """Return the W that an inverter can make use of soon."""
+    """Return the W that an inverter can make use of soon.
+
+    What it was told does not count: one that is curtailed asks for a little more
+    than it produces, and so reaches its share in a few steps.
+    """
     most = -unit.low
-    rated = unit.asset.rated_production
-    lead = rated * _INVERTER_LEAD
-    present = max(0.0, -unit.draw)
-    told = unit.past.value
     if unit.state is None or unit.state.power is None:
         return most
-    if told is not None and present >= told - lead:
-        return most
-    return min(most, present + lead)
+    return min(most, max(0.0, -unit.draw) * 1.1 + _lead(unit))
+
+
+def _lead(unit: Unit) -> float:
+    return unit.asset.rated_production * _INVERTER_LEAD
 
 
 def distribute(
@@ -278,8 +281,7 @@ def _bound_discharge(balance: Balance) -> None:
             if unit.asset.id in budget.members:
                 room -= min(
                     -unit.low,
-                    max(0.0, -unit.draw)
-                    + unit.asset.rated_production * _INVERTER_LEAD * (unit.draw < 0),
+                    max(0.0, -unit.draw) + _lead(unit) * (unit.draw < 0),
                 )
         most = [-unit.low for unit in members]
         if sum(most) > room:
@@ -404,8 +406,10 @@ def _wish(balance: Balance, batteries: list[Unit], tuning: Tuning) -> None:
             _tell(unit, held, [explain.safe_state("batteries rest")])
         return
     last = sum(unit.past.value or 0.0 for unit in following)
-    if abs(wish - last) <= tuning.dead_band:
-        wish = last
+    if abs(wish - last) <= tuning.dead_band and any(u.past.told for u in following):
+        for unit in following:
+            _tell(unit, unit.past.value or 0.0, [explain.self_consumption()])
+        return
     most = [max(0.0, unit.high if wish > 0 else -unit.low) for unit in following]
     shares = distribute(abs(wish), most, most)
     for unit, share in zip(following, shares, strict=True):
@@ -443,21 +447,28 @@ def _fit(batteries: list[Unit], bound: Bound, flow: float, sign: int) -> None:
 
 def _push(members: list[Unit], excess: float, bound: Bound, sign: int) -> None:
     scales = [1.0 if bound.channel == 0 else unit.watts for unit in members]
-    rooms = [
-        max(0.0, (unit.told or 0.0) - unit.low)
-        if sign > 0
-        else max(0.0, unit.high - (unit.told or 0.0))
-        for unit in members
-    ]
-    in_channel = [room / scale for room, scale in zip(rooms, scales, strict=True)]
-    shares = distribute(excess, in_channel, in_channel)
-    for unit, share, scale in zip(members, shares, scales, strict=True):
-        if share > 0:
-            moved = (unit.told or 0.0) - sign * share * scale
-            # Rounded away from the limit that is held.
-            unit.told = float(-(-moved // 1)) if sign < 0 else float(moved // 1)
-            unit.told = min(max(unit.told, unit.low), unit.high)
-            unit.causes = [bound.limit.cause]
+    # First nobody works against it, then everybody works for it: no battery
+    # charges what another one delivers.
+    for crossing in (False, True):
+        rooms = [_room(unit, sign, crossing=crossing) for unit in members]
+        usable = [room / scale for room, scale in zip(rooms, scales, strict=True)]
+        shares = distribute(excess, usable, usable)
+        excess -= sum(shares)
+        for unit, share, scale in zip(members, shares, scales, strict=True):
+            if share > 0:
+                moved = (unit.told or 0.0) - sign * share * scale
+                # Rounded to the safe side of the limit that is held.
+                rounded = float(floor(moved) if sign > 0 else ceil(moved))
+                unit.told = min(max(rounded, unit.low), unit.high)
+                unit.causes = [bound.limit.cause]
+
+
+def _room(unit: Unit, sign: int, *, crossing: bool) -> float:
+    """Return the W that a battery can still be moved, up to zero or to its bound."""
+    told = unit.told or 0.0
+    if sign > 0:
+        return max(0.0, told - (unit.low if crossing else max(unit.low, 0.0)))
+    return max(0.0, (unit.high if crossing else min(unit.high, 0.0)) - told)
 
 
 def _fit_budget(batteries: list[Unit], capacity: Capacity) -> None:

@@ -261,6 +261,8 @@ def _memory(
         received=received,
         measured=seen.measured if seen.new else memory.measured,
         base=seen.base,
+        quick=seen.quick,
+        recent=(*memory.recent[-4:], seen.quick) if seen.new else memory.recent,
         base_before=memory.base if seen.new else memory.base_before,
         stopped=MappingProxyType(
             {

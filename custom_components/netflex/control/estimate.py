@@ -9,7 +9,7 @@ base at once.
 """
 
 from dataclasses import dataclass
-from math import inf
+from statistics import median
 
 from ..model.asset import ChargerState, Nature
 from ..model.connection import GridType, Line
@@ -34,6 +34,7 @@ class Picture:
 
     measured: Channels
     base: Channels
+    quick: Channels
     import_base: Channels
     injection_base: Channels
     steady_base: Channels
@@ -131,7 +132,7 @@ def _set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
     past, asset = unit.past, unit.asset
     told = past.value
     if _in_transition(unit, now, tuning):
-        reach = [draw if past.drawn is None else past.drawn]
+        reach = [draw, *past.drawn]
         if asset.nature is Nature.CHARGER:
             wanted = (told or 0.0) * unit.watts
             # A car follows downward for certain, upward only if it wants to.
@@ -144,19 +145,18 @@ def _set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
         elif told is not None:
             reach.append(told)
         low, high = min(low, *reach), max(high, *reach)
-    unit.hull = (low, high)
+    unit.hull = unit.wide = unit.free = (low, high)
     at = None if unit.state is None else unit.state.at
-    if at is None or not 0 < received - at <= tuning.doubt:
-        unit.wide = unit.hull
-        return
+    older = at is not None and 0 < received - at <= tuning.doubt
     if asset.nature is Nature.CHARGER and _can_charge(unit):
         ceiling = unit.high if told is None else told * unit.watts
-        low, high = min(low, 0.0), max(high, ceiling)
-    elif asset.nature is Nature.INVERTER:
-        low, high = min(low, -_ceiling(unit)), max(high, 0.0)
-    elif asset.nature is Nature.LOAD and draw > 0:
-        low, high = min(low, 0.0), max(high, asset.rated_consumption)
-    unit.wide = (low, high)
+        unit.free = (min(low, 0.0), max(high, ceiling))
+    elif asset.nature is Nature.LOAD and (draw > 0 or told):
+        unit.free = (min(low, 0.0), max(high, asset.rated_consumption))
+    elif asset.nature is Nature.INVERTER and older:
+        unit.free = (min(low, -_ceiling(unit)), max(high, 0.0))
+    if older:
+        unit.wide = unit.free
 
 
 def _can_charge(unit: Unit) -> bool:
@@ -183,22 +183,37 @@ def _line_currents(unit: Unit) -> list[float]:
     return result
 
 
-def _explained(
-    known: Channels, measured: Channels, low: list[float], high: list[float]
-) -> Channels:
-    """Return the base nearest to the known one that the hulls allow."""
-    result: list[float | None] = []
-    for channel in range(4):
-        total = measured[channel]
-        if total is None:
-            result.append(None)
-            continue
-        least, most = total - high[channel], total - low[channel]
-        before = known[channel]
-        if before is None:
-            before = (least + most) / 2 if least > -inf else most
-        result.append(min(max(before, least), most))
-    return (result[0], result[1], result[2], result[3])
+class _Hull:
+    """Between which draws all movable assets together lie, by channel."""
+
+    __slots__ = ("high", "low")
+
+    def __init__(self) -> None:
+        """Start with no asset."""
+        self.low = [0.0] * 4
+        self.high = [0.0] * 4
+
+    def add(
+        self, channel: int, hull: tuple[float, float], scale: float, offset: float
+    ) -> None:
+        """Add an asset's hull in W, brought to the unit of a channel."""
+        self.low[channel] += hull[0] * scale + offset
+        self.high[channel] += hull[1] * scale + offset
+
+    def explain(self, known: Channels, measured: Channels) -> Channels:
+        """Return the base nearest to the known one that fits the meter."""
+        result: list[float | None] = []
+        for channel in range(4):
+            total = measured[channel]
+            if total is None:
+                result.append(None)
+                continue
+            least, most = total - self.high[channel], total - self.low[channel]
+            before = known[channel]
+            if before is None:
+                before = (least + most) / 2
+            result.append(min(max(before, least), most))
+        return (result[0], result[1], result[2], result[3])
 
 
 def _minus(measured: Channels, draws: list[float]) -> Channels:
@@ -235,7 +250,7 @@ def picture(
     measured = channels(reading, site)
     if not fresh:
         return _without_meter(measured, memory.base, safe=safe)
-    base = _base(measured, reading, units, memory, now, tuning)
+    base, quick = _base(measured, reading, units, memory, now, tuning)
     new = memory.received != reading.received
     before = memory.base if new else memory.base_before
     steady = tuple(
@@ -245,6 +260,7 @@ def picture(
     return Picture(
         measured=measured,
         base=base,
+        quick=quick,
         import_base=base,
         injection_base=base,
         steady_base=(steady[0], steady[1], steady[2], steady[3]),
@@ -270,6 +286,7 @@ def _without_meter(measured: Channels, base: Channels, *, safe: bool) -> Picture
     return Picture(
         measured=measured,
         base=base,
+        quick=NOTHING_KNOWN,
         import_base=import_base if safe else base,
         injection_base=injection_base if safe else base,
         steady_base=import_base if safe else base,
@@ -287,47 +304,65 @@ def _base(
     memory: Memory,
     now: float,
     tuning: Tuning,
-) -> Channels:
-    """Return the base and set the units' draws."""
-    before_low, before_high = [0.0] * 4, [0.0] * 4
-    wide_low, wide_high = [0.0] * 4, [0.0] * 4
+) -> tuple[Channels, Channels]:
+    """Return the base, and the quick one behind it; set the units' draws.
+
+    The quick base takes every change that no asset can have made between two
+    answers. Cars and loads start and stop by themselves, and some say so seconds
+    later: the base itself takes a change that they may have made only when it
+    lasts.
+    """
+    before, wide, free = _Hull(), _Hull(), _Hull()
     draws = [0.0] * 4
     confirm = memory.received is not None and memory.received != reading.received
     for unit in units:
         if not unit.movable:
             continue
         _set_hulls(unit, reading.received, now, tuning)
-        lines = unit.currents
-        past = unit.past.drawn
-        answered = (
-            unit.state is not None
-            and unit.state.at is not None
-            and memory.received is not None
-            and unit.state.at >= memory.received
-        )
-        if past is None:
-            old = unit.hull
-        elif answered:
-            old = (min(past, unit.measured), max(past, unit.measured))
-        else:
-            old = unit.wide
+        old = _hull_before(unit, memory.received)
         for channel in (0, *unit.lines):
             scale = 1.0 if channel == 0 else 1.0 / unit.watts
-            present = unit.measured if channel == 0 else lines[channel]
+            present = unit.measured if channel == 0 else unit.currents[channel]
             offset = present - unit.measured * scale
             draws[channel] += present
-            before_low[channel] += old[0] * scale + offset
-            before_high[channel] += old[1] * scale + offset
-            wide_low[channel] += unit.wide[0] * scale + offset
-            wide_high[channel] += unit.wide[1] * scale + offset
-    known = memory.base
+            before.add(channel, old, scale, offset)
+            wide.add(channel, unit.wide, scale, offset)
+            free.add(channel, unit.free, scale, offset)
+    known = memory.quick
     if known == NOTHING_KNOWN:
         known = _minus(measured, draws)
     elif confirm:
-        known = _explained(known, memory.measured, before_low, before_high)
-    base = _explained(known, measured, wide_low, wide_high)
+        known = before.explain(known, memory.measured)
+    quick = wide.explain(known, measured)
+    recent = (*memory.recent, quick) if confirm else memory.recent
+    base = free.explain(_median(recent or (quick,)), measured)
     _spread(units, measured[0], base[0], draws[0])
-    return base
+    return base, quick
+
+
+_MEDIAN_OF = 5
+"""Readings: what lasts for less than half of them is no change of the base."""
+
+
+def _median(recent: tuple[Channels, ...]) -> Channels:
+    """Return the median base of the newest readings, None where one is missing."""
+    window = recent[-_MEDIAN_OF:]
+    result: list[float | None] = []
+    for channel in range(4):
+        known = [value for base in window if (value := base[channel]) is not None]
+        result.append(median(known) if known else None)
+    return (result[0], result[1], result[2], result[3])
+
+
+def _hull_before(unit: Unit, received: float | None) -> tuple[float, float]:
+    """Return between what a unit drew when the meter was read the time before."""
+    at = None if unit.state is None else unit.state.at
+    if not unit.past.drawn:
+        return unit.hull
+    if at is None or received is None or at < received:
+        return unit.wide
+    drawn = unit.past.drawn[-1]
+    return (min(drawn, unit.measured), max(drawn, unit.measured))
 
 
 def _spread(
@@ -338,7 +373,7 @@ def _spread(
         return
     rest = total - base - drawn
     # Who was told to move is asked first, then who may have moved by itself.
-    for reach in ("hull", "wide"):
+    for reach in ("hull", "wide", "free"):
         if abs(rest) < 1e-6:
             return
         rooms = []

@@ -38,8 +38,8 @@ class AssetMemory:
     """Setpoint before the newest change."""
     changed: float | None = None
     """When `value` last changed."""
-    drawn: float | None = None
-    """W, at the newest reading of the site meter."""
+    drawn: tuple[float, ...] = ()
+    """W, at the two newest readings of the site meter, the newest last."""
     candidate: float | None = None
     """The least that a rising setpoint could have been since `candidate_since`."""
     candidate_since: float | None = None
@@ -84,6 +84,10 @@ class Memory:
     """What that reading said."""
     base: Channels = NOTHING_KNOWN
     """What everything else but the movable assets draws."""
+    quick: Channels = NOTHING_KNOWN
+    """The same without waiting for cars and loads that may have caused a change."""
+    recent: tuple[Channels, ...] = ()
+    """The quick bases of the newest readings, the newest last."""
     base_before: Channels = NOTHING_KNOWN
     """The same at the reading before."""
     stopped: Mapping[Direction, float] = field(

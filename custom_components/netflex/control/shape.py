@@ -221,7 +221,9 @@ def remembered(
         value=unit.told,
         before=past.value if changed else past.before,
         changed=now if changed else past.changed,
-        drawn=unit.measured if new_reading and unit.movable else past.drawn,
+        drawn=(*past.drawn[-1:], unit.measured)
+        if new_reading and unit.movable
+        else past.drawn,
         held=unit.held,
         held_until=unit.held_until,
         bound=tuple(unit.causes) or past.bound,

@@ -59,6 +59,8 @@ class Unit:
     """W: between what it may have been drawing when the meter was read."""
     wide: tuple[float, float] = (0.0, 0.0)
     """The same if it changed after its own newest answer."""
+    free: tuple[float, float] = (0.0, 0.0)
+    """The same if it started or stopped and has not said so yet."""
     currents: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
     """A on channels 1..3 that go with `measured`; channel 0 is unused."""
     draw: float = 0.0
