@@ -25,7 +25,7 @@ def main() -> int:
         iec104_port=options.iec104_port,
         python=options.python,
         seed=options.seed,
-        day_length=0.0 if options.check else options.day_length,
+        day_length=options.day_length,
     )
     work = run_check(settings, options.json) if options.check else run_show(settings)
     try:
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--iec104-port", type=int, help="of the station, else 2404")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random")
     parser.add_argument(
-        "--day-length", type=float, default=240.0, help="s that a whole day takes"
+        "--day-length", type=float, default=300.0, help="s that a whole day takes"
     )
     parser.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
     return parser

@@ -35,6 +35,8 @@ _BLOCK_SECONDS = 5.0
 _VALIDITY = 12.0
 """s that the charging station keeps a setpoint; the keep-alive learns it."""
 _SHORT_VALIDITY = 5.0
+_DEAD = 6.0
+"""s for which nobody starts Home Assistant again."""
 _POLL = 5.5
 """s after which every device was polled once more."""
 _TERMINATION = 5_000.0
@@ -420,13 +422,14 @@ class Scenario:
         hass = self.stage.hass
         require(hass is not None and hass.running, "Home Assistant does not run")
         assert hass is not None
-        # Shorter than a start takes, so that the charger shows what it does alone.
+        # Shorter than the absence, so that the charger shows what it does alone.
         await self.site.ask("set", validity=_SHORT_VALIDITY)
         answer = await self._order(_STOP_CONSUMPTION, True, wait=False)
         await hass.kill()
         killed = time.monotonic()
         self.trace.start(killed)
         try:
+            await asyncio.sleep(_DEAD)
             await self.stage.start_home_assistant()
             welcome = await self.rtu.ask("connect", within=45, timeout=60)
             back = time.monotonic()

@@ -25,8 +25,8 @@ _SECTIONS = (
             (ENTRY_ID, "operator_link"),
             (ENTRY_ID, "status"),
             (ENTRY_ID, "grid_order"),
-            (ENTRY_ID, "emergency_stop_consumption"),
-            (ENTRY_ID, "emergency_stop_production"),
+            (ENTRY_ID, "stop_consumption_proof"),
+            (ENTRY_ID, "stop_production_proof"),
             (ENTRY_ID, "order_maxsetp"),
             (ENTRY_ID, "order_minsetp"),
             (ENTRY_ID, "order_maxsetap"),
@@ -41,9 +41,9 @@ _SECTIONS = (
             (ENTRY_ID, "import_limit"),
             (ENTRY_ID, "injection_limit"),
             (ENTRY_ID, "headroom_import"),
-            (METER_ID, "current_L1"),
-            (METER_ID, "current_L2"),
-            (METER_ID, "current_L3"),
+            (METER_ID, "line_current_l1"),
+            (METER_ID, "line_current_l2"),
+            (METER_ID, "line_current_l3"),
         ),
     ),
     (
@@ -62,10 +62,10 @@ _SECTIONS = (
         "Sun",
         "mdi:solar-power",
         (
-            (INVERTER_ID, "power"),
+            (INVERTER_ID, "production"),
             (INVERTER_ID, "setpoint"),
-            (INVERTER_ID, "applied_limit"),
-            (RELAY_ID, "enabled"),
+            (INVERTER_ID, "applied_power_limit"),
+            (RELAY_ID, "energised"),
             (RELAY_ID, "problem_reason"),
         ),
     ),
@@ -134,8 +134,13 @@ def _history(entities: Mapping[str, str]) -> dict[str, Any]:
     """Return a graph of everything that flows."""
     powers = [
         entities[unique_id]
-        for owner in (METER_ID, INVERTER_ID, CHARGER_ID, BATTERY_ID)
-        if (unique_id := f"{owner}_power") in entities
+        for unique_id in (
+            f"{METER_ID}_power",
+            f"{INVERTER_ID}_production",
+            f"{CHARGER_ID}_power",
+            f"{BATTERY_ID}_power",
+        )
+        if unique_id in entities
     ]
     return {
         "type": "grid",

@@ -74,7 +74,7 @@ modbus:
         unit_of_measurement: W
         device_class: power
         state_class: measurement
-        scan_interval: 2
+        scan_interval: 5
 lovelace:
   dashboards:
     demo-site:

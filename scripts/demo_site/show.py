@@ -28,7 +28,7 @@ async def run_show(settings: StageSettings) -> int:
     """Start everything, narrate until told to stop or something ends by itself."""
     async with staged(settings) as stage:
         print("Starting the simulated site and Home Assistant ...", flush=True)
-        await stage.start_devices()
+        site = await stage.start_devices()
         child = await stage.start_home_assistant()
         async with stage.home_assistant() as home_assistant:
             await home_assistant.wait_until_running(child)
@@ -40,7 +40,7 @@ async def run_show(settings: StageSettings) -> int:
             day=settings.day_length,
         )
         print(words, flush=True)
-        operator, _ = await stage.start_operator()
+        operator = await stage.start_day(site)
         operator.pass_on(lambda line: print(line, flush=True))
         ended = await _first_end(stage.children)
         print(f"{ended.name} ended by itself; its log is in {settings.folder}")

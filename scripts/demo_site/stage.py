@@ -18,6 +18,7 @@ _SIMULATION = "custom_components.netflex.simulation"
 _FIRST_DEVICE_PORT = 15_020
 _WIRES = ("meter", "charger", "inverter", "battery", "relay", "boiler", "site_meter")
 _INSPECTION = ".inspection"
+_START_HOUR = 6.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,8 @@ class StageSettings:
     python: str = sys.executable
     """Interpreter of the Home Assistant to run."""
     seed: int = 1
-    day_length: float = 0.0
-    """s of a whole day, 0 for a site that stands still until it is told."""
-    start_hour: float = 6.0
+    day_length: float = 300.0
+    """s that a whole day takes, where one is played."""
 
 
 class Stage:
@@ -53,7 +53,6 @@ class Stage:
         self.ports = Ports(http=http, iec104=iec104, wires=wires)
         self._block_port = free_port(_FIRST_DEVICE_PORT, taken=taken)
         self.log = settings.folder / "home-assistant.log"
-        self.origin = time.monotonic()
         self.token = ""
         self.children: list[Child] = []
         self._remotes: list[RemoteClient] = []
@@ -72,7 +71,7 @@ class Stage:
         self.token = seed(self.config, self.ports)
 
     async def start_devices(self) -> RemoteClient:
-        """Start the simulated site; return its remote control."""
+        """Start the simulated site, standing still; return its remote control."""
         ports = [f"--port={name}={port}" for name, port in self.ports.wires.items()]
         _, remote = await self._simulation(
             "devices",
@@ -82,8 +81,25 @@ class Stage:
         return remote
 
     async def start_operator(self) -> tuple[Child, RemoteClient]:
-        """Start the RTU; return its process and remote control."""
+        """Start the RTU, which waits to be told; return it and its remote control."""
         return await self._simulation("operator", f"--iec104-port={self.ports.iec104}")
+
+    async def start_day(self, site: RemoteClient) -> Child:
+        """Let the day begin, at the site and at an RTU that plays it."""
+        day = {
+            "origin": time.monotonic(),
+            "length": self.settings.day_length,
+            "start_hour": _START_HOUR,
+        }
+        await site.ask("day", **day)
+        operator, _ = await self._simulation(
+            "operator",
+            f"--iec104-port={self.ports.iec104}",
+            f"--day-length={day['length']}",
+            f"--day-origin={day['origin']}",
+            f"--start-hour={day['start_hour']}",
+        )
+        return operator
 
     async def start_home_assistant(self) -> Child:
         """Start Home Assistant; it is not up yet when this returns."""
@@ -123,17 +139,13 @@ class Stage:
     async def _simulation(
         self, side: str, *arguments: str
     ) -> tuple[Child, RemoteClient]:
-        settings = self.settings
         child = await Child.start(
             side,
             "-m",
             _SIMULATION,
             side,
-            f"--day-length={settings.day_length}",
-            f"--day-origin={self.origin}",
-            f"--start-hour={settings.start_hour}",
             *arguments,
-            log=settings.folder / f"{side}.log",
+            log=self.settings.folder / f"{side}.log",
         )
         self.children.append(child)
         ports = await child.ready()

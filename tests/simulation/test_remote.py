@@ -79,6 +79,15 @@ async def test_what_cannot_be_done_is_answered_and_the_next_request_works(
     assert await client.ask("set", sun=0.1) == {}
 
 
+async def test_day_begins_when_it_is_told(
+    client: RemoteClient, site: SimulatedSite
+) -> None:
+    await client.ask("day", origin=0.0, length=24.0, start_hour=8.25)
+    site.tick(5.0)
+    assert site.solar.sun == 1.0
+    assert site.car.plugged
+
+
 async def test_device_is_unplugged_plugged_and_made_faulty(
     client: RemoteClient, site: SimulatedSite
 ) -> None:

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--control-port", type=int, default=0)
     both.add_argument("--day-length", type=float, default=0.0, help="s, 0: no day")
     both.add_argument("--day-origin", type=float, help="monotonic s of the start hour")
-    both.add_argument("--start-hour", type=float, default=6.0)
+    both.add_argument("--start-hour", type=float, default=6.5)
     devices = sides.add_parser("devices", parents=[both])
     devices.add_argument("--seed", type=int, default=1)
     devices.add_argument(
@@ -201,7 +201,7 @@ async def _give(rtu: Rtu, day: Day, order: DayOrder) -> None:
     mirrored = rtu.feedback(order.name)
     _narrate(
         day,
-        f"  confirmed {_took(result.confirmed)}, carried out "
+        f"  confirmed {_took(result.confirmed)}, in force "
         f"{_took(result.terminated)}, the site reports "
         f"{'nothing' if mirrored is None else _value_text(mirrored.value)}",
     )

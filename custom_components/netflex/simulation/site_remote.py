@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from .day import Day
 from .household import CHARGER, METER, RELAY, SimulatedSite
 from .meter import P1Wire
 from .modbus import ModbusWire
@@ -12,6 +13,7 @@ from .remote import Handler, RemoteError
 def site_requests(site: SimulatedSite) -> dict[str, Handler]:
     """Return the requests of a simulated site by name.
 
+    `day` plays a day of `length` s that is at `start_hour` at `origin` (monotonic s).
     `status` shows the plant and every wire; `set` takes any of the names in
     `_SETTERS`; `unplug`, `plug` and `reboot` take `wire`; `fault` takes `wire` and
     `silent`, `delay` (s) or `damage` (telegrams); `writes` takes `wire` and `since`
@@ -30,6 +32,14 @@ def site_requests(site: SimulatedSite) -> dict[str, Handler]:
             owner, attribute = _SETTERS[name]
             part = getattr(site, owner)
             setattr(part, attribute, type(getattr(part, attribute))(value))
+        return {}
+
+    async def day(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        site.day = Day(
+            origin=float(request["origin"]),
+            length=float(request["length"]),
+            start_hour=float(request["start_hour"]),
+        )
         return {}
 
     async def unplug(request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -76,6 +86,7 @@ def site_requests(site: SimulatedSite) -> dict[str, Handler]:
     return {
         "status": status,
         "set": change,
+        "day": day,
         "unplug": unplug,
         "plug": plug,
         "reboot": reboot,
