@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or "homeassistant" in sys.modules:
-    from .setup import (
+    from .lifecycle import (
         CONFIG_SCHEMA,
         async_migrate_entry,
         async_remove_entry,

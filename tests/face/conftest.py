@@ -55,7 +55,7 @@ def faked(view: SiteView) -> Generator[Callable[[], FakeSite]]:
             site,
         )
 
-    with patch("custom_components.netflex.setup.NetflexRuntime", make):
+    with patch("custom_components.netflex.lifecycle.NetflexRuntime", make):
         yield lambda: running[-1]
 
 
