@@ -1,6 +1,7 @@
 """Orders of the operator over a real socket: acceptance list A12 to A23."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,10 +11,11 @@ from custom_components.netflex.iec104 import Cause, TimeTag, TypeId
 from custom_components.netflex.iec104.asdu import Asdu
 from custom_components.netflex.iec104.information_objects import CommandObject
 from custom_components.netflex.model.orders import OrderName, OrderSource, QMode
+from custom_components.netflex.telecontrol.point import Execution, TimeTagChoice
 from custom_components.netflex.telecontrol.settings import ProblemKey
 from custom_components.netflex.telecontrol.station import TelecontrolStation
 
-from .bench import ORDERS, POINTS, Rtu, Told
+from .bench import ORDERS, POINTS, SETTINGS, Rtu, Told, connected, running, with_points
 
 SINGLES = ["emergency_stop_production", "emergency_stop_consumption", "test"]
 LIMITS = ["minsetp", "maxsetp", "maxsetap", "minsetap"]
@@ -177,6 +179,53 @@ async def test_A20_only_one_object_in_a_command(
     )
     assert (await _answer(rtu)).negative
     assert not station.orders.present()
+
+
+@pytest.mark.parametrize("execution", Execution)
+async def test_A21_each_point_has_its_own_way_of_execution(
+    told: Told, execution: Execution
+) -> None:
+    points = with_points(maxsetp={"execution": execution})
+    async with (
+        running(told, settings=replace(SETTINGS, points=points)) as station,
+        connected(station) as rtu,
+    ):
+        direct = await rtu.order("maxsetp", 40.0)
+        assert direct.accepted is (execution is not Execution.SELECT)
+        ioa = POINTS["maxsetp"].ioa
+        selected = await rtu.client.command(ioa, TypeId.C_SE_NC_1, 30.0, select=True)
+        assert selected.accepted is (execution is not Execution.DIRECT)
+        bad = await rtu.client.command(ioa, TypeId.C_SE_NC_1, 300.0, select=True)
+        assert not bad.accepted
+        assert station.orders.maxsetp is not None
+        expected = 40.0 if execution is Execution.DIRECT else 30.0
+        assert station.orders.maxsetp.value == expected
+
+
+@pytest.mark.parametrize(
+    ("choice", "plain", "tagged"),
+    [("never", True, False), ("either", True, True), ("always", False, True)],
+)
+async def test_A12_each_point_has_its_own_choice_of_time_tags(
+    told: Told, choice: str, plain: bool, tagged: bool
+) -> None:
+    points = with_points(
+        maxsetp={"time_tag": TimeTagChoice(choice)},
+        maxsetp_feedback={
+            "time_tag": TimeTagChoice.NEVER
+            if choice == "never"
+            else TimeTagChoice.ALWAYS
+        },
+    )
+    async with (
+        running(told, settings=replace(SETTINGS, points=points)) as station,
+        connected(station) as rtu,
+    ):
+        assert (await rtu.order("maxsetp", 40.0)).accepted is plain
+        assert (await rtu.order("maxsetp", 40.0, tagged=True)).accepted is tagged
+        returned = [asdu for asdu in rtu.asdus if asdu.cause == Cause.RETURN_REMOTE]
+        for asdu in returned:
+            assert (asdu.objects[0].time_tag is None) is (choice == "never")
 
 
 @pytest.mark.parametrize("name", ["maxsetp", "q_mode"])

@@ -28,7 +28,7 @@ from custom_components.netflex.model.orders import (
     OrderSource,
     QMode,
 )
-from custom_components.netflex.telecontrol import order_store
+from custom_components.netflex.telecontrol import order_desk, order_store
 from custom_components.netflex.telecontrol.link_loss import (
     LinkLossAction,
     LinkLossPolicy,
@@ -179,6 +179,31 @@ async def test_S01_a_tighter_order_overtakes_one_that_waits_to_relax(
         await until(lambda: (10, 10.0) in rtu.heard("maxsetp"))
         assert station.orders.maxsetp.value == 10.0
     async with running(told, path=tmp_path / "orders") as station:
+        assert station.orders.maxsetp is not None
+        assert station.orders.maxsetp.value == 10.0
+
+
+async def test_S01_a_flood_during_a_hang_is_answered_and_bounded(
+    told: Told, tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_desk, "MAX_WAITING", 5)
+    slow = replace(SETTINGS, timing=replace(SETTINGS.timing, write_timeout=2.0))
+    async with (
+        running(told, settings=slow, path=tmp_path / "orders") as station,
+        connected(station) as rtu,
+    ):
+        await rtu.order("maxsetp", 50.0)
+        disk.working.clear()
+        rtu.asdus.clear()
+        for value in range(60, 80):
+            rtu.client.send(_setpoint(rtu, "maxsetp", float(value)))
+        rtu.client.send(_setpoint(rtu, "maxsetp", 10.0))
+        # Whoever finds the queue full is answered at once, the stricter positively.
+        await until(lambda: (7, 10.0) in rtu.heard("maxsetp"))
+        assert (7, 79.0) in rtu.heard("maxsetp")
+        assert (7, 60.0) not in rtu.heard("maxsetp")
+        disk.working.set()
+        await until(lambda: len([c for c, _ in rtu.heard("maxsetp") if c == 7]) == 21)
         assert station.orders.maxsetp is not None
         assert station.orders.maxsetp.value == 10.0
 

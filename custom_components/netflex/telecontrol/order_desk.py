@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
+import logging
 from typing import Final, Protocol
 
 from ..iec104 import Cause, Command, Responder
@@ -31,6 +32,8 @@ from .order_store import OrderStoreError, StoreTicket
 from .point import Point, Sign
 from .settings import TelecontrolSettings
 from .stop_feedback import Holder, StopFeedback
+
+_LOGGER = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 1000
 """Orders that may wait for the disk; beyond it they are answered without waiting."""
@@ -309,16 +312,22 @@ class OrderDesk:
     async def _work(self) -> None:
         try:
             while self._jobs:
-                job = self._jobs.popleft()
-                if not isinstance(job, _Job):
-                    job()
-                elif job.relaxes:
-                    await self._relax(job)
-                else:
-                    await self._keeper.written(job.ticket, self._keeper.deadline())
-                    self._conclude(job, stored=True)
+                try:
+                    await self._do(self._jobs.popleft())
+                except Exception:
+                    # The next order may well be the stop that matters.
+                    _LOGGER.exception("Answering an order failed")
         finally:
             self._worker = None
+
+    async def _do(self, job: _Job | Callable[[], None]) -> None:
+        if not isinstance(job, _Job):
+            job()
+        elif job.relaxes:
+            await self._relax(job)
+        else:
+            await self._keeper.written(job.ticket, self._keeper.deadline())
+            self._conclude(job, stored=True)
 
     async def _relax(self, job: _Job) -> None:
         if self._overtaken(job):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
 import errno
 import logging
@@ -81,7 +80,8 @@ class TelecontrolStation:
         self._local = NO_LOCAL_STOPS
         self._loaded = False
         self._restored = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._binding: asyncio.Task[None] | None = None
+        self._measuring: asyncio.Task[None] | None = None
         self._stops = StopFeedback(
             settings.timing.stop_deadline, self._stop_changed, self._on_problem
         )
@@ -101,7 +101,9 @@ class TelecontrolStation:
             self._stops.shown,
             time.monotonic,
         )
-        self._events = StationEvents(self._desk, self._watch, self._change_link)
+        self._events = StationEvents(
+            self._desk, self._watch, self._change_link, self._clock
+        )
         self._events.set_settings(settings, self._on_problem)
         self._command_points = command_points(
             settings.points, termination=settings.termination
@@ -156,23 +158,18 @@ class TelecontrolStation:
         `link.problem` says why.
         """
         await self.load()
-        loop = asyncio.get_running_loop()
-        if not await self._listen():
-            self._tasks.append(
-                loop.create_task(self._listen_later(), name="netflex bind")
-            )
-        self._tasks.append(
-            loop.create_task(self._measure(), name="netflex measurements")
+        await self._open()
+        self._measuring = asyncio.get_running_loop().create_task(
+            self._measure(), name="netflex measurements"
         )
 
     async def stop(self) -> None:
         """Close the link and store what waits. The orders stay in force on disk."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
-        if self._controlled is not None:
-            await self._controlled.stop()
+        if self._measuring is not None:
+            self._measuring.cancel()
+            await asyncio.gather(self._measuring, return_exceptions=True)
+            self._measuring = None
+        await self._close()
         await self._desk.close()
         self._watch.close()
         self._stops.close()
@@ -221,7 +218,9 @@ class TelecontrolStation:
         self._watch.set_policy(settings.link_loss, settings.timing)
         self._desk.set_settings(settings)
         if _wire(before) != _wire(settings):
-            await self._listen_anew()
+            await self._close()
+            if self._measuring is not None:
+                await self._open()
         else:
             self.set_allowed_clients(settings.allowed_clients)
 
@@ -320,27 +319,27 @@ class TelecontrolStation:
         self._change_link(listening=True, problem=None)
         return True
 
+    async def _open(self) -> None:
+        """Listen now, or go on trying."""
+        if not await self._listen():
+            self._binding = asyncio.get_running_loop().create_task(
+                self._listen_later(), name="netflex bind"
+            )
+
     async def _listen_later(self) -> None:
         while True:
             await asyncio.sleep(self._settings.timing.bind_retry)
             if await self._listen():
                 return
 
-    async def _listen_anew(self) -> None:
-        measuring = self._tasks[-1:]
-        for task in self._tasks[:-1]:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        self._tasks = measuring
+    async def _close(self) -> None:
+        if self._binding is not None:
+            self._binding.cancel()
+            await asyncio.gather(self._binding, return_exceptions=True)
+            self._binding = None
         if self._controlled is not None:
             await self._controlled.stop()
             self._controlled = None
-        if measuring and not await self._listen():
-            task = asyncio.get_running_loop().create_task(
-                self._listen_later(), name="netflex bind"
-            )
-            self._tasks.insert(0, task)
 
     def _why(self, err: OSError) -> str:
         """Say why the station does not listen."""

@@ -1,7 +1,6 @@
 """What happens on the wire, told as link state, refused orders and problems."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from ..iec104 import (
     ClockSync,
@@ -17,6 +16,7 @@ from ..iec104 import (
 )
 from ..iec104.asdu import MalformedAsduError, UnknownTypeError, decode_asdu
 from ..iec104.information_objects import CommandObject
+from .link_loss import HostClock
 from .link_watch import LinkWatch
 from .meaning import OrderRefusedError, decode_order
 from .order_desk import OrderDesk
@@ -43,12 +43,17 @@ class StationEvents(StationObserver):
     """Observer of the controlled station."""
 
     def __init__(
-        self, desk: OrderDesk, watch: LinkWatch, change_link: Callable[..., None]
+        self,
+        desk: OrderDesk,
+        watch: LinkWatch,
+        change_link: Callable[..., None],
+        clock: HostClock,
     ) -> None:
         """Tell desk and watch; `change_link` takes fields of the link's state."""
         self._desk = desk
         self._watch = watch
         self._change_link = change_link
+        self._clock = clock
         self._active: int | None = None
         self._stale = False
 
@@ -65,7 +70,7 @@ class StationEvents(StationObserver):
             self._active = connection.number
             self._watch.started()
             self._change_link(
-                connected=True, client=connection.address, since=datetime.now(UTC)
+                connected=True, client=connection.address, since=self._clock.utc()
             )
         elif self._active == connection.number:
             self._lost()
@@ -85,7 +90,7 @@ class StationEvents(StationObserver):
 
     def interrogated(self, connection: ConnectionInfo) -> None:
         """Keep when the operator last read everything."""
-        self._change_link(last_interrogation=datetime.now(UTC))
+        self._change_link(last_interrogation=self._clock.utc())
 
     def clock_synchronized(self, sync: ClockSync) -> None:
         """Keep how far the operator's clock is ahead of ours."""
@@ -131,7 +136,7 @@ class StationEvents(StationObserver):
                 originator=request.originator,
                 time=None,
                 delay=None,
-                received_at=datetime.now(UTC),
+                received_at=self._clock.utc(),
                 connection=rejection.connection,
             ),
             text,
@@ -140,7 +145,7 @@ class StationEvents(StationObserver):
     def _lost(self) -> None:
         self._active = None
         self._watch.lost()
-        self._change_link(connected=False, client=None, since=datetime.now(UTC))
+        self._change_link(connected=False, client=None, since=self._clock.utc())
 
 
 def _value_fault(point: Point, value: PointValue) -> str:
