@@ -43,7 +43,14 @@ async def test_reading_with_current_and_voltage_transformers(
     """CT 400/5 and PT 20000/100: V x 200, I x 80, P x 16000."""
     async with serving({1: acuvim()}) as server:
         reading = await read(
-            server, units, profiles, pt1=20000, pt2=100, ct1=400, ct2=5
+            server,
+            units,
+            profiles,
+            pt1=20000,
+            pt2=100,
+            ct1=400,
+            ct2=5,
+            energy="secondary",
         )
     assert reading.meter_id == "main"
     assert reading.frequency == pytest.approx(49.98)

@@ -440,3 +440,19 @@ async def test_two_sockets_of_one_station_are_stopped_before_either_is_read_back
         assert server.connections == 1
         for device in devices:
             await device.stop()
+
+
+async def test_registers_that_a_firmware_lacks_do_not_keep_the_rest_away(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    contents = alfen()
+    for at in (1102, 1103, 1104):
+        del contents[200].holding[at]
+    async with serving(contents, alfen_takes()) as server:
+        device = build_device(_alfen(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        assert (await device.apply(_current(9.0))).confirmed
+        await eventually(lambda: "station_max" in device.state.details)
+        assert device.state.details["station_max"] == 32.0
+        assert device.state.details["temperature"] is None
+        await device.stop()

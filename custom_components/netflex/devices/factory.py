@@ -156,7 +156,8 @@ async def probe(
     try:
         async with asyncio.timeout(_PROBE_LIMIT):
             await session.ensure_ready(Priority.FAST)
-            await session.poll(Poll.FAST)
+            for poll in Poll:
+                await session.poll(poll)
     except LinkError as err:
         text = err.text
         clients = profile.link.max_clients

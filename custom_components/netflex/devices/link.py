@@ -301,6 +301,9 @@ class Endpoint:
             if self._holders or not self._known:
                 return
             await self.scheduler.close()
+            for unit in self._known.values():
+                unit.require_timeout(None)
+                unit.require_connect_delay(None)
             self._known.clear()
             if (units := self._units()) is not None:
                 await units.release(self.link)
@@ -313,7 +316,8 @@ class Endpoint:
                 assert units is not None, "a device keeps its factory"
                 try:
                     unit = await units.unit(self.link, unit_id)
-                except (ModbusError, OSError) as err:
+                except Exception as err:
+                    # Whoever lends connections has errors of his own.
                     raise LinkError(LinkErrorKind.LINK, str(err)) from err
                 self._known[unit_id] = unit
         return UnitLink(self, unit, unit_id, settings)

@@ -96,8 +96,8 @@ class UnitFactory(Protocol):
     async def unit(self, link: LinkParams, unit_id: int) -> ModbusUnit:
         """Return a unit; does not wait for the device.
 
-        Raises OSError or the connection library's error when the link can never
-        work as described (in use with other settings).
+        Whatever it raises says, in a user's words, why the link cannot work as
+        described (in use with other settings).
         """
 
     async def release(self, link: LinkParams) -> None:

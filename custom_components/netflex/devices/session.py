@@ -75,6 +75,8 @@ class Session:
         self._links: dict[str, UnitLink] = {}
         self._plan: dict[Poll, list[Read]] = {}
         self._ready = False
+        self._new = True
+        """Whether what is read once has still to be read."""
         self._preparing = asyncio.Lock()
         self._urgency: list[Priority] = []
         self._failures = 0
@@ -94,8 +96,11 @@ class Session:
         while True:
             pause = _RETRY_PAUSE
             try:
-                if await self.ensure_ready(Priority.FAST):
-                    due[Poll.SLOW] = self.clock() + profile.slow
+                await self.ensure_ready(Priority.FAST)
+                if self._new:
+                    await self.poll(Poll.STATIC)
+                    due = dict.fromkeys(due, 0.0)
+                    self._new = False
                 now = self.clock()
                 for poll, when in due.items():
                     if when <= now:
@@ -172,23 +177,20 @@ class Session:
 
     # -- who it is ---------------------------------------------------------------
 
-    async def ensure_ready(self, priority: Priority) -> bool:
+    async def ensure_ready(self, priority: Priority) -> None:
         """Identify the device unless that is done. Raises LinkError, NotIdentified.
-
-        Returns whether it was done now, slow polls included.
 
         A stop for a device that was recognised before does not wait for a second
         identification.
         """
         if self._ready or (priority is Priority.EMERGENCY and self.identified):
-            return False
+            return
         self._urgency.append(priority)
         try:
             async with self._preparing:
                 # Someone else may have done it meanwhile.
-                if prepared := not self._is_ready():
+                if not self._is_ready():
                     await self._prepare()
-                return prepared
         finally:
             self._urgency.remove(priority)
 
@@ -223,10 +225,30 @@ class Session:
                 profile.points, profile.link, profile.blocks
             ).items()
         }
-        for poll in (Poll.STATIC, Poll.SLOW):
-            await self.poll(poll, self._priority)
+        await self._read(self._needed_for_writing(), self._priority)
+        self._check_serial()
         self.identified = True
-        self._ready = True
+        self._ready = self._new = True
+
+    def _needed_for_writing(self) -> set[str]:
+        """Return the points without which nothing can be written safely."""
+        profile = self.profile
+        needed = {profile.identity.serial} | self._scale_points()
+        for alternatives in profile.controls.values():
+            for control in alternatives[:1]:
+                needed.update(control.percent_of)
+                needed.update(
+                    bound.point for bound in (control.low, control.high) if bound
+                )
+        return {key for key in needed if key is not None and key in profile.points}
+
+    def _scale_points(self) -> set[str | None]:
+        return {point.scaling.scale_point for point in self.profile.points.values()} | {
+            step.scaling.scale_point
+            for alternatives in self.profile.controls.values()
+            for control in alternatives
+            for step in control.steps
+        }
 
     async def _recognise(self) -> Profile:
         profile = self._unbound
@@ -326,14 +348,20 @@ class Session:
         asked = priority or (lambda: Priority[poll.name])
         answers: list[tuple[Read, Sequence[int]]] = []
         for read in tuple(self._plan[poll]):
-            answers += await self._answer(poll, read, asked)
+            found = await self._ask(read, asked)
+            if [part for part, _ in found] != [read]:
+                # From now on without the registers that this device does not have.
+                self._plan[poll].remove(read)
+                self._plan[poll] += [part for part, _ in found]
+            answers += found
         self._take(answers)
         if poll in {Poll.SLOW, Poll.STATIC}:
             self._check_serial()
 
-    async def _answer(
-        self, poll: Poll, read: Read, priority: Callable[[], Priority]
+    async def _ask(
+        self, read: Read, priority: Callable[[], Priority]
     ) -> list[tuple[Read, Sequence[int]]]:
+        """Read; where the device refuses a block, read its values one by one."""
         try:
             words = await self._request(
                 read.unit, read.area, read.at, read.count, priority
@@ -341,18 +369,14 @@ class Session:
         except LinkError as err:
             if err.kind is not LinkErrorKind.REFUSED or err.code not in _NOT_THERE:
                 raise
-            plan = self._plan[poll]
-            plan.remove(read)
             parts = split(read)
             if len(parts) == 1 and parts[0].count == read.count:
-                # A register that this device does not have.
                 for point in read.points:
                     self.values[point.key] = None
                 return []
-            plan += parts
             answers = []
             for part in parts:
-                answers += await self._answer(poll, part, priority)
+                answers += await self._ask(part, priority)
             return answers
         return [(read, words)]
 
@@ -363,18 +387,7 @@ class Session:
             for read, words in answers
             for point in read.points
         }
-        needed = {
-            point.scaling.scale_point
-            for point in self.profile.points.values()
-            if point.scaling.scale_point is not None
-        } | {
-            step.scaling.scale_point
-            for alternatives in self.profile.controls.values()
-            for control in alternatives
-            for step in control.steps
-            if step.scaling.scale_point is not None
-        }
-        for key in needed & set(raw):
+        for key in self._scale_points() & set(raw):
             assert key is not None
             point, words = raw[key]
             if (scale := scale_of(point_value(point, words, {}))) is not None:
@@ -412,6 +425,12 @@ class Session:
         self, keys: Iterable[str], priority: Priority
     ) -> Mapping[str, Value | None]:
         """Read points at once and return all values. Raises LinkError, Preempted."""
+        await self._read(keys, lambda: priority)
+        return self.values
+
+    async def _read(
+        self, keys: Iterable[str], priority: Callable[[], Priority]
+    ) -> None:
         points = [
             self.profile.points[key] for key in keys if key in self.profile.points
         ]
@@ -420,15 +439,12 @@ class Session:
             for point in points
             if point.scaling.scale_point is not None
         }
-        points += [self.profile.points[key] for key in scales]
+        known = {point.key for point in points}
+        points += [self.profile.points[key] for key in scales - known]
         answers = []
         for read in plan_reads(points, self.profile.link):
-            words = await self._request(
-                read.unit, read.area, read.at, read.count, lambda: priority
-            )
-            answers.append((read, words))
+            answers += await self._ask(read, priority)
         self._take(answers)
-        return self.values
 
 
 class _RefusedAddress(Exception):
