@@ -147,7 +147,6 @@ def test_order_to_coil_and_register(
         p99 = quantiles(values, n=100)[98] if len(values) > 2 else max(values)
         benchmark.extra_info[f"{name}_median_ms"] = round(median(values), 2)
         benchmark.extra_info[f"{name}_p99_ms"] = round(p99, 2)
-        print(f"{name}: median {median(values):.2f} ms, p99 {p99:.2f} ms")
     assert len(times["coil"]) == len(times["charger"]) == orders
     if benchmark.enabled:
         assert benchmark.extra_info["coil_p99_ms"] < P99_MS

@@ -5,7 +5,7 @@ there: an order drives the emergency outputs without passing through it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 import logging
 from typing import Protocol
 
@@ -79,7 +79,12 @@ class _Progress:
     epoch: int = 0
     active: bool = False
     assets: tuple[str, ...] | None = None
-    missing: tuple[str, ...] | None = field(default=None)
+    missing: tuple[str, ...] | None = None
+
+    def begin(self) -> None:
+        """Start anew: what confirmed an earlier stop confirms nothing now."""
+        self.epoch += 1
+        self.assets = self.missing = None
 
 
 type StationFactory = Callable[[StationHost], TelecontrolStation]
@@ -232,6 +237,7 @@ class StationHost:
         if self._station is not None:
             self._station.set_local_stops(local)
         self._drive()
+        self._publish_orders(None)
 
     def _set_measurements(self, measurements: Measurements) -> None:
         if self._station is not None:
@@ -246,13 +252,9 @@ class StationHost:
     def on_order(self, event: OrderEvent, orders: GridOrders) -> None:
         """Put orders in force: outputs first, then the site behind the door."""
         self._orders = orders
-        if event.accepted and event.value is True:
-            direction = STOP_ORDERS.get(event.name)
-            if direction is not None:
-                progress = self._progress[direction]
-                progress.epoch += 1
-                progress.assets = None if self._listener else (SITE_ABSENT,)
-                progress.missing = None
+        direction = STOP_ORDERS.get(event.name)
+        if event.accepted and event.value is True and direction is not None:
+            self._progress[direction].begin()
         self._drive()
         self._publish_orders(event)
 
@@ -320,8 +322,8 @@ class StationHost:
         stops = Stops(orders=self._orders, local=self._local)
         for direction, progress in self._progress.items():
             active = stops.stopped(direction)
-            if active and not progress.active and progress.epoch == 0:
-                progress.epoch = 1
+            if active and not progress.active:
+                progress.begin()
             progress.active = active
         states = relay_states(
             stops, tuple(output.config.output for output in self._outputs.values())
