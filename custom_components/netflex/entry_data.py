@@ -15,6 +15,7 @@ from homeassistant.const import CONF_HOST, CONF_PORT
 
 from .devices.device import DeviceConfig
 from .devices.ports import LinkParams, Transport
+from .devices.profile_loader import ProfileLibrary
 from .model.asset import Asset, Category, Direction, EmergencyOutput, Nature, StopPath
 from .model.connection import ConnectionPoint, GridType, Line, power_of_current
 from .site.config import MeterConfig, OutputConfig, SiteConfig, StationSettings
@@ -116,8 +117,14 @@ ASSET_TYPES: Final = (
 """Subentries that are assets of the decision, in the order of the forms."""
 
 
-def site_config(entry: ConfigEntry) -> SiteConfig:
-    """Return the whole site of a config entry, without its station."""
+def site_config(
+    entry: ConfigEntry, profiles: ProfileLibrary | None = None
+) -> SiteConfig:
+    """Return the whole site of a config entry, without its station.
+
+    The profiles say which devices keep a stop without being refreshed; without them
+    none of those with a profile does, which is the safe side.
+    """
     grid_type = _grid_type(entry)
     subentries = tuple(entry.subentries.values())
     relays = [item for item in subentries if item.subentry_type == SubentryType.RELAY]
@@ -133,7 +140,12 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
             if item.subentry_type == SubentryType.METER
         ),
         devices=tuple(
-            device_config(item, grid_type, behind_relay=item.subentry_id in interrupted)
+            _kept_stopped(
+                device_config(
+                    item, grid_type, behind_relay=item.subentry_id in interrupted
+                ),
+                profiles,
+            )
             for item in subentries
             if item.subentry_type in ASSET_TYPES
         ),
@@ -254,6 +266,20 @@ def entity_roles(
         }
     )
     return roles
+
+
+def _kept_stopped(
+    config: DeviceConfig, profiles: ProfileLibrary | None
+) -> DeviceConfig:
+    """Return a device with what its profile says about keeping a stop."""
+    if (
+        profiles is None
+        or config.asset is None
+        or config.profile not in profiles.ids()
+        or not profiles.get(config.profile).stays_stopped
+    ):
+        return config
+    return replace(config, asset=replace(config.asset, stays_stopped=True))
 
 
 def _grid_type(entry: ConfigEntry) -> GridType:

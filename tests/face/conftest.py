@@ -60,6 +60,13 @@ def faked(view: SiteView) -> Generator[Callable[[], FakeSite]]:
 
 
 @pytest.fixture
+def no_entities() -> Generator[None]:
+    """Set up no platforms, for tests that look at none of their entities."""
+    with patch("custom_components.netflex.lifecycle.PLATFORMS", []):
+        yield
+
+
+@pytest.fixture
 async def site(
     hass: HomeAssistant, entry: MockConfigEntry, faked: Callable[[], FakeSite]
 ) -> FakeSite:

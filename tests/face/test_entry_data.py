@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from custom_components.netflex.devices.ports import LinkParams
+from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.entry_data import (
     connection_point,
     device_config,
@@ -15,6 +16,7 @@ from custom_components.netflex.entry_data import (
 )
 from custom_components.netflex.model.asset import Category, Direction, Nature, StopPath
 from custom_components.netflex.model.connection import GridType, Line
+from custom_components.netflex.site.config import SiteConfig
 
 from . import sites
 
@@ -187,6 +189,22 @@ def test_a_whole_site_keeps_every_id_and_knows_its_relays() -> None:
     }
     assert behind == {sites.INVERTER_ID}
     assert [item.output.asset_id for item in config.outputs] == [sites.RELAY_ID]
+
+
+def test_S12_a_profile_says_which_device_keeps_a_stop() -> None:
+    def kept(config: SiteConfig) -> set[str]:
+        return {
+            item.device_id
+            for item in config.devices
+            if item.asset is not None and item.asset.stays_stopped
+        }
+
+    entry = sites.site_entry()
+
+    assert kept(site_config(entry)) == {sites.LOAD_ID}
+    with_profiles = kept(site_config(entry, ProfileLibrary.load()))
+    assert sites.INVERTER_ID in with_profiles
+    assert sites.CHARGER_ID not in with_profiles
 
 
 def test_equal_data_gives_equal_configurations() -> None:

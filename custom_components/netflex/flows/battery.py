@@ -14,6 +14,7 @@ from ..entry_data import (
     SubentryType,
 )
 from ..model.asset import Nature
+from .asset import AssetFlow
 from .fields import (
     Fields,
     at_least,
@@ -24,10 +25,10 @@ from .fields import (
     number,
     priority_field,
 )
-from .subentry import Errors, SubentryFlow
+from .subentry import Errors
 
 
-class BatteryFlow(SubentryFlow):
+class BatteryFlow(AssetFlow):
     """Adds or changes a battery."""
 
     kind: ClassVar = SubentryType.BATTERY

@@ -16,6 +16,7 @@ from ..entry_data import (
     SubentryType,
 )
 from ..model.asset import Nature
+from .asset import AssetFlow
 from .fields import (
     Fields,
     line_errors,
@@ -25,10 +26,10 @@ from .fields import (
     number,
     priority_field,
 )
-from .subentry import Errors, SubentryFlow
+from .subentry import Errors
 
 
-class ChargerFlow(SubentryFlow):
+class ChargerFlow(AssetFlow):
     """Adds or changes a charger."""
 
     kind: ClassVar = SubentryType.CHARGER
@@ -63,7 +64,11 @@ class ChargerFlow(SubentryFlow):
             errors[CONF_MAX_CURRENT] = "maximum_below_minimum"
         elif maximum > self._get_entry().data[CONF_MAIN_FUSE]:
             errors[CONF_MAX_CURRENT] = "above_main_fuse"
-        if safe != 0 and not minimum <= safe <= maximum:
+        if (
+            CONF_MAX_CURRENT not in errors
+            and safe != 0
+            and not minimum <= safe <= maximum
+        ):
             errors[CONF_SAFE_CURRENT] = "safe_current_impossible"
         return errors
 

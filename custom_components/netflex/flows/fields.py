@@ -28,7 +28,7 @@ SECTION_MORE: Final = "more"
 """Collapsed part of a form with what is rarely changed."""
 
 PARAM_UNIT: Final = "unit"
-LONG_LIST: Final = 6
+LONG_LIST: Final = 10
 """Parameters above which a form shows only those that must be filled in."""
 
 _KEY: Final = re.compile(r"[a-z0-9_-]+")

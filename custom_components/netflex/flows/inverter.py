@@ -13,6 +13,7 @@ from ..entry_data import (
     SubentryType,
 )
 from ..model.asset import Category, Nature
+from .asset import AssetFlow
 from .fields import (
     Fields,
     at_least,
@@ -24,7 +25,7 @@ from .fields import (
     number,
     priority_field,
 )
-from .subentry import Errors, SubentryFlow
+from .subentry import Errors
 
 CATEGORIES: Final = (
     Category.SOLAR,
@@ -34,7 +35,7 @@ CATEGORIES: Final = (
 )
 
 
-class InverterFlow(SubentryFlow):
+class InverterFlow(AssetFlow):
     """Adds or changes an inverter."""
 
     kind: ClassVar = SubentryType.INVERTER

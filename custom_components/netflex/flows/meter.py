@@ -18,7 +18,6 @@ from .fields import Fields, choice
 from .probing import async_test_p1
 from .subentry import Errors, SubentryFlow
 
-
 EXAMPLE_PORT: Final = "socket://192.168.1.20:8088"
 
 
@@ -121,19 +120,3 @@ class MeterFlow(SubentryFlow):
     @override
     def _role_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {CONF_ROLE: values[CONF_ROLE]}
-
-    @override
-    def _has_asset_form(self) -> bool:
-        return False
-
-    @override
-    def _asset_fields(self) -> Fields:
-        return {}
-
-    @override
-    def _asset_errors(self, values: Mapping[str, Any]) -> Errors:
-        return {}
-
-    @override
-    def _asset_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {}

@@ -21,11 +21,12 @@ from ..entry_data import (
     SubentryType,
 )
 from ..model.asset import Direction, Nature
+from .asset import AssetFlow
 from .fields import Fields, choice
-from .subentry import Errors, SubentryFlow
+from .subentry import Errors
 
 
-class RelayFlow(SubentryFlow):
+class RelayFlow(AssetFlow):
     """Adds or changes an emergency output."""
 
     kind: ClassVar = SubentryType.RELAY

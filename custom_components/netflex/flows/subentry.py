@@ -1,11 +1,9 @@
 """The steps that the forms of all meters and assets share.
 
-A device is reached through a profile (an address, the profile's parameters) or through
-entities of another integration. Either way is tested, then the asset itself is
-described. Changing a subentry takes the same steps and reloads nothing.
+A device is reached through a profile: an address and the profile's parameters, which
+are tested. Changing a subentry takes the same steps and reloads nothing.
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -16,10 +14,7 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PORT
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
-    EntitySelector,
-    EntitySelectorConfig,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -27,25 +22,19 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from ..const import DOMAIN
 from ..devices.device import DeviceConfig, ProbeResult
 from ..devices.ports import Transport
 from ..devices.profile_loader import ProfileFile
 from ..entry_data import (
-    CONF_CONTROL_ENTITY,
-    CONF_GRID_TYPE,
     CONF_PARAMS,
     CONF_PROFILE,
     CONF_SOURCE,
     CONF_TRANSPORT,
-    ENTITY_KEYS,
     DeviceSource,
     SubentryType,
-    entity_roles,
     link_params,
 )
-from ..model.asset import Asset, Category, Nature
-from ..model.connection import GridType
+from ..model.asset import Asset, Nature
 from ..runtime import async_profiles
 from .fields import (
     Fields,
@@ -58,7 +47,7 @@ from .fields import (
     suggested,
     whole_number,
 )
-from .probing import async_test_device
+from .probing import Tested, async_test_device
 
 PARAM_SERIAL: Final = "serial"
 """Parameter that pins a configuration to the device that answered the test."""
@@ -76,8 +65,6 @@ class SubentryFlow(ConfigSubentryFlow):
     nature: ClassVar[Nature]
     sources: ClassVar[tuple[DeviceSource, ...]]
     """Ways to reach the device, in the order of the menu."""
-    control_domains: ClassVar[tuple[str, ...]] = ()
-    """Domains of the entities that may be driven."""
 
     def __init__(self) -> None:
         """Know nothing yet."""
@@ -116,9 +103,8 @@ class SubentryFlow(ConfigSubentryFlow):
         return await self._async_step_source(source)
 
     async def _async_step_source(self, source: DeviceSource) -> SubentryFlowResult:
-        if source is DeviceSource.PROFILE:
-            return await self.async_step_profile()
-        return await self.async_step_entity()
+        """Show the first form of one way to reach the device."""
+        return await self.async_step_profile()
 
     async def async_step_profile(
         self, user_input: dict[str, Any] | None = None
@@ -180,7 +166,6 @@ class SubentryFlow(ConfigSubentryFlow):
                 "detail": "",
                 **details,
             },
-            last_step=False if self._has_asset_form() else None,
         )
 
     def _device_schema(self, profile: ProfileFile) -> vol.Schema:
@@ -232,8 +217,7 @@ class SubentryFlow(ConfigSubentryFlow):
             errors[CONF_HOST] = "already_configured"
         if errors:
             return errors, details
-        result, error, detail = await async_test_device(
-            self.hass,
+        result, error, detail = await self._async_test(
             DeviceConfig(
                 device_id="test",
                 name=values[CONF_NAME],
@@ -265,151 +249,6 @@ class SubentryFlow(ConfigSubentryFlow):
             for item in self._others()
         )
 
-    # ---------------------------------------------------------------- through entities
-
-    async def async_step_entity(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask for the entities that stand for the device, and look at them."""
-        errors: Errors = {}
-        details: dict[str, str] = {}
-        shown = self._shown_entities()
-        if user_input is not None:
-            shown = flat(user_input)
-            errors, details = await self._async_take_entities(shown)
-            if not errors:
-                return await self._async_described()
-        return self.async_show_form(
-            step_id="entity",
-            data_schema=self.add_suggested_values_to_schema(
-                self._entity_schema(), suggested(shown)
-            ),
-            errors=errors,
-            description_placeholders={"detail": "", **details},
-            last_step=False,
-        )
-
-    def _entity_schema(self) -> vol.Schema:
-        sensor = EntitySelectorConfig(domain="sensor")
-        fields: Fields = {
-            vol.Required(CONF_NAME): TextSelector(),
-            vol.Required(CONF_CONTROL_ENTITY): EntitySelector(
-                EntitySelectorConfig(domain=list(self.control_domains))
-            ),
-            vol.Optional("power_entity"): EntitySelector(
-                EntitySelectorConfig(domain="sensor", device_class="power")
-            ),
-        }
-        rare: Fields = {
-            vol.Optional("current_l1_entity"): EntitySelector(sensor),
-            vol.Optional("current_l2_entity"): EntitySelector(sensor),
-            vol.Optional("current_l3_entity"): EntitySelector(sensor),
-            vol.Optional("energy_entity"): EntitySelector(sensor),
-        }
-        if self.nature is not Nature.LOAD:
-            rare[vol.Optional("enable_entity")] = EntitySelector(
-                EntitySelectorConfig(domain=["switch", "input_boolean"])
-            )
-        return vol.Schema({**fields, **more(rare)})
-
-    def _shown_entities(self) -> dict[str, Any]:
-        """Return the stored references as the entity ids of now."""
-        if not self._data:
-            return {}
-        registry = er.async_get(self.hass)
-        shown: dict[str, Any] = {CONF_NAME: self._title}
-        for key in ENTITY_KEYS:
-            reference = self._data.get(key)
-            if reference and (
-                entity_id := er.async_resolve_entity_id(registry, reference)
-            ):
-                shown[key] = entity_id
-        return shown
-
-    async def _async_take_entities(
-        self, values: dict[str, Any]
-    ) -> tuple[Errors, dict[str, str]]:
-        """Check the form's entities, and keep references that survive a rename."""
-        registry = er.async_get(self.hass)
-        errors = self._name_errors(values[CONF_NAME])
-        data: dict[str, Any] = {CONF_SOURCE: DeviceSource.ENTITY.value}
-        for key in ENTITY_KEYS:
-            if not (entity_id := values.get(key)):
-                continue
-            registered = registry.async_get(entity_id)
-            if registered is not None and registered.platform == DOMAIN:
-                errors[key] = "own_entity"
-            data[key] = entity_id if registered is None else registered.id
-        if any(
-            item.data.get(CONF_CONTROL_ENTITY) == data[CONF_CONTROL_ENTITY]
-            for item in self._others()
-        ):
-            errors[CONF_CONTROL_ENTITY] = "already_configured"
-        if errors:
-            return errors, {}
-        _, error, detail = await async_test_device(
-            self.hass,
-            DeviceConfig(
-                device_id="test",
-                name=values[CONF_NAME],
-                asset=self._asset_for_test(),
-                entities=entity_roles(data, self.kind),
-            ),
-        )
-        if error is not None:
-            return {"base": error}, {"detail": detail}
-        for key in ENTITY_KEYS:
-            self._data.pop(key, None)
-        self._unique_id = None
-        self._keep(values[CONF_NAME], data)
-        return {}, {}
-
-    # ----------------------------------------------------------------- the asset itself
-
-    async def async_step_asset(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask for what the decision must know of the asset."""
-        errors: Errors = {}
-        shown = self._shown_asset()
-        if user_input is not None:
-            shown = flat(user_input)
-            if not (errors := self._asset_errors(shown)):
-                self._data |= self._asset_values(shown)
-                return self._finish()
-        return self.async_show_form(
-            step_id="asset",
-            data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(self._asset_fields()), suggested(shown)
-            ),
-            errors=errors,
-            description_placeholders={"name": self._title},
-            last_step=True,
-        )
-
-    def _has_asset_form(self) -> bool:
-        """Whether there is more to ask than how the device is reached."""
-        return True
-
-    @abstractmethod
-    def _asset_fields(self) -> Fields:
-        """Return the fields of the asset's form."""
-
-    @abstractmethod
-    def _asset_errors(self, values: Mapping[str, Any]) -> Errors:
-        """Return what is wrong with the asset's form."""
-
-    @abstractmethod
-    def _asset_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the asset's form as it is stored."""
-
-    def _shown_asset(self) -> dict[str, Any]:
-        """Return what is stored, in the form's words."""
-        shown = dict(self._data)
-        if "phases" in shown:
-            shown["phases"] = str(shown["phases"])
-        return shown
-
     def _role_fields(self) -> Fields:
         """Return what a device's form asks beyond how it is reached."""
         return {}
@@ -422,8 +261,6 @@ class SubentryFlow(ConfigSubentryFlow):
 
     async def _async_described(self) -> SubentryFlowResult:
         """Go on once it is known how the device is reached."""
-        if self._has_asset_form():
-            return await self.async_step_asset()
         return self._finish()
 
     def _finish(self) -> SubentryFlowResult:
@@ -444,10 +281,6 @@ class SubentryFlow(ConfigSubentryFlow):
         self._title = name.strip()
         self._data |= data
 
-    @property
-    def _grid_type(self) -> GridType:
-        return GridType(self._get_entry().data[CONF_GRID_TYPE])
-
     def _others(self) -> list[ConfigSubentry]:
         """Return the site's other subentries."""
         own = (
@@ -466,15 +299,11 @@ class SubentryFlow(ConfigSubentryFlow):
         return {CONF_NAME: "name_taken"} if name.strip().casefold() in taken else {}
 
     def _asset_for_test(self) -> Asset | None:
-        """Return an asset of the right nature; a test looks at nothing else of it."""
-        if self.nature is Nature.METER:
-            return None
-        return Asset(
-            id="test",
-            name="test",
-            nature=self.nature,
-            category=Category.FLEXIBLE_CONSUMPTION,
-        )
+        """Return what a test needs to know of the asset; a meter is none."""
+        return None
+
+    async def _async_test(self, config: DeviceConfig) -> Tested[ProbeResult]:
+        return await async_test_device(self.hass, config)
 
 
 def _identifying(params: Mapping[str, Any]) -> dict[str, Any]:
