@@ -21,9 +21,9 @@ from custom_components.netflex.iec104.asdu import (
     decode_asdu,
     encode_asdu,
     mirror,
-    pack,
 )
 from custom_components.netflex.iec104.describe import describe_asdu
+from custom_components.netflex.iec104.event_queue import Event, pack_events
 from custom_components.netflex.iec104.information_objects import (
     CODECS,
     MAX_IOA,
@@ -259,25 +259,25 @@ def test_descriptions_name_what_matters():
 def test_packing_fills_249_octets(type_id: int, count: int, in_sequence: int):
     assert capacity(type_id) == count
     assert capacity(type_id, sequence=True) == in_sequence
-    points = [
-        MonitorObject(type_id=type_id, ioa=ioa, value=0, time_tag=TAG)
-        for ioa in range(1, 202)
-    ]
-    packed = [decode_asdu(raw) for raw in pack(points, Cause.SPONTANEOUS, 100)]
+    events = [event(type_id, ioa) for ioa in range(1, 202)]
+    packed = [decode_asdu(raw) for raw in pack_events(events, 100)]
     assert [len(asdu.objects) for asdu in packed[:-1]] == [count] * (201 // count)
     assert [obj.ioa for asdu in packed for obj in asdu.objects] == list(range(1, 202))
 
 
+def event(type_id: int, ioa: int) -> Event:
+    obj = MonitorObject(type_id=type_id, ioa=ioa, value=0, time_tag=TAG)
+    return Event(type_id, Cause.SPONTANEOUS, encode_object(obj))
+
+
 def test_packing_keeps_the_order_of_types():
-    points = [
-        MonitorObject(type_id=type_id, ioa=ioa, value=1)
-        for ioa, type_id in enumerate((1, 1, 13, 1))
-    ]
-    assert [raw[:2] for raw in pack(points, Cause.SPONTANEOUS, 100)] == [
+    events = [event(type_id, ioa) for ioa, type_id in enumerate((1, 1, 13, 1))]
+    assert [raw[:2] for raw in pack_events(events, 100)] == [
         b"\x01\x02",
         b"\x0d\x01",
         b"\x01\x01",
     ]
+    assert list(pack_events([], 100)) == []
 
 
 def test_mirror_keeps_test_bit_and_originator():

@@ -4,7 +4,6 @@ Header of six octets: type, VSQ (SQ bit and count), cause (T, P/N, six bits of
 cause), originator, common address. Information object addresses have three.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 import struct
@@ -102,7 +101,7 @@ def decode_asdu(raw: bytes, *, strict_length: bool = True) -> Asdu:
         )
     decode = codec.decode
     at = HEADER_SIZE
-    ioa = int.from_bytes(raw[at : at + IOA_SIZE], "little")
+    ioa = raw[at] | raw[at + 1] << 8 | raw[at + 2] << 16
     objects: list[InformationObject] = []
     if vsq & SEQUENCE_BIT:
         if ioa + count - 1 > MAX_IOA:
@@ -114,7 +113,7 @@ def decode_asdu(raw: bytes, *, strict_length: bool = True) -> Asdu:
         )
     else:
         for _ in range(count):
-            ioa = int.from_bytes(raw[at : at + IOA_SIZE], "little")
+            ioa = raw[at] | raw[at + 1] << 8 | raw[at + 2] << 16
             objects.append(decode(type_id, ioa, raw, at + IOA_SIZE))
             at += IOA_SIZE + size
     return Asdu(
@@ -186,44 +185,6 @@ def capacity(type_id: int, *, sequence: bool = False) -> int:
     else:
         fitting = (MAX_ASDU - HEADER_SIZE) // (IOA_SIZE + size)
     return min(fitting, MAX_COUNT)
-
-
-def pack(
-    objects: Iterable[InformationObject],
-    cause: int,
-    common_address: int,
-    *,
-    originator: int = 0,
-    test: bool = False,
-) -> Iterator[bytes]:
-    """Pack objects in their order into as few ASDUs as one type each allows."""
-    run: list[bytes] = []
-    run_type = 0
-    limit = 0
-    for obj in objects:
-        if run and (obj.type_id != run_type or len(run) == limit):
-            yield _join(run_type, run, cause, common_address, originator, test)
-            run = []
-        if not run:
-            run_type = obj.type_id
-            limit = capacity(run_type)
-        run.append(encode_object(obj))
-    if run:
-        yield _join(run_type, run, cause, common_address, originator, test)
-
-
-def _join(
-    type_id: int,
-    bodies: list[bytes],
-    cause: int,
-    common_address: int,
-    originator: int,
-    test: bool,
-) -> bytes:
-    header = encode_header(
-        type_id, len(bodies), cause, common_address, originator=originator, test=test
-    )
-    return header + b"".join(bodies)
 
 
 def mirror(

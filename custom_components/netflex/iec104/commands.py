@@ -7,8 +7,9 @@ import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from .application import Command, CommandPoint, Execution, Rejection, RejectionReason
-from .asdu import Asdu, Cause, pack
+from .asdu import Asdu, Cause
 from .config import StaleCommandRule
+from .event_queue import Event, pack_events
 from .group import RedundancyGroup, Selection
 from .information_objects import (
     CommandObject,
@@ -110,11 +111,14 @@ class CommandResponder:
         """Send feedback between confirmation and termination."""
         if self._answered is not _Answered.CONFIRMED or not self.alive:
             return False
-        tagged = [self._group.tagged(obj, at) for obj in objects]
-        address = self._group.config.common_address
-        for asdu in pack(tagged, cause, address):
+        points = list(objects)
+        events = [
+            Event(point.type_id, cause, self._group.encode_reported(point, at))
+            for point in points
+        ]
+        for asdu in pack_events(events, self._group.config.common_address):
             self._connection.answer(asdu)
-        self._group.refresh_interrogation(tagged)
+        self._group.refresh_interrogation(points)
         return True
 
     def terminate(self, *, positive: bool = True) -> bool:

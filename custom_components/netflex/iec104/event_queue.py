@@ -5,11 +5,11 @@ same order, but belong to one connection and end with it.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .apdu import MAX_ASDU
-from .asdu import HEADER_SIZE, encode_header
+from .asdu import HEADER_SIZE, capacity, encode_header
 from .link import Outgoing
 
 
@@ -20,6 +20,26 @@ class Event:
     type_id: int
     cause: int
     body: bytes
+
+
+def join_events(run: Sequence[Event], common_address: int) -> bytes:
+    """Return the ASDU of events of one type and cause that fit together."""
+    header = encode_header(run[0].type_id, len(run), run[0].cause, common_address)
+    return header + b"".join([event.body for event in run])
+
+
+def pack_events(events: Sequence[Event], common_address: int) -> Iterator[bytes]:
+    """Pack events in their order into as few ASDUs as one type each allows."""
+    start = 0
+    for end in range(1, len(events) + 1):
+        first = events[start]
+        if (
+            end == len(events)
+            or events[end].type_id != first.type_id
+            or end - start == capacity(first.type_id)
+        ):
+            yield join_events(events[start:end], common_address)
+            start = end
 
 
 class OutgoingEvents(Outgoing):
@@ -107,14 +127,7 @@ class EventQueue:
             run.append(event)
             room -= len(event.body)
             entries.popleft()
-        return OutgoingEvents(self._asdu(run), tuple(run))
-
-    def _asdu(self, run: Iterable[Event]) -> bytes:
-        events = tuple(run)
-        header = encode_header(
-            events[0].type_id, len(events), events[0].cause, self._common_address
-        )
-        return header + b"".join(event.body for event in events)
+        return OutgoingEvents(join_events(run, self._common_address), tuple(run))
 
     def _drop_excess(self) -> None:
         while self.events > self._capacity:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from .apdu import MAX_ASDU
 from .application import (
     Application,
     ClockSync,
@@ -13,12 +12,11 @@ from .application import (
     Rejection,
     StationObserver,
 )
-from .asdu import HEADER_SIZE, Cause, capacity, encode_header
+from .asdu import Cause, capacity
 from .config import EndOfInitializationRule, SecondClientRule, StationConfig
-from .event_queue import Event, EventQueue
+from .event_queue import Event, EventQueue, join_events
 from .information_objects import UNTAGGED, MonitorObject, PointValue, encode_object
 from .link import CloseCode, CloseReason, LinkState, Outgoing, Timers
-from .time_tag import TimeTag
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -78,7 +76,7 @@ class RedundancyGroup:
         self.last_close: tuple[datetime, ConnectionInfo, CloseReason] | None = None
         self.last_interrogation: datetime | None = None
         self.last_clock_sync: ClockSync | None = None
-        self._cyclic: dict[tuple[int, int], MonitorObject] = {}
+        self._cyclic: dict[tuple[int, int], Event] = {}
         self._pump_due = False
         self._refusals: dict[str, float] = {}
 
@@ -92,35 +90,30 @@ class RedundancyGroup:
             return now
         return now + timedelta(seconds=sync.offset)
 
-    def tag(self, at: datetime | None) -> TimeTag:
-        """Return the time tag of an event at `at` (our clock; None is now)."""
-        delta = self.operator_now() - self.now() if at is not None else timedelta()
-        moment = self.operator_now() if at is None else at + delta
-        return self.config.time_zone.tag(moment)
+    def encode_reported(self, point: MonitorObject, at: datetime | None) -> bytes:
+        """Return address and element of a point, and `at` where its type has a tag.
 
-    def tagged(self, point: MonitorObject, at: datetime | None) -> MonitorObject:
-        """Return the object with a time tag where its type needs one."""
-        if point.type_id not in UNTAGGED or point.time_tag is not None:
-            return point
-        return MonitorObject(
-            type_id=point.type_id,
-            ioa=point.ioa,
-            value=point.value,
-            quality=point.quality,
-            time_tag=self.tag(at),
-        )
+        `at` is on our clock and None is now; the tag is on the operator's. Raises
+        ValueError when the point does not fit its type.
+        """
+        plain = UNTAGGED.get(point.type_id)
+        if plain is None or point.time_tag is not None:
+            return encode_object(point)
+        moment = self.operator_now()
+        if at is not None:
+            moment += at - self.now()
+        return encode_object(point, plain) + self.config.time_zone.octets(moment)
 
     # Values to be reported.
 
     def report(self, point: MonitorObject, cause: int, at: datetime | None) -> None:
         """Queue an event, or keep the latest value of a cyclic point."""
-        point = self.tagged(point, at)
-        body = encode_object(point)
+        event = Event(point.type_id, cause, self.encode_reported(point, at))
         if cause in (Cause.PERIODIC, Cause.BACKGROUND):
             if self.active is not None:
-                self._cyclic[cause, point.ioa] = point
+                self._cyclic[cause, point.ioa] = event
         else:
-            self.events.add(Event(point.type_id, cause, body))
+            self.events.add(event)
             self.refresh_interrogation((point,))
         self.pump_soon()
 
@@ -135,22 +128,14 @@ class RedundancyGroup:
         if not self._cyclic:
             return None
         keys = sorted(self._cyclic)
-        cause = keys[0][0]
-        type_id = self._cyclic[keys[0]].type_id
-        bodies: list[bytes] = []
-        room = MAX_ASDU - HEADER_SIZE
-        for key in keys[: capacity(type_id)]:
-            point = self._cyclic[key]
-            if key[0] != cause or point.type_id != type_id:
+        first = self._cyclic[keys[0]]
+        taken: list[Event] = []
+        for key in keys[: capacity(first.type_id)]:
+            event = self._cyclic[key]
+            if event.cause != first.cause or event.type_id != first.type_id:
                 break
-            body = encode_object(point)
-            if len(body) > room:
-                break
-            room -= len(body)
-            bodies.append(body)
-            del self._cyclic[key]
-        header = encode_header(type_id, len(bodies), cause, self.config.common_address)
-        return Outgoing(header + b"".join(bodies))
+            taken.append(self._cyclic.pop(key))
+        return Outgoing(join_events(taken, self.config.common_address))
 
     def pump_soon(self) -> None:
         """Send in the next turn of the loop, so that what comes together is packed."""

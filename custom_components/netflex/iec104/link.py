@@ -367,14 +367,11 @@ class Link(asyncio.Protocol):
         if self._framer.fault is not None:
             self.close(CloseReason(CloseCode.FRAMING, str(self._framer.fault)))
 
-    def _may_receive_information(self) -> bool:
-        if self.state is LinkState.STARTED:
-            return True
-        # A controlled station goes on sending until it has seen STOPDT act.
-        return self.state is LinkState.STOPPING and self._role is Role.CONTROLLING
-
     def _on_information(self, frame: IApdu) -> None:
-        if not self._may_receive_information():
+        # A controlled station goes on sending until it has seen STOPDT act.
+        if self.state is not LinkState.STARTED and (
+            self.state is not LinkState.STOPPING or self._role is Role.CONTROLLED
+        ):
             self.close(
                 CloseReason(
                     CloseCode.INFORMATION_WHILE_STOPPED,

@@ -132,10 +132,26 @@ class TimeZonePolicy:
 
     def tag(self, moment: datetime) -> TimeTag:
         """Return the time tag of an aware `moment`."""
+        wall, summer_time = self._wall_clock(moment)
+        return TimeTag.from_wall_clock(wall, summer_time=summer_time)
+
+    def octets(self, moment: datetime) -> bytes:
+        """Return the seven octets of `tag(moment)`, without making the tag."""
+        wall, summer_time = self._wall_clock(moment)
+        return _CP56.pack(
+            wall.second * 1000 + wall.microsecond // 1000,
+            wall.minute,
+            wall.hour | summer_time << 7,
+            wall.day | wall.isoweekday() << 5,
+            wall.month,
+            wall.year % 100,
+        )
+
+    def _wall_clock(self, moment: datetime) -> tuple[datetime, bool]:
         if self.mode is not TimeZoneMode.LOCAL:
-            return TimeTag.from_wall_clock(moment.astimezone(UTC))
+            return moment.astimezone(UTC), False
         wall = moment.astimezone(self.zone)
-        return TimeTag.from_wall_clock(wall, summer_time=bool(wall.dst()))
+        return wall, bool(wall.dst())
 
     def moment(self, tag: TimeTag, reference: datetime) -> datetime:
         """Return what `tag` means, in UTC; `reference` is our own clock (aware).

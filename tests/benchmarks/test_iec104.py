@@ -1,0 +1,281 @@
+"""Controlled stations from the wire: time to confirm, to interrogate, and memory.
+
+A client on a bare socket, each station in a process of its own, taking turns.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+import gc
+from pathlib import Path
+import random
+import socket
+from statistics import median
+import struct
+import subprocess
+import sys
+from time import perf_counter
+import tracemalloc
+from typing import cast
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from tests.iec104.bench import Plant, Watcher
+from tests.iec104.fuzzing import mutated, random_asdu
+from tests.iec104.test_fuzz import DirectTimers, Side, station
+
+ROOT = Path(__file__).parent.parent.parent
+BUILTIN = [sys.executable, "-m", "tests.benchmarks.iec104_station"]
+C104_SERVER = ROOT / "tests" / "peers" / "c104_server.py"
+RUNS, COMMANDS, INTERROGATIONS = 5, 1000, 20
+CONFIRMATION_MS = 0.1
+INTERROGATION_MS = 5.0
+ASDUS = 34
+
+
+class BareClient:
+    """Blocking socket, correct numbers, an acknowledgement every eighth I APDU."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(10)
+        self._buffer = b""
+        self._sent = self._received = 0
+        self._socket.sendall(bytes.fromhex("680407000000"))
+        while self._apdu()[2] != 0x0B:
+            pass
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._socket.close()
+
+    def command(self, value: float) -> float:
+        """Return the seconds from sending a setpoint to its confirmation."""
+        body = bytes((50, 1, 6, 0, 100, 0, 10, 0, 0)) + struct.pack("<fB", value, 0)
+        begun = perf_counter()
+        self._send(body)
+        while (asdu := self._asdu())[:1] != b"\x32" or asdu[2] != 7:
+            pass
+        return perf_counter() - begun
+
+    def interrogate(self) -> tuple[float, int, int]:
+        """Return seconds to the termination, ASDUs of values, and values."""
+        begun = perf_counter()
+        self._send(bytes((100, 1, 6, 0, 100, 0, 0, 0, 0, 20)))
+        asdus = values = 0
+        while (asdu := self._asdu())[0] != 100 or asdu[2] != 10:
+            if asdu[2] == 20:
+                asdus += 1
+                values += asdu[1] & 0x7F
+        return perf_counter() - begun, asdus, values
+
+    def drain(self) -> None:
+        """Take what follows a confirmation, up to the answer to a test."""
+        self._socket.sendall(bytes.fromhex("680443000000"))
+        while not (apdu := self._apdu())[2] & 1 or apdu[2] != 0x83:
+            if not apdu[2] & 1:
+                self._note()
+
+    def _send(self, asdu: bytes) -> None:
+        header = struct.pack(
+            "<BBHH", 0x68, 4 + len(asdu), self._sent << 1, self._received << 1
+        )
+        self._sent = (self._sent + 1) & 0x7FFF
+        self._socket.sendall(header + asdu)
+
+    def _asdu(self) -> bytes:
+        while (apdu := self._apdu())[2] & 1:
+            pass
+        self._note()
+        return apdu[6:]
+
+    def _note(self) -> None:
+        self._received = (self._received + 1) & 0x7FFF
+        if self._received % 8 == 0:
+            self._socket.sendall(struct.pack("<BBHH", 0x68, 4, 1, self._received << 1))
+
+    def _apdu(self) -> bytes:
+        while len(self._buffer) < 2 or len(self._buffer) < 2 + self._buffer[1]:
+            data = self._socket.recv(65536)
+            assert data, "the station closed the connection"
+            self._buffer += data
+        end = 2 + self._buffer[1]
+        apdu, self._buffer = self._buffer[:end], self._buffer[end:]
+        return apdu
+
+
+@contextmanager
+def served(command: list[str]) -> Generator[int]:
+    """Run a station; yield its port."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def percentile(samples: list[float], share: float) -> float:
+    """Return the sample below which that share lies."""
+    return sorted(samples)[min(len(samples) - 1, int(len(samples) * share))]
+
+
+def measured(
+    command: list[str], commands: int, interrogations: int
+) -> tuple[list[float], list[float], int]:
+    """Return ms of each confirmation, ms of each interrogation, ASDUs of one."""
+    with served(command) as port:
+        client = BareClient(port)
+        for number in range(min(50, commands)):
+            client.command(number)
+            client.drain()
+        confirmations = []
+        for number in range(commands):
+            confirmations.append(client.command(number % 100) * 1000)
+            client.drain()
+        rounds = [client.interrogate() for _ in range(interrogations)]
+        client.close()
+    assert all(values >= 1000 for _, _, values in rounds)
+    return confirmations, [taken * 1000 for taken, _, _ in rounds], rounds[0][1]
+
+
+def test_iec104_confirmation_and_interrogation(
+    benchmark: BenchmarkFixture,
+    capsys: pytest.CaptureFixture[str],
+    socket_enabled: None,
+    request: pytest.FixtureRequest,
+) -> None:
+    """The built-in station and, when benchmarks are run, c104's beside it."""
+    runs, commands, interrogations = RUNS, COMMANDS, INTERROGATIONS
+    peers = ["builtin", "c104"]
+    if benchmark.disabled:
+        runs, commands, interrogations, peers = 1, 50, 2, ["builtin"]
+    medians: dict[str, list[tuple[float, float, float]]] = {name: [] for name in peers}
+    asdus = {}
+
+    def one_run() -> None:
+        for name in peers:
+            argv = BUILTIN
+            if name == "c104":
+                python = request.getfixturevalue("peer_python")
+                argv = [str(python), "-I", str(C104_SERVER), str(free_port())]
+            confirmed, interrogated, asdus[name] = measured(
+                argv, commands, interrogations
+            )
+            medians[name].append(
+                (
+                    median(confirmed),
+                    percentile(confirmed, 0.99),
+                    median(interrogated),
+                )
+            )
+
+    benchmark.pedantic(one_run, rounds=runs)
+    lines = [f"{'station':10}{'confirm ms':>12}{'p99':>9}{'1000 pts':>10}{'ASDUs':>7}"]
+    figures = {}
+    for name, rows in medians.items():
+        figures[name] = [median(column) for column in zip(*rows, strict=True)]
+        confirm, high, interrogate = figures[name]
+        lines.append(
+            f"{name:10}{confirm:12.3f}{high:9.3f}{interrogate:10.2f}{asdus[name]:7}"
+        )
+        benchmark.extra_info[name] = {
+            "confirmation_ms": confirm,
+            "confirmation_p99_ms": high,
+            "interrogation_1000_ms": interrogate,
+            "interrogation_asdus": asdus[name],
+        }
+    with capsys.disabled():
+        if not benchmark.disabled:
+            print("\n" + "\n".join(lines))  # noqa: T201
+    assert asdus["builtin"] <= ASDUS
+    if not benchmark.disabled:
+        assert figures["builtin"][0] <= CONFIRMATION_MS
+        assert figures["builtin"][2] <= INTERROGATION_MS
+
+
+def test_iec104_memory_does_not_grow(benchmark: BenchmarkFixture) -> None:
+    """1000 reconnects and 10 000 orders leave nothing behind."""
+    reconnects, orders = (50, 500) if benchmark.disabled else (1000, 10_000)
+    plant = Plant()
+    group = station(plant, DirectTimers())
+    notes = cast(Watcher, group.observer)
+    order = bytes((50, 1, 6, 0, 100, 0)) + struct.pack("<HBfB", 2001, 0, 50.0, 0)
+
+    def session(count: int) -> None:
+        side = Side(group, 1)
+        side.start()
+        for _ in range(count):
+            assert len(side.request(order)) == 3
+        side.link.eof_received()
+        side.link.connection_lost(None)
+        plant.executed.clear()
+        notes.opened.clear()
+        notes.closed.clear()
+        group.timers.advance(100)
+
+    def everything() -> None:
+        for _ in range(reconnects):
+            session(1)
+        session(orders)
+
+    session(100)
+    gc.collect()
+    tracemalloc.start()
+    session(10)
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    benchmark.pedantic(everything, rounds=1)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    benchmark.extra_info["grown_octets"] = grown
+    assert grown < 20_000
+
+
+def test_iec104_a_million_hostile_inputs(benchmark: BenchmarkFixture) -> None:
+    """Each is answered by the table or closes; none disturbs the next client."""
+    inputs = 1000 if benchmark.disabled else 1_000_000
+    noise = random.Random(1906)
+    plant, timers = Plant(), DirectTimers()
+    group = station(plant, timers)
+    notes = cast(Watcher, group.observer)
+
+    def everything() -> None:
+        side = Side(group, 1)
+        side.start()
+        for number in range(inputs):
+            if number % 2:
+                side.request(random_asdu(noise))
+            else:
+                side.send(mutated(noise, side.receive_number))
+            assert side.transport.closed is (side.link.close_reason is not None)
+            if side.transport.closed:
+                assert side.link.close_reason.code != "internal"
+                side.link.connection_lost(None)
+                side = Side(group, 1)
+                side.start()
+            for log in (plant.executed, notes.rejections, notes.opened, notes.closed):
+                log.clear()
+            timers.advance(0.01)
+        if not side.transport.closed:
+            side.link.eof_received()
+
+    benchmark.pedantic(everything, rounds=1)
+    assert not group.connections
