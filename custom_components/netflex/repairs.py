@@ -37,6 +37,8 @@ SEVERITIES: Final = {
     "station_failed": ir.IssueSeverity.ERROR,
     "station_not_listening": ir.IssueSeverity.ERROR,
     "stop_consumption_not_confirmed": ir.IssueSeverity.CRITICAL,
+    "stop_not_kept": ir.IssueSeverity.WARNING,
+    "stop_not_possible": ir.IssueSeverity.ERROR,
     "stop_production_not_confirmed": ir.IssueSeverity.CRITICAL,
 }
 """Problems that have a text of their own, and how bad each is."""

@@ -1,8 +1,9 @@
 """What a user must know or do, found in the view of a site."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from ..model.plan import Infeasible
+from ..control.stops import Weakness, WeakStop
+from ..model.plan import Infeasible, Quantity
 from .view import SiteProblem, SiteView
 
 
@@ -12,13 +13,14 @@ def find_problems(
     names: Mapping[str, str],
     station: Mapping[str, str],
     writing: Mapping[str, str],
+    weak: Iterable[WeakStop],
     decision: str | None,
 ) -> tuple[SiteProblem, ...]:
     """Return the problems of a site, each with its cause in a user's words.
 
     `names` are the assets' names by id, `station` the station's own problems by
-    key, `writing` why a device takes no setpoint by the device's name, `decision`
-    why the newest decision failed.
+    key, `writing` why a device takes no setpoint by the device's name, `weak` what a
+    stop could not be relied on for (S12), `decision` why the newest one failed.
     """
     problems = [
         SiteProblem(key=key, subject="station", text=text)
@@ -43,6 +45,7 @@ def find_problems(
         for name, text in sorted(writing.items())
     )
     problems.extend(_meter_problems(view))
+    problems.extend(_weak(item, names) for item in weak)
     problems.extend(_stop_problems(view, names))
     if decision is not None:
         problems.append(
@@ -88,8 +91,28 @@ def _stop_problems(view: SiteView, names: Mapping[str, str]) -> list[SiteProblem
 
 
 def _infeasible(item: Infeasible) -> SiteProblem:
+    unit = "A" if item.limit.quantity is Quantity.CURRENT else "W"
     return SiteProblem(
         key="limit_infeasible",
         subject=item.limit.cause.key,
-        text=f"{item.limit.cause.text}: {item.missing:.0f} missing",
+        text=f"{item.limit.cause.text}: {item.missing:.0f} {unit} missing",
+    )
+
+
+def _weak(item: WeakStop, names: Mapping[str, str]) -> SiteProblem:
+    """Name an asset that a stop does not reach, or not for good (S12)."""
+    name = names.get(item.asset_id, item.asset_id)
+    if item.weakness is Weakness.NOT_STOPPED:
+        return SiteProblem(
+            key="stop_not_possible",
+            subject=item.asset_id,
+            text=f"Nothing stops the {item.direction} of {name}",
+        )
+    return SiteProblem(
+        key="stop_not_kept",
+        subject=item.asset_id,
+        text=(
+            f"{name} is stopped by a setpoint that has to be refreshed: its "
+            f"{item.direction} returns by itself while Home Assistant is down"
+        ),
     )

@@ -8,6 +8,7 @@ import logging
 import time
 
 from ..control.memory import Memory
+from ..control.stops import weak_stops
 from ..control.tuning import DEFAULT, Tuning
 from ..devices.device import Device, DeviceConfig, DeviceError
 from ..model.asset import Asset, AssetState, Direction, StopPath
@@ -414,6 +415,7 @@ class Site:
                 station=self._station_problems,
                 writing=problems
                 | {names[key]: text for key, text in self._output_problems.items()},
+                weak=weak_stops(self._site_model()),
                 decision=self._controller.fault,
             ),
         )

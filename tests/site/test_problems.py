@@ -1,0 +1,120 @@
+"""What a user is told, and that it names its cause."""
+
+from custom_components.netflex.control.stops import weak_stops
+from custom_components.netflex.model.asset import Direction, EmergencyOutput
+from custom_components.netflex.model.connection import ConnectionPoint, GridType
+from custom_components.netflex.model.orders import LinkState
+from custom_components.netflex.model.plan import (
+    SITE,
+    Cause,
+    Infeasible,
+    Limit,
+    Plan,
+    Problem,
+    Quantity,
+    Source,
+)
+from custom_components.netflex.model.reading import MeterReading
+from custom_components.netflex.model.snapshot import SiteModel
+from custom_components.netflex.site.problems import find_problems
+from custom_components.netflex.site.view import MeterView, SiteProblem, SiteView
+
+from .bench import assets
+
+METER = MeterView(
+    meter_id="meter",
+    reading=MeterReading(meter_id="meter", received=0.0),
+    available=True,
+)
+FINE = SiteView(meters={"meter": METER}, site_meter="meter")
+CONNECTION = ConnectionPoint(grid_type=GridType.STAR, main_fuse=63.0)
+
+
+def problems(view: SiteView, **more: object) -> dict[str, SiteProblem]:
+    arguments: dict[str, object] = {
+        "names": {key: asset.name for key, asset in assets().items()},
+        "station": {},
+        "writing": {},
+        "weak": (),
+        "decision": None,
+    }
+    found = find_problems(view, **(arguments | more))  # type: ignore[arg-type]
+    return {problem.key: problem for problem in found}
+
+
+def test_a_site_without_problems_has_none() -> None:
+    assert problems(FINE) == {}
+
+
+def test_a_missing_meter_is_said() -> None:
+    assert set(problems(SiteView())) == {"no_site_meter"}
+
+
+def test_a_silent_meter_says_why() -> None:
+    silent = MeterView(meter_id="meter", problem="Nobody listens at 192.0.2.1:1234")
+    view = SiteView(meters={"meter": silent}, site_meter="meter")
+    assert problems(view)["site_meter_silent"].text == silent.problem
+
+
+def test_S08_a_refused_client_is_named() -> None:
+    view = SiteView(
+        link=LinkState(last_refused_client="192.0.2.7"),
+        meters={"meter": METER},
+        site_meter="meter",
+    )
+    assert problems(view)["new_client"].subject == "192.0.2.7"
+
+
+def test_S12_what_a_stop_cannot_be_relied_on_for_is_named_before_it_matters() -> None:
+    site = SiteModel(connection=CONNECTION, assets=assets())
+    found = find_problems(
+        FINE,
+        names={"charger": "Charger", "solar": "Solar"},
+        station={},
+        writing={},
+        weak=weak_stops(site),
+        decision=None,
+    )
+    named = {problem.subject for problem in found if problem.key == "stop_not_kept"}
+    assert named == {"charger", "solar", "battery"}
+    relay = EmergencyOutput(
+        asset_id="relay",
+        name="Relay",
+        stops=frozenset({Direction.PRODUCTION}),
+        assets=frozenset({"solar"}),
+    )
+    covered = SiteModel(connection=CONNECTION, assets=assets(), outputs=(relay,))
+    assert "solar" not in {item.asset_id for item in weak_stops(covered)}
+
+
+def test_S19_a_limit_that_cannot_be_met_says_what_is_missing() -> None:
+    cause = Cause(
+        source=Source.GRID_OPERATOR,
+        key="maxsetp",
+        text="The grid operator limits consumption to 0 %",
+    )
+    limit = Limit(
+        scope=SITE,
+        quantity=Quantity.IMPORT,
+        value=0.0,
+        source=Source.GRID_OPERATOR,
+        cause=cause,
+    )
+    plan = Plan(
+        at=0.0,
+        infeasible=(
+            Infeasible(limit=limit, missing=812.4, problem=Problem.UNCONTROLLABLE),
+        ),
+    )
+    view = SiteView(meters={"meter": METER}, site_meter="meter", plan=plan)
+    text = problems(view)["limit_infeasible"].text
+    assert "812 W" in text
+    assert cause.text in text
+
+
+def test_a_failed_decision_and_a_deaf_device_are_said() -> None:
+    found = problems(
+        FINE, decision="ValueError: x", writing={"Charger": "No answer within 5 s"}
+    )
+    assert found["decision_failed"].text == "ValueError: x"
+    assert found["device_not_told"].subject == "Charger"
