@@ -33,6 +33,18 @@ class NotP1Error(MeterError):
     key = "not_p1"
 
 
+class NotS1Error(MeterError):
+    """Bytes come that contain no good S1 frame, at any rate that was tried."""
+
+    key = "not_s1"
+
+
+class UnknownFormatError(MeterError):
+    """Good S1 frames come whose format version is not known; they are not guessed."""
+
+    key = "unknown_format"
+
+
 class EncryptedError(MeterError):
     """The meter encrypts its telegrams (AES-128-GCM general-global-cipher)."""
 

@@ -1,26 +1,9 @@
-"""The port of a P1 meter: a serial device, or a URL that serialx knows.
-
-`socket://host:port`, `tcp://host:port` and `rfc2217://host:port` are adapters on the
-network, `esphome://` and `esphome-hass://` serial proxies of ESPHome. What goes wrong is
-said in the user's words.
-"""
+"""The port of a P1 meter (see `port`): opened, tried, and judged when it is mute."""
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
-import errno
-import socket
 import time
-from typing import Any, override
-from urllib.parse import urlsplit
-
-from serialx import (
-    BaseSerialTransport,
-    Parity,
-    SerialException,
-    StopBits,
-    create_serial_connection,
-)
+from typing import Any
 
 from .errors import (
     SWITCH_ON,
@@ -32,82 +15,18 @@ from .errors import (
 )
 from .p1_framer import TelegramFramer
 from .p1_objects import Telegram
+from .port import PortConnection
 
 _BAUD_RATE = 115200
-_CONNECT_TIMEOUT = 10.0
-_CLOSE_TIMEOUT = 2.0
 
 
-class P1Connection(asyncio.Protocol):
-    """One open connection; `lost` is done, with the reason in words, when it ends.
+async def open_p1(connection: PortConnection, url: str) -> None:
+    """Open a connection at the rate of P1.
 
-    `last_byte` is monotonic s of the newest byte, of the opening before the first.
+    Raises:
+        CannotConnectError: It cannot be opened; the text says why.
     """
-
-    def __init__(
-        self, on_data: Callable[[bytes], None], clock: Callable[[], float]
-    ) -> None:
-        """Prepare a connection that hands its bytes to `on_data`."""
-        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.last_byte = clock()
-        self.received = 0
-        self._on_data = on_data
-        self._clock = clock
-        self._transport: BaseSerialTransport | None = None
-        self._closing = False
-
-    async def open(self, url: str) -> None:
-        """Open the port with 115200 baud, 8N1.
-
-        Raises:
-            CannotConnectError: It cannot be opened; the text says why.
-        """
-        try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT):
-                self._transport, _ = await create_serial_connection(
-                    asyncio.get_running_loop(),
-                    lambda: self,
-                    url,
-                    baudrate=_BAUD_RATE,
-                    byte_size=8,
-                    parity=Parity.NONE,
-                    stopbits=StopBits.ONE,
-                    low_latency=True,
-                )
-        # Other integrations bring handlers of their own (serial proxies), which may
-        # raise anything; none of it may end a source.
-        except Exception as error:
-            raise CannotConnectError(_reason(url, error)) from error
-        self.last_byte = self._clock()
-
-    async def close(self) -> None:
-        """Close the port and wait until it is closed; that is no loss."""
-        self._closing = True
-        if self._transport is None:
-            return
-        self._transport.abort()
-        # A driver may hang when it is closed; that must not hold up a new try.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._transport.wait_closed()
-        self._transport = None
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        """Hand bytes on."""
-        self.last_byte = self._clock()
-        self.received += len(data)
-        self._on_data(data)
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note why the connection has ended."""
-        if not self._closing and not self.lost.done():
-            self.lost.set_result(
-                "The other end closed the connection."
-                if exc is None
-                else f"The connection was lost: {exc}."
-            )
+    await connection.open(url, baudrate=_BAUD_RATE, low_latency=True)
 
 
 async def probe_p1(
@@ -129,8 +48,8 @@ async def probe_p1(
             if not first.done():
                 first.set_result(telegram)
 
-    connection = P1Connection(take, clock)
-    await connection.open(url)
+    connection = PortConnection(take, clock)
+    await open_p1(connection, url)
     ends: list[asyncio.Future[Any]] = [first, connection.lost]
     try:
         await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -141,7 +60,7 @@ async def probe_p1(
     raise no_telegram(connection, encrypted=framer.encrypted > 0)
 
 
-def no_telegram(connection: P1Connection, *, encrypted: bool) -> MeterError:
+def no_telegram(connection: PortConnection, *, encrypted: bool) -> MeterError:
     """Return why a connection has brought no good telegram."""
     if encrypted:
         return EncryptedError(
@@ -159,31 +78,3 @@ def no_telegram(connection: P1Connection, *, encrypted: bool) -> MeterError:
             f"{connection.lost.result()} It may serve only one reader at a time."
         )
     return NoDataError(f"The connection stands, but the meter is silent. {SWITCH_ON}")
-
-
-def _reason(url: str, error: Exception) -> str:
-    """Return why a port could not be opened; never the query, which may hold a key."""
-    try:
-        parts = urlsplit(url)
-        port = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        port = port if parts.scheme else parts.path
-    except ValueError:
-        port = "The address"
-    match error:
-        case TimeoutError():
-            return f"{port} does not answer."
-        case ConnectionRefusedError():
-            return f"{port} refuses the connection: is the adapter set up, and free?"
-        case FileNotFoundError():
-            return f"{port} is not there: is the cable plugged in?"
-        case PermissionError():
-            return f"{port} may not be opened by Home Assistant."
-        case socket.gaierror():
-            return f"{port}: there is no host of this name."
-        case OSError(errno=errno.EBUSY):
-            return f"{port} is in use by another program or integration."
-        case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
-            return f"{port} cannot be reached over the network."
-        case ValueError() | SerialException() | OSError():
-            return f"{port} cannot be opened: {error}."
-    return f"{port} cannot be opened now: {type(error).__name__}."

@@ -10,8 +10,9 @@ from ..model.reading import MeterReading
 from .errors import SWITCH_ON, CannotConnectError, MeterError, NoDataError
 from .p1_framer import TelegramFramer
 from .p1_objects import Telegram
-from .p1_port import P1Connection, no_telegram
+from .p1_port import no_telegram, open_p1
 from .p1_reading import GridRecognition, to_reading
+from .port import PortConnection
 from .source import MeterStatus
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ telegram after which the user is told. A meter sends one a second."""
 
 
 class P1Source:
-    """Reads a P1 port: serial, or a URL of serialx (see `p1_port`).
+    """Reads a P1 port: serial, or a URL of serialx (see `port`).
 
     `meter_id` names the meter in its readings. `on_bytes` gets everything that comes
     in, unchanged, for whoever shares the port. Staleness is not judged here: each
@@ -129,9 +130,9 @@ class P1Source:
         Raises:
             MeterError: It could not be opened, was lost, or is silent.
         """
-        connection = P1Connection(self._take, self._clock)
+        connection = PortConnection(self._take, self._clock)
         try:
-            await connection.open(self._url)
+            await open_p1(connection, self._url)
             self._connections += 1
             # The last problem stands until a telegram disproves it: a port that is
             # off can be opened again and again.
@@ -141,7 +142,7 @@ class P1Source:
             self._framer.close()
             await connection.close()
 
-    async def _watch(self, connection: P1Connection) -> None:
+    async def _watch(self, connection: PortConnection) -> None:
         """Wait for the end of a connection, and see whether it brings telegrams."""
         opened = self._clock()
         encrypted = self._framer.encrypted

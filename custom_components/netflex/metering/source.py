@@ -26,7 +26,7 @@ class MeterStatus:
     problem: str | None = None
     """Why there is no reading, in the user's words."""
     problem_key: str | None = None
-    """The same as a stable key: cannot_connect, no_data, not_p1, encrypted."""
+    """The same as a stable key, one of those in `errors`."""
     details: Mapping[str, float | str | bool | None] = field(default=_NO_DETAILS)
     """What only this kind of source knows (dropped bytes, meter version ...)."""
 

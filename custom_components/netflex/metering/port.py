@@ -1,0 +1,130 @@
+"""The port of a meter: a serial device, or a URL that serialx knows.
+
+`socket://host:port`, `tcp://host:port` and `rfc2217://host:port` are adapters on the
+network, `esphome://` and `esphome-hass://` serial proxies of ESPHome. What goes wrong is
+said in the user's words.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+import errno
+import socket
+from typing import override
+from urllib.parse import urlsplit
+
+from serialx import (
+    BaseSerialTransport,
+    Parity,
+    SerialException,
+    StopBits,
+    create_serial_connection,
+)
+
+from .errors import CannotConnectError
+
+_CONNECT_TIMEOUT = 10.0
+_CLOSE_TIMEOUT = 2.0
+
+
+class PortConnection(asyncio.Protocol):
+    """One open connection; `lost` is done, with the reason in words, when it ends.
+
+    `last_byte` is monotonic s of the newest byte, of the opening before the first.
+    """
+
+    def __init__(
+        self, on_data: Callable[[bytes], None], clock: Callable[[], float]
+    ) -> None:
+        """Prepare a connection that hands its bytes to `on_data`."""
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.last_byte = clock()
+        self.received = 0
+        self._on_data = on_data
+        self._clock = clock
+        self._transport: BaseSerialTransport | None = None
+        self._closing = False
+
+    async def open(self, url: str, *, baudrate: int, low_latency: bool) -> None:
+        """Open the port, 8N1.
+
+        `low_latency` asks the adapter to hand on each byte at once (a telegram a
+        second) rather than to collect them (thousands of frames a second).
+
+        Raises:
+            CannotConnectError: It cannot be opened; the text says why.
+        """
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT):
+                self._transport, _ = await create_serial_connection(
+                    asyncio.get_running_loop(),
+                    lambda: self,
+                    url,
+                    baudrate=baudrate,
+                    byte_size=8,
+                    parity=Parity.NONE,
+                    stopbits=StopBits.ONE,
+                    low_latency=low_latency,
+                )
+        # Other integrations bring handlers of their own (serial proxies), which may
+        # raise anything; none of it may end a source.
+        except Exception as error:
+            raise CannotConnectError(_reason(url, error)) from error
+        self.last_byte = self._clock()
+
+    async def close(self) -> None:
+        """Close the port and wait until it is closed; that is no loss."""
+        self._closing = True
+        if self._transport is None:
+            return
+        self._transport.abort()
+        # A driver may hang when it is closed; that must not hold up a new try.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._transport.wait_closed()
+        self._transport = None
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes on."""
+        self.last_byte = self._clock()
+        self.received += len(data)
+        self._on_data(data)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note why the connection has ended."""
+        if not self._closing and not self.lost.done():
+            self.lost.set_result(
+                "The other end closed the connection."
+                if exc is None
+                else f"The connection was lost: {exc}."
+            )
+
+
+def _reason(url: str, error: Exception) -> str:
+    """Return why a port could not be opened; never the query, which may hold a key."""
+    try:
+        parts = urlsplit(url)
+        port = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        port = port if parts.scheme else parts.path
+    except ValueError:
+        port = "The address"
+    match error:
+        case TimeoutError():
+            return f"{port} does not answer."
+        case ConnectionRefusedError():
+            return f"{port} refuses the connection: is the adapter set up, and free?"
+        case FileNotFoundError():
+            return f"{port} is not there: is the cable plugged in?"
+        case PermissionError():
+            return f"{port} may not be opened by Home Assistant."
+        case socket.gaierror():
+            return f"{port}: there is no host of this name."
+        case OSError(errno=errno.EBUSY):
+            return f"{port} is in use by another program or integration."
+        case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
+            return f"{port} cannot be reached over the network."
+        case ValueError() | SerialException() | OSError():
+            return f"{port} cannot be opened: {error}."
+    return f"{port} cannot be opened now: {type(error).__name__}."
