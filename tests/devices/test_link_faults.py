@@ -452,7 +452,7 @@ async def test_registers_that_a_firmware_lacks_do_not_keep_the_rest_away(
         device = build_device(_alfen(server), units=units, profiles=profiles)
         await device.start(lambda state: None)
         assert (await device.apply(_current(9.0))).confirmed
-        await eventually(lambda: "station_max" in device.state.details)
+        await eventually(lambda: "temperature" in device.state.details)
         assert device.state.details["station_max"] == 32.0
         assert device.state.details["temperature"] is None
         await device.stop()

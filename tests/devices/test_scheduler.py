@@ -198,3 +198,25 @@ async def test_a_slow_poll_is_not_starved_by_fast_ones() -> None:
     gate.set()
     await asyncio.gather(blocker, slow, fast)
     assert order == ["slow", "fast"]
+
+
+async def test_a_stop_that_comes_while_the_turn_is_passed_on_is_not_overlooked() -> (
+    None
+):
+    bench = Bench()
+    first = bench.submit(Priority.FAST, "first", 0)
+    await asyncio.sleep(0)
+    second = bench.submit(Priority.FAST, "second", 0.9, spacing=0.2)
+    third = bench.submit(Priority.FAST, "third", 0.9, may_give_up=True)
+    stop: list[asyncio.Task[str]] = []
+    first.add_done_callback(
+        lambda _: stop.append(bench.submit(Priority.EMERGENCY, "stop", 0))
+    )
+    await first
+    begun = time.monotonic()
+    await asyncio.sleep(0)
+    await stop[0]
+    assert time.monotonic() - begun < 0.05
+    for task in (second, third):
+        task.cancel()
+    await asyncio.gather(second, third, return_exceptions=True)

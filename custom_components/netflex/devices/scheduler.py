@@ -107,6 +107,8 @@ class Scheduler:
 
     async def _stay_quiet(self, pause: float) -> bool:
         """Wait with the turn in hand; returns whether a stop wants it."""
+        if self._stop_waits:
+            return True
         self._called = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait({self._called}, timeout=pause)
@@ -114,9 +116,13 @@ class Scheduler:
             self._next()
             raise
         finally:
-            stop_waits = self._called.done()
+            called = self._called.done()
             self._called = None
-        return stop_waits
+        return called
+
+    @property
+    def _stop_waits(self) -> bool:
+        return any(entry.priority is Priority.EMERGENCY for entry in self._waiting)
 
     async def _take_turn(self, priority: Priority, since: float) -> None:
         if not self._busy:
@@ -171,6 +177,9 @@ class Scheduler:
         task = asyncio.create_task(do())
         if may_give_up:
             self._in_flight = task
+            if self._stop_waits:
+                # It came between the turn's passing on and this moment.
+                self._hurry()
         try:
             done, _ = await asyncio.wait({task}, timeout=limit)
         finally:
