@@ -21,9 +21,12 @@ from ..model.plan import (
 from ..model.snapshot import Clock, SiteModel, Snapshot
 from . import explain, limits as limits_, units as units_
 from .allocate import allocate
-from .balance import Balance, balance, capacities, set_batteries, set_inverters
+from .balance import balance, capacities
+from .batteries import set_batteries
 from .estimate import Picture, picture
+from .flows import Balance
 from .infeasible import find_infeasible
+from .inverters import set_inverters
 from .limits import Limits
 from .memory import AssetMemory, Memory
 from .shape import (
@@ -36,7 +39,7 @@ from .shape import (
 )
 from .stops import relay_states, unreached
 from .tuning import DEFAULT, Tuning
-from .units import Unit, at_reserve
+from .units import Unit, at_reserve, is_full
 from .wishes import remember_appetite
 
 _LONGEST_STEP = 5.0
@@ -115,7 +118,11 @@ def _shape_consumers(units: list[Unit], moment: Moment) -> dict[str, AssetMemory
         elif unit.asset.nature is Nature.LOAD:
             past = shape_load(unit, past, moment)
         elif unit.asset.nature is Nature.BATTERY and unit.state is not None:
-            past = replace(past, low_charge=at_reserve(unit, moment.tuning))
+            past = replace(
+                past,
+                low_charge=at_reserve(unit, moment.tuning),
+                full=is_full(unit, moment.tuning),
+            )
         pasts[unit.asset.id] = past
     return pasts
 

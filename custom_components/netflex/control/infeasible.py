@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..model.asset import Direction, Nature
 from ..model.plan import Infeasible, Problem
-from .balance import Balance, expected, is_stop, others, rest
+from .flows import Balance, expected, is_stop, others, rest
 from .memory import Channels
 from .units import Unit
 

@@ -58,6 +58,8 @@ class AssetMemory:
     """When its turn comes; None while the stop holds."""
     low_charge: bool = False
     """A battery at its reserve, until the charge is clearly above it."""
+    full: bool = False
+    """A battery that was full, until its charge is clearly below it."""
     bound: tuple[Cause, ...] = ()
     """What last bound it."""
     lines: tuple[Line, ...] = field(default=(), metadata={"survives": True})

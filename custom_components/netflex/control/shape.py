@@ -192,7 +192,7 @@ def shape_inverter(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory
         return past
     unit.told = min(target, risen)
     if unit.told < target:
-        unit.causes = [explain.rising(_source(past))]
+        unit.causes = [*unit.causes, explain.rising(_source(past))]
         moment.due(moment.now + (target - unit.told) / rate)
     return past
 

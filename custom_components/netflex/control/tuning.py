@@ -40,8 +40,9 @@ class Tuning:
     """A production limit rises from zero to rated power in this time."""
     dead_band: float = 50.0
     """A battery is not moved for a smaller deviation at the meter."""
-    reserve_band: float = 1.0
-    """% above its reserve at which an emptied battery is discharged again."""
+    charge_band: float = 1.0
+    """% above its reserve at which an emptied battery is discharged again, and below
+    full at which a full one is charged again."""
 
 
 DEFAULT = Tuning()

@@ -259,13 +259,20 @@ def _bound_by_charge(unit: Unit, state: AssetState, tuning: Tuning) -> None:
         )
     charge = state.state_of_charge
     asset = unit.asset
-    if charge is not None and charge >= 100:
+    if is_full(unit, tuning):
         unit.narrow_high(0.0, explain.full())
     if at_reserve(unit, tuning):
         unit.narrow_low(
             0.0,
             explain.reserve(None if charge is None else floor(charge), asset.reserve),
         )
+
+
+def is_full(unit: Unit, tuning: Tuning) -> bool:
+    """Return whether a battery takes no more, until it is clearly below full."""
+    charge = None if unit.state is None else unit.state.state_of_charge
+    band = tuning.charge_band if unit.past.full else 0.0
+    return charge is not None and charge >= 100.0 - band
 
 
 def at_reserve(unit: Unit, tuning: Tuning) -> bool:
@@ -279,7 +286,7 @@ def at_reserve(unit: Unit, tuning: Tuning) -> bool:
         return True
     if state.state_of_charge is None:
         return state.max_discharge_power is None and asset.reserve > 0
-    band = tuning.reserve_band if unit.past.low_charge else 0.0
+    band = tuning.charge_band if unit.past.low_charge else 0.0
     floor_charge = min(100.0, asset.reserve + band)
     return state.state_of_charge <= floor_charge
 

@@ -1,0 +1,165 @@
+"""Batteries: what each is told, its wish within every limit."""
+
+from math import ceil, floor
+
+from ..model.asset import Nature
+from ..model.orders import OrderName
+from ..model.plan import Cause
+from . import explain
+from .allocate import Capacity
+from .flows import Balance, Bound, distribute, lead_of, rest
+from .tuning import Tuning
+from .units import Unit
+from .wishes import battery_wish
+
+_AT_ITS_LIMIT = 0.95
+"""Share of its limit from which an inverter counts as held back by it."""
+
+
+def set_batteries(balance: Balance, tuning: Tuning) -> None:
+    """Set what each battery is told: its wish within every limit."""
+    batteries = balance.of(Nature.BATTERY)
+    for unit in balance.units:
+        if unit.asset.nature is Nature.BATTERY and not unit.movable:
+            _rest_silent(unit)
+    if not batteries:
+        return
+    _wish(balance, batteries, tuning)
+    ranges = []
+    for bound in balance.imports:
+        now = rest(balance, bound.channel, balance.picture.import_base, future=False)
+        then = rest(balance, bound.channel, balance.picture.import_base, future=True)
+        ranges.append((bound, max(now, then) + balance.extra[bound.channel], 1))
+    for bound in balance.injections:
+        base = balance.picture.injection_base
+        ranges.append((bound, rest(balance, bound.channel, base, future=True), -1))
+    # The fuse comes last: what it demands is not taken back by a lesser limit.
+    for bound, flow, sign in sorted(ranges, key=lambda entry: -entry[0].limit.source):
+        _fit(batteries, bound, flow, sign)
+    for capacity in balance.consumption:
+        _fit_budget(batteries, capacity)
+
+
+def _rest_silent(unit: Unit) -> None:
+    told = unit.past.value or 0.0
+    unit.told = min(max(told, min(unit.low, 0.0)), max(unit.high, 0.0))
+    unit.causes = [explain.silent_device()]
+    if unit.emergency:
+        unit.causes = [*unit.low_causes, *unit.high_causes]
+
+
+def _wish(balance: Balance, batteries: list[Unit], tuning: Tuning) -> None:
+    """Set each battery to its user's target, or to its share of the site's surplus."""
+    picture = balance.picture
+    following = []
+    present = (
+        None
+        if picture.base[0] is None
+        else rest(balance, 0, picture.base, future=False)
+    )
+    for unit in batteries:
+        target = unit.user.target_power
+        if target is not None and not picture.safe:
+            _tell(unit, target, [explain.user_target(target)])
+            present = None if present is None else present + (unit.told or 0.0)
+        else:
+            following.append(unit)
+    wish = battery_wish(picture, present)
+    if wish is None:
+        for unit in following:
+            held = 0.0 if picture.safe else (unit.past.value or 0.0)
+            _tell(unit, held, [explain.safe_state("batteries rest")])
+        return
+    wish += _lead(balance)
+    last = sum(unit.past.value or 0.0 for unit in following)
+    if abs(wish - last) <= tuning.dead_band and any(u.past.told for u in following):
+        for unit in following:
+            _tell(unit, unit.past.value or 0.0, [explain.self_consumption()])
+        return
+    most = [max(0.0, unit.high if wish > 0 else -unit.low) for unit in following]
+    shares = distribute(abs(wish), most, most)
+    for unit, share in zip(following, shares, strict=True):
+        value = share if wish > 0 else -share
+        causes = [explain.self_consumption()]
+        if sum(most) < abs(wish):
+            causes += unit.high_causes if wish > 0 else unit.low_causes
+        _tell(unit, value, causes)
+
+
+def _lead(balance: Balance) -> float:
+    """Return the W that batteries stay behind while a curtailed inverter rises.
+
+    Production rises faster than a battery answers; what it leaves meanwhile is
+    imported rather than injected.
+    """
+    return sum(
+        lead_of(unit)
+        for unit in balance.of(Nature.INVERTER)
+        if unit.past.value is not None
+        and -unit.draw >= unit.past.value * _AT_ITS_LIMIT - lead_of(unit)
+        and any(cause.key == OrderName.MINSETP for cause in unit.past.bound)
+    )
+
+
+def _tell(unit: Unit, value: float, causes: list[Cause]) -> None:
+    if value > unit.high:
+        value, causes = unit.high, [*unit.high_causes]
+    if value < unit.low:
+        value, causes = unit.low, [*unit.low_causes]
+    unit.told = float(round(value))
+    unit.causes = causes
+
+
+def _fit(batteries: list[Unit], bound: Bound, flow: float, sign: int) -> None:
+    """Move batteries until a channel's flow is inside one bound, as far as they can.
+
+    `sign` 1 holds import (they discharge), -1 injection (they charge).
+    """
+    members = [
+        unit for unit in batteries if bound.channel == 0 or bound.channel in unit.lines
+    ]
+    for unit in members:
+        flow += unit.flow(bound.channel, unit.told or 0.0)
+    excess = sign * flow - bound.value
+    if excess <= 0.5 / 230:
+        return
+    _push(members, excess, bound, sign)
+
+
+def _push(members: list[Unit], excess: float, bound: Bound, sign: int) -> None:
+    scales = [1.0 if bound.channel == 0 else unit.watts for unit in members]
+    # First nobody works against it, then everybody works for it: no battery
+    # charges what another one delivers.
+    for crossing in (False, True):
+        rooms = [_room(unit, sign, crossing=crossing) for unit in members]
+        usable = [room / scale for room, scale in zip(rooms, scales, strict=True)]
+        shares = distribute(excess, usable, usable)
+        excess -= sum(shares)
+        for unit, share, scale in zip(members, shares, scales, strict=True):
+            if share > 0:
+                moved = (unit.told or 0.0) - sign * share * scale
+                # Rounded to the safe side of the limit that is held.
+                rounded = float(floor(moved) if sign > 0 else ceil(moved))
+                unit.told = min(max(rounded, unit.low), unit.high)
+                unit.causes = [bound.limit.cause]
+
+
+def _room(unit: Unit, sign: int, *, crossing: bool) -> float:
+    """Return the W that a battery can still be moved, up to zero or to its bound."""
+    told = unit.told or 0.0
+    if sign > 0:
+        return max(0.0, told - (unit.low if crossing else max(unit.low, 0.0)))
+    return max(0.0, (unit.high if crossing else min(unit.high, 0.0)) - told)
+
+
+def _fit_budget(batteries: list[Unit], capacity: Capacity) -> None:
+    """Keep charging within what a limit on consuming assets has left."""
+    left = max(0.0, capacity.left)
+    for unit in batteries:
+        if capacity.members is None or unit.asset.id not in capacity.members:
+            continue
+        told = unit.told or 0.0
+        if told > left:
+            unit.told = float(left // 1)
+            unit.causes = [capacity.limit.cause]
+        left -= max(0.0, unit.told or 0.0)

@@ -1,0 +1,130 @@
+"""Flows and what they are held against: the common ground of one decision.
+
+Channel 0 is W at the connection point, channels 1 to 3 are A on its lines, import
+positive.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..model.asset import Direction, Nature
+from ..model.plan import Limit, Source
+from ..model.snapshot import SiteModel
+from .allocate import Capacity, load_power
+from .estimate import Picture
+from .limits import Budget, Limits
+from .memory import Channels
+from .units import Unit
+
+_INVERTER_LEAD = 0.05
+"""Share of its rated power that an inverter below its limit may rise by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A limit with the value that the decision aims at: with its margin."""
+
+    limit: Limit
+    value: float
+    channel: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Balance:
+    """One decision's flows and the limits that they are held against."""
+
+    site: SiteModel
+    units: list[Unit]
+    picture: Picture
+    limits: Limits
+    imports: list[Bound]
+    injections: list[Bound]
+    extra: list[float]
+    """W and A that may come on top of the base: see `unforeseen`."""
+    consumption: list[Capacity]
+    """The limits on sums of consumers, with what is left of each."""
+
+    def of(self, nature: Nature) -> list[Unit]:
+        """Return the movable units of a nature."""
+        return [u for u in self.units if u.asset.nature is nature and u.movable]
+
+
+def total(values: Channels, channel: int) -> float:
+    """Return the base of a channel, 0 where nobody knows it."""
+    return values[channel] or 0.0
+
+
+def is_stop(budget: Budget) -> bool:
+    """Return whether a limit on all assets is an emergency stop."""
+    return budget.limit.source < Source.FUSE
+
+
+def others(site: SiteModel, units: list[Unit], budget: Budget) -> float:
+    """Return the rated power of members that no unit stands for (meters, relays)."""
+    known = {unit.asset.id for unit in units}
+    return sum(
+        site.assets[member].rated_production
+        if budget.direction is Direction.PRODUCTION
+        else site.assets[member].rated_consumption
+        for member in budget.members - known
+    )
+
+
+def lead_of(unit: Unit) -> float:
+    """Return the W that an inverter may rise by before others have yielded."""
+    return unit.asset.rated_production * _INVERTER_LEAD
+
+
+def future_production(unit: Unit) -> float:
+    """Return what an inverter will draw (negative W): now, within its bounds."""
+    return max(unit.low, min(unit.draw, 0.0))
+
+
+def expected(unit: Unit) -> float:
+    """Return the W that a unit will draw once it follows its new setpoint."""
+    nature = unit.asset.nature
+    if nature is Nature.CHARGER:
+        told = (unit.told or 0.0) * unit.watts
+        if unit.state is not None and unit.state.follows is False:
+            return unit.draw
+        return min(unit.draw, told)
+    if nature is Nature.LOAD:
+        if not unit.told:
+            return 0.0
+        return load_power(unit)
+    if nature is Nature.INVERTER:
+        return future_production(unit)
+    return unit.told or 0.0
+
+
+def rest(balance: Balance, channel: int, base: Channels, *, future: bool) -> float:
+    """Return the flow of a channel without batteries, now or after the plan."""
+    flow = total(base, channel)
+    for unit in balance.units:
+        if not unit.movable or unit.asset.nature is Nature.BATTERY:
+            continue
+        if channel == 0 or channel in unit.lines:
+            flow += unit.flow(channel, expected(unit) if future else unit.draw)
+    return flow
+
+
+def distribute(
+    room: float, demands: Sequence[float], most: Sequence[float]
+) -> list[float]:
+    """Return shares of `room`: demands first, proportionally, then up to the most."""
+    shares = [0.0] * len(most)
+    for ceiling in (demands, most):
+        spare = room - sum(shares)
+        for _ in range(len(most) + 1):
+            rooms = [
+                max(0.0, top - share)
+                for top, share in zip(ceiling, shares, strict=True)
+            ]
+            weight = sum(top for top, left in zip(most, rooms, strict=True) if left > 0)
+            if spare <= 1e-9 or weight <= 0:
+                break
+            for index, left in enumerate(rooms):
+                if left > 0:
+                    shares[index] += min(left, spare * most[index] / weight)
+            spare = room - sum(shares)
+    return shares
