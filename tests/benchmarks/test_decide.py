@@ -1,0 +1,103 @@
+"""How long one decision takes, from five assets to a car park of a thousand."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from custom_components.netflex.control.decide import decide
+from custom_components.netflex.control.memory import EMPTY, Memory
+from custom_components.netflex.model.asset import AssetState
+from custom_components.netflex.model.orders import NO_ORDERS, GridOrders
+from custom_components.netflex.model.plan import Plan
+from custom_components.netflex.model.snapshot import SiteModel, Snapshot
+from tests.control.sites import (
+    battery,
+    charger,
+    clock,
+    inverter,
+    load,
+    orders,
+    reading,
+    site,
+    state,
+    stop,
+)
+
+MARGIN = 4
+"""A shared machine may be this much slower than the one that the target is for."""
+
+
+def mixed(size: int) -> SiteModel:
+    """Return a site of `size` assets: a battery, inverters, loads, else chargers."""
+    others = [battery(), inverter(), load()]
+    others += [inverter(f"sun{n}") for n in range(size // 20)]
+    others += [load(f"load{n}", phases=1) for n in range(size // 20)]
+    chargers = [
+        charger(f"car{n:04}", priority=n % 3, maximum=16.0 + n % 17)
+        for n in range(size - len(others))
+    ]
+    return site(*others, *chargers, main_fuse=40.0 + 4.0 * size)
+
+
+def runner(model: SiteModel, given: GridOrders) -> Callable[[], tuple[Plan, Memory]]:
+    """Return a decision after which time goes on: every call has a new reading."""
+    memory = EMPTY
+    at = 100.0
+    states: dict[str, AssetState] = {}
+
+    def decide_once() -> tuple[Plan, Memory]:
+        nonlocal memory, at
+        at += 1.0
+        snapshot = Snapshot(
+            orders=given, reading=reading(900.0 * len(states), at), states=states
+        )
+        result, memory = decide(model, snapshot, memory, clock(at))
+        return result, memory
+
+    for name, asset in model.assets.items():
+        power = {"charger": 4000.0, "inverter": -3000.0, "load": 2000.0}.get(
+            asset.nature, 0.0
+        )
+        states[name] = state(asset, power, at + 59.0)
+    return decide_once
+
+
+@pytest.mark.parametrize(
+    ("size", "target"), [(5, 1.0), (10, 0.5), (100, 5.0), (1000, 60.0)]
+)
+def test_decision(benchmark: BenchmarkFixture, size: int, target: float) -> None:
+    """A limit is in force and a reading is new; target in ms, median."""
+    model = mixed(size)
+    once = runner(model, orders(maxsetp=80.0, minsetap=60.0))
+    result, _ = benchmark.pedantic(once, rounds=50, iterations=1, warmup_rounds=5)
+    assert len(result.setpoints) == size
+    stats: Any = benchmark.stats
+    if stats is not None:
+        assert stats.stats.median * 1000 <= target * MARGIN
+
+
+def test_stop_of_a_thousand(benchmark: BenchmarkFixture) -> None:
+    """The path of an emergency stop through the decision."""
+    once = runner(mixed(1000), stop("production", "consumption"))
+    result, _ = benchmark.pedantic(once, rounds=30, iterations=1, warmup_rounds=3)
+    assert all(not item.value for item in result.setpoints.values())
+
+
+def test_growth_is_no_worse_than_linear_and_a_bit(benchmark: BenchmarkFixture) -> None:
+    """Thirty times the assets take at most sixty times as long."""
+
+    def median_of(size: int) -> float:
+        once = runner(mixed(size), NO_ORDERS)
+        times = []
+        for _ in range(15):
+            begin = perf_counter()
+            once()
+            times.append(perf_counter() - begin)
+        return sorted(times)[7]
+
+    small = median_of(100)
+    large = benchmark.pedantic(median_of, args=(3000,), rounds=1)
+    assert large <= small * 60
