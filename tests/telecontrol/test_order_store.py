@@ -330,6 +330,13 @@ async def test_closing_a_hung_store_is_bounded(
     begun = time.monotonic()
     await store.close()
     assert time.monotonic() - begun < 1.0
+    with pytest.raises(StoreInUseError):
+        await OrderStore(path).load()
+    # Once the disk answers, the file is free for another station.
+    syscalls.may_write.set()
+    for thread in store._threads:
+        thread.join(5)
+    assert _value(await _read(path)) == 1.0
 
 
 async def test_closing_stores_what_waits(path: Path, syscalls: Syscalls) -> None:

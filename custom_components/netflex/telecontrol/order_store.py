@@ -94,6 +94,7 @@ class OrderStore:
         self._lock = threading.Condition()
         self._closing = False
         self._threads: tuple[threading.Thread, ...] = ()
+        self._serving = 0
         # All below is guarded by the lock. `_started` is the newest sequence that
         # the writer has begun, `_written` has ended, `_flushed` is on the disk.
         self._sequence = 0
@@ -116,10 +117,14 @@ class OrderStore:
             loaded = await asyncio.to_thread(self._open)
         except OSError as err:
             raise OrderStoreError(f"{self.path.name} cannot be used: {err}") from err
-        self._threads = (
-            threading.Thread(target=self._write_on, name="orders write", daemon=True),
-            threading.Thread(target=self._flush_on, name="orders flush", daemon=True),
+        self._threads = tuple(
+            threading.Thread(target=self._serve, args=(work,), name=name, daemon=True)
+            for name, work in (
+                ("orders write", self._write_on),
+                ("orders flush", self._flush_on),
+            )
         )
+        self._serving = len(self._threads)
         for thread in self._threads:
             thread.start()
         return loaded
@@ -220,12 +225,18 @@ class OrderStore:
         deadline = time.monotonic() + CLOSE_TIMEOUT
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in self._threads):
-            return False
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-        return True
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _serve(self, work: Callable[[], None]) -> None:
+        """Do one thread's work; whoever ends last unlocks the file, however late."""
+        try:
+            work()
+        finally:
+            with self._lock:
+                self._serving -= 1
+                if not self._serving and self._fd is not None:
+                    os.close(self._fd)
+                    self._fd = None
 
     def _write_on(self) -> None:
         while True:
