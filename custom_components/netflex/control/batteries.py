@@ -7,7 +7,7 @@ from ..model.orders import OrderName
 from ..model.plan import Cause
 from . import explain
 from .allocate import Capacity
-from .flows import Balance, Bound, distribute, lead_of, rest
+from .flows import Balance, Bound, distribute, lead_of, movements, total
 from .tuning import Tuning
 from .units import Unit
 from .wishes import battery_wish
@@ -24,15 +24,18 @@ def set_batteries(balance: Balance, tuning: Tuning) -> None:
             _rest_silent(unit)
     if not batteries:
         return
-    _wish(balance, batteries, tuning)
+    picture = balance.picture
+    now = movements(balance, future=False)
+    then = movements(balance, future=True)
+    _wish(balance, batteries, now[0], tuning)
     ranges = []
     for bound in balance.imports:
-        now = rest(balance, bound.channel, balance.picture.import_base, future=False)
-        then = rest(balance, bound.channel, balance.picture.import_base, future=True)
-        ranges.append((bound, max(now, then) + balance.extra[bound.channel], 1))
+        channel = bound.channel
+        flow = total(picture.import_base, channel) + max(now[channel], then[channel])
+        ranges.append((bound, flow + balance.extra[channel], 1))
     for bound in balance.injections:
-        base = balance.picture.injection_base
-        ranges.append((bound, rest(balance, bound.channel, base, future=True), -1))
+        flow = total(picture.injection_base, bound.channel) + then[bound.channel]
+        ranges.append((bound, flow, -1))
     # The fuse comes last: what it demands is not taken back by a lesser limit.
     for bound, flow, sign in sorted(ranges, key=lambda entry: -entry[0].limit.source):
         _fit(batteries, bound, flow, sign)
@@ -48,15 +51,14 @@ def _rest_silent(unit: Unit) -> None:
         unit.causes = [*unit.low_causes, *unit.high_causes]
 
 
-def _wish(balance: Balance, batteries: list[Unit], tuning: Tuning) -> None:
+def _wish(
+    balance: Balance, batteries: list[Unit], others: float, tuning: Tuning
+) -> None:
     """Set each battery to its user's target, or to its share of the site's surplus."""
     picture = balance.picture
     following = []
-    present = (
-        None
-        if picture.base[0] is None
-        else rest(balance, 0, picture.base, future=False)
-    )
+    base = picture.base[0]
+    present = None if base is None else base + others
     for unit in batteries:
         target = unit.user.target_power
         if target is not None and not picture.safe:

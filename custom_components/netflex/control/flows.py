@@ -97,15 +97,18 @@ def expected(unit: Unit) -> float:
     return unit.told or 0.0
 
 
-def rest(balance: Balance, channel: int, base: Channels, *, future: bool) -> float:
-    """Return the flow of a channel without batteries, now or after the plan."""
-    flow = total(base, channel)
+def movements(balance: Balance, *, future: bool) -> list[float]:
+    """Return by channel what all but the batteries move, now or after the plan."""
+    flows = [0.0, 0.0, 0.0, 0.0]
     for unit in balance.units:
         if not unit.movable or unit.asset.nature is Nature.BATTERY:
             continue
-        if channel == 0 or channel in unit.lines:
-            flow += unit.flow(channel, expected(unit) if future else unit.draw)
-    return flow
+        power = expected(unit) if future else unit.draw
+        flows[0] += power
+        moved = (power - unit.measured) / unit.watts
+        for channel in unit.lines:
+            flows[channel] += unit.currents[channel] + moved
+    return flows
 
 
 def distribute(

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from ..model.asset import Direction, Nature
 from ..model.plan import Infeasible, Problem
-from .flows import Balance, expected, is_stop, others, rest
-from .memory import Channels
+from .flows import Balance, expected, is_stop, movements, others, total
 from .units import Unit
 
 _NEGLIGIBLE = (5.0, 0.05, 0.05, 0.05)
@@ -19,24 +18,19 @@ def find_infeasible(balance: Balance) -> tuple[Infeasible, ...]:
     return tuple(found)
 
 
-def planned(balance: Balance, channel: int, base: Channels) -> float:
-    """Return the flow of a channel once everything follows the plan."""
-    flow = rest(balance, channel, base, future=True)
-    for unit in balance.of(Nature.BATTERY):
-        if channel == 0 or channel in unit.lines:
-            flow += unit.flow(channel, unit.told or 0.0)
-    return flow
-
-
 def _flows(balance: Balance) -> Iterator[Infeasible]:
     picture = balance.picture
+    moved = movements(balance, future=True)
+    for unit in balance.of(Nature.BATTERY):
+        for channel in (0, *unit.lines):
+            moved[channel] += unit.flow(channel, unit.told or 0.0)
     for sign, bounds, base in (
         (1, balance.imports, picture.steady_base),
         (-1, balance.injections, picture.injection_base),
     ):
         for bound in bounds:
             channel = bound.channel
-            flow = planned(balance, channel, base)
+            flow = total(base, channel) + moved[channel]
             if sign > 0:
                 flow += balance.extra[channel]
             missing = sign * flow - bound.limit.value

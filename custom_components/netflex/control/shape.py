@@ -45,13 +45,19 @@ def shape_charger(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
     now = moment.now
     if before is None or target <= before:
         unit.told = target
-        past = replace(past, candidate=None, candidate_since=None)
+        past = _forget_candidate(past)
     else:
         past = _raise(unit, past, before, target, moment)
-    waiting = unit.plugged and charger_wish(unit) > 0 and unit.told == 0
-    since = past.waiting_since
-    past = replace(past, waiting_since=(since or now) if waiting else None)
+    waiting = unit.told == 0 and unit.plugged and charger_wish(unit) > 0
+    if waiting is (past.waiting_since is None):
+        past = replace(past, waiting_since=now if waiting else None)
     return _switched(past, bool(before), bool(unit.told), now, first=before is None)
+
+
+def _forget_candidate(past: AssetMemory) -> AssetMemory:
+    if past.candidate is None and past.candidate_since is None:
+        return past
+    return replace(past, candidate=None, candidate_since=None)
 
 
 def _switched(
@@ -73,7 +79,7 @@ def _raise(
     unit.told = before
     if not moment.fresh:
         unit.causes = [explain.safe_state("nothing is raised")]
-        return replace(past, candidate=None, candidate_since=None)
+        return _forget_candidate(past)
     least = target if past.candidate is None else min(past.candidate, target)
     since = now if past.candidate_since is None else past.candidate_since
     wish = charger_wish(unit)
@@ -141,7 +147,7 @@ def shape_load(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
     before = past.value
     if not unit.on or before is None or before > 0:
         unit.told = 1.0 if unit.on else 0.0
-        past = replace(past, candidate_since=None)
+        past = _forget_candidate(past)
         past = _switched(past, bool(before), unit.on, now, first=before is None)
         if past.on_since is not None and now - past.on_since >= tuning.settle:
             past = replace(past, on_since=None)

@@ -63,6 +63,8 @@ def remember_appetite(
         or state.charger_state is ChargerState.IDLE
         or unit.past.value is None
     ):
+        if past.appetite is None and past.slack_since is None:
+            return past
         return replace(past, appetite=None, slack_since=None)
     if state.power is None and state.currents.total() is None:
         return past
@@ -76,4 +78,6 @@ def remember_appetite(
     appetite = past.appetite
     if now - since >= tuning.reclaim_delay:
         appetite = amps + margin
+    if since == past.slack_since and appetite == past.appetite:
+        return past
     return replace(past, slack_since=since, appetite=appetite)
