@@ -16,13 +16,14 @@ from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.devices.device import DeviceConfig, ProbeResult
 from custom_components.netflex.devices.ports import LinkParams, Transport
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
+from custom_components.netflex.devices.profile_params import ParamSpec, ParamType
 from custom_components.netflex.entry_data import (
     SubentryType,
     device_config,
     meter_config,
     output_config,
 )
-from custom_components.netflex.flows.fields import param_fields
+from custom_components.netflex.flows.fields import param_fields, param_values
 from custom_components.netflex.metering.p1_objects import Telegram
 from custom_components.netflex.model.asset import Direction, Nature
 from custom_components.netflex.model.connection import GridType, Line
@@ -872,6 +873,16 @@ async def test_without_a_profile_of_its_kind_nothing_can_be_added(
 
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "no_profile"
+
+
+def test_a_parameter_of_text_is_asked_and_kept_as_such() -> None:
+    spec = ParamSpec(name="code", type=ParamType.STR, text="Code", required=True)
+
+    ((marker, field),) = param_fields({"code": spec}, rare=False).items()
+
+    assert (str(marker), field) == ("code", str)
+    assert param_values({"code": spec}, {"code": 12}) == ({"code": "12"}, {}, {})
+    assert param_values({"code": spec}, {"code": ""}) == ({}, {}, {})
 
 
 def test_no_parameter_hides_a_field_of_the_form() -> None:

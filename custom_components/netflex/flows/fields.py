@@ -63,9 +63,7 @@ def choice(
 
 
 def more(fields: Fields) -> Fields:
-    """Return fields as the collapsed part of a form; nothing where there are none."""
-    if not fields:
-        return {}
+    """Return fields as the collapsed part of a form."""
     return {
         vol.Required(SECTION_MORE): section(vol.Schema(fields), {"collapsed": True})
     }

@@ -30,9 +30,7 @@ class MeterFlow(SubentryFlow):
 
     @override
     async def _async_step_source(self, source: DeviceSource) -> SubentryFlowResult:
-        if source is DeviceSource.P1:
-            return await self.async_step_p1()
-        return await super()._async_step_source(source)
+        return await self.async_step_p1()
 
     async def async_step_p1(
         self, user_input: dict[str, Any] | None = None
