@@ -20,18 +20,12 @@ from .config import (
     StationConfig,
 )
 from .controlled_station import ControlledStation, StationStatus
-from .controlling_station import (
-    CommandResult,
-    Confirmation,
-    ControllingConfig,
-    ControllingStation,
-    InterrogationResult,
-    LinkClosedError,
-)
+from .controlling_station import ControllingConfig, ControllingStation, LinkClosedError
 from .describe import describe_apdu
+from .exchange import CommandResult, Confirmation, InterrogationResult
 from .group import Counters
 from .information_objects import DoublePoint, MonitorObject, PointValue, Quality, TypeId
-from .link import CloseCode, CloseReason, Direction, LinkState, LoopTimers, Timers
+from .link_user import CloseCode, CloseReason, Direction, LinkState, LoopTimers, Timers
 from .parameters import LinkParameters, ParameterError
 from .time_tag import TimeTag, TimeZoneMode, TimeZonePolicy
 from .tls import MinimumVersion, TlsSettings

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from .asdu import Cause
 from .information_objects import MonitorObject, PointValue
-from .link import CloseReason, LinkState
+from .link_user import CloseReason, LinkState
 
 
 class Execution(StrEnum):

@@ -16,7 +16,8 @@ from .asdu import (
 from .group import RedundancyGroup
 from .information_objects import EndOfInitialization, encode_object
 from .interrogation import Interrogation
-from .link import CloseCode, CloseReason, Link, LinkState, Outgoing, Role, WireHook
+from .link import Link
+from .link_user import CloseCode, CloseReason, LinkState, Outgoing, Role, WireHook
 from .requests import RequestHandler
 
 MAX_REPLIES: Final = 16_384

@@ -15,7 +15,7 @@ from .config import StationConfig
 from .connection import Connection
 from .group import Counters, RedundancyGroup
 from .information_objects import MonitorObject
-from .link import (
+from .link_user import (
     CloseCode,
     CloseReason,
     Direction,

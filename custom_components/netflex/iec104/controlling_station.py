@@ -17,6 +17,13 @@ from .asdu import (
     encode_asdu,
 )
 from .config import DEFAULT_COMMON_ADDRESS
+from .exchange import (
+    REFUSALS,
+    CommandResult,
+    Confirmation,
+    Exchange,
+    InterrogationResult,
+)
 from .information_objects import (
     UNTAGGED,
     ClockSynchronization,
@@ -29,11 +36,11 @@ from .information_objects import (
     TestCommand,
     TypeId,
 )
-from .link import (
+from .link import Link
+from .link_user import (
     CloseCode,
     CloseReason,
     Direction,
-    Link,
     LinkState,
     LoopTimers,
     Outgoing,
@@ -45,16 +52,8 @@ from .time_tag import TimeTag, TimeZonePolicy, utc_now
 from .tls import TlsSettings
 
 STATION_INTERROGATION: Final = 20
-_REFUSALS: Final = frozenset(
-    {
-        Cause.UNKNOWN_TYPE,
-        Cause.UNKNOWN_CAUSE,
-        Cause.UNKNOWN_COMMON_ADDRESS,
-        Cause.UNKNOWN_OBJECT_ADDRESS,
-    }
-)
 _CONFIRMATIONS: Final = frozenset(
-    {Cause.ACTIVATION_CONFIRMATION, Cause.DEACTIVATION_CONFIRMATION} | _REFUSALS
+    {Cause.ACTIVATION_CONFIRMATION, Cause.DEACTIVATION_CONFIRMATION} | REFUSALS
 )
 
 
@@ -76,99 +75,6 @@ class ControllingConfig:
     time_zone: TimeZonePolicy = field(default_factory=TimeZonePolicy)
     response_timeout: float = 10.0
     tls: TlsSettings | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmation:
-    """The one answer to a request: its cause, P/N, and the seconds it took."""
-
-    cause: int
-    negative: bool
-    originator: int
-    test: bool
-    after: float
-
-    @property
-    def positive(self) -> bool:
-        """Tell whether the request was accepted."""
-        return not self.negative and self.cause not in _REFUSALS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResult:
-    """What came back for a command. Times are seconds since it was sent.
-
-    `confirmation` is None when none came in time; `selection` is the answer to
-    the preceding selection, where there was one. `return_information` holds what
-    arrived with cause 11 or 12 between sending and the end.
-    """
-
-    selection: Confirmation | None
-    confirmation: Confirmation | None
-    return_information: tuple[MonitorObject, ...]
-    returned_after: float | None
-    terminated: bool
-    terminated_after: float | None
-
-    @property
-    def accepted(self) -> bool:
-        """Tell whether the command was positively confirmed."""
-        return self.confirmation is not None and self.confirmation.positive
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterrogationResult:
-    """What came back for an interrogation, in the order of arrival."""
-
-    confirmation: Confirmation | None
-    objects: tuple[MonitorObject, ...]
-    asdus: int
-    terminated: bool
-    terminated_after: float | None
-
-
-class _Exchange:
-    """One outstanding request."""
-
-    __slots__ = (
-        "asdus",
-        "awaits_termination",
-        "collects",
-        "confirmation",
-        "done",
-        "ioa",
-        "objects",
-        "returned_after",
-        "sent_at",
-        "terminated_after",
-        "type_id",
-    )
-
-    def __init__(
-        self,
-        type_id: int,
-        ioa: int,
-        sent_at: float,
-        *,
-        awaits_termination: bool,
-        collects: frozenset[int],
-    ) -> None:
-        self.type_id = type_id
-        self.ioa = ioa
-        self.sent_at = sent_at
-        self.awaits_termination = awaits_termination
-        self.collects = collects
-        self.confirmation: Confirmation | None = None
-        self.objects: list[MonitorObject] = []
-        self.asdus = 0
-        self.returned_after: float | None = None
-        self.terminated_after: float | None = None
-        self.done = asyncio.get_running_loop().create_future()
-
-    def finish(self) -> None:
-        """Wake who waits."""
-        if not self.done.done():
-            self.done.set_result(None)
 
 
 _RETURNS: Final = frozenset({int(Cause.RETURN_REMOTE), int(Cause.RETURN_LOCAL)})
@@ -205,7 +111,7 @@ class ControllingStation:
             Role.CONTROLLING, self._config.link, self, self._timers, wire_log
         )
         self._queue: deque[Outgoing] = deque()
-        self._exchanges: list[_Exchange] = []
+        self._exchanges: list[Exchange] = []
         self._waiters: list[tuple[LinkState, asyncio.Future[None]]] = []
         self._tests: list[asyncio.Future[None]] = []
 
@@ -549,7 +455,7 @@ class ControllingStation:
                     exchange.finish()
                 return
 
-    def _confirm(self, exchange: _Exchange, asdu: Asdu, after: float) -> None:
+    def _confirm(self, exchange: Exchange, asdu: Asdu, after: float) -> None:
         exchange.confirmation = Confirmation(
             cause=asdu.cause,
             negative=asdu.negative,
@@ -612,7 +518,7 @@ class ControllingStation:
         test: bool = False,
         awaits_termination: bool = False,
         collects: frozenset[int] = _NOTHING,
-    ) -> _Exchange:
+    ) -> Exchange:
         exchange = self._send_exchange(
             obj,
             cause=cause,
@@ -635,7 +541,7 @@ class ControllingStation:
         test: bool,
         awaits_termination: bool,
         collects: frozenset[int],
-    ) -> _Exchange:
+    ) -> Exchange:
         address = (
             self._config.common_address if common_address is None else common_address
         )
@@ -650,7 +556,7 @@ class ControllingStation:
             )
         )
         self._require_open()
-        exchange = _Exchange(
+        exchange = Exchange(
             obj.type_id,
             obj.ioa,
             self._timers.time(),
@@ -661,7 +567,7 @@ class ControllingStation:
         self.send_raw(asdu)
         return exchange
 
-    async def _finished(self, exchange: _Exchange) -> None:
+    async def _finished(self, exchange: Exchange) -> None:
         try:
             async with asyncio.timeout(self._config.response_timeout):
                 await exchange.done

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .apdu import MAX_ASDU
 from .asdu import HEADER_SIZE, capacity, encode_header
-from .link import Outgoing
+from .link_user import Outgoing
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from .asdu import Cause, capacity
 from .config import EndOfInitializationRule, SecondClientRule, StationConfig
 from .event_queue import Event, EventQueue, join_events
 from .information_objects import UNTAGGED, MonitorObject, PointValue, encode_object
-from .link import CloseCode, CloseReason, LinkState, Outgoing, Timers
+from .link_user import CloseCode, CloseReason, LinkState, Outgoing, Timers
 
 if TYPE_CHECKING:
     from .connection import Connection
