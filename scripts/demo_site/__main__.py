@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Coroutine
 import os
 from pathlib import Path
+import shutil
 import signal
 import sys
 from typing import Any
@@ -29,11 +30,17 @@ def main() -> int:
     )
     work = run_check(settings, options.json) if options.check else run_show(settings)
     try:
-        return asyncio.run(_until_told(work))
+        told, status = asyncio.run(_until_told(work))
     except DemoError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         print(f"Logs are in {folder}", file=sys.stderr)
         return 1
+    if told is not None:
+        # Ctrl-C is how a demonstration ends; a check that was interrupted has failed.
+        return 0 if told is signal.SIGINT and not options.check else 128 + told
+    if options.check and status == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,8 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _until_told(work: Coroutine[Any, Any, int]) -> int:
-    """Run until the end or a signal; everything is taken down either way."""
+async def _until_told(
+    work: Coroutine[Any, Any, int],
+) -> tuple[signal.Signals | None, int]:
+    """Run until the end or a signal; everything is taken down either way.
+
+    Returns the signal, if one came, and the exit status of the work.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
     told: list[signal.Signals] = []
@@ -65,11 +77,11 @@ async def _until_told(work: Coroutine[Any, Any, int]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, tell, number)
     try:
-        return await task
+        return None, await task
     except asyncio.CancelledError:
         if not told:
             raise
-        return 0 if told[0] is signal.SIGINT else 128 + told[0]
+        return told[0], 0
 
 
 if __name__ == "__main__":
