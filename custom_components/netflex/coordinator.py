@@ -55,11 +55,14 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         self._asset_listeners: list[Callable[[str], None]] = []
         self._pending: SiteView | None = None
         self._unschedule: CALLBACK_TYPE | None = None
+        async_sync_problems(hass, entry, self.data.problems)
         site.subscribe(self._take_view, self._take_order)
 
     @callback
     def _take_view(self, view: SiteView) -> None:
         """Publish what must be seen at once, collect the rest."""
+        if self._shutdown_requested:
+            return
         self._pending = view
         if _urgent(view) != _urgent(self.data):
             self._publish()
@@ -123,17 +126,24 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
 
     @callback
     def async_on_assets(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Call a listener with the id of every subentry that is added."""
+        """Call a listener with the id of every subentry that is added or changed."""
         self._asset_listeners.append(listener)
         return lambda: self._asset_listeners.remove(listener)
 
     @callback
-    def async_asset_added(self, subentry_id: str) -> None:
-        """Have the platforms create the entities of a new subentry."""
+    def async_asset_changed(self, subentry_id: str) -> None:
+        """Have the platforms create what entities a subentry now has."""
         for listener in list(self._asset_listeners):
             listener(subentry_id)
 
 
 def _urgent(view: SiteView) -> tuple[object, ...]:
     """Return what of a view is published without waiting."""
-    return (view.orders, view.local_stops, view.link, view.proofs, view.problems)
+    return (
+        view.orders,
+        view.local_stops,
+        view.user,
+        view.link,
+        view.proofs,
+        view.problems,
+    )

@@ -19,7 +19,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from .const import DOMAIN, NAME
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entry_data import CONF_PROFILE
-from .runtime import DATA_PROFILES
+from .profiles import DATA_PROFILES
 from .site.view import SiteView
 
 HOLDER: Final = "entity"

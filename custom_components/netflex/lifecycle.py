@@ -13,12 +13,9 @@ from .actions import async_register_actions
 from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION, LOGGER
 from .coordinator import NetflexConfigEntry
 from .devices.yaml_nodes import ProfileError
-from .runtime import (
-    NetflexRuntime,
-    async_close_parked,
-    async_forget_orders,
-    async_profiles,
-)
+from .profiles import async_profiles
+from .repairs import async_sync_problems
+from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
 from .telecontrol.order_store import OrderStoreError
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -79,11 +76,14 @@ async def async_unload_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> 
         return False
     leaving = entry.disabled_by is not None or hass.is_stopping
     await entry.runtime_data.async_stop(park=not leaving)
+    if entry.disabled_by is not None:
+        async_sync_problems(hass, entry, ())
     return True
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> None:
     """Close the station of a site that was removed, and forget its orders."""
+    async_sync_problems(hass, entry, ())
     await async_close_parked(hass, entry.entry_id)
     await async_forget_orders(hass, entry.entry_id)
 

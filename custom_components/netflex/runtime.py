@@ -19,6 +19,7 @@ from .devices.dedicated import DedicatedUnits
 from .devices.device import Device, DeviceConfig, DeviceError
 from .devices.factory import build_device, build_meter
 from .devices.profile_loader import ProfileLibrary
+from .entity import async_register_devices
 from .entry_data import site_config, station_settings
 from .links import Entities, SharedLinks
 from .metering.p1_reader import P1Source
@@ -46,17 +47,6 @@ class _Parked:
 
 
 DATA_STATIONS: HassKey[dict[str, _Parked]] = HassKey(f"{DOMAIN}_stations")
-DATA_PROFILES: HassKey[ProfileLibrary] = HassKey(f"{DOMAIN}_profiles")
-
-
-async def async_profiles(hass: HomeAssistant) -> ProfileLibrary:
-    """Return the device profiles, loaded once, with the user's own files."""
-    if (profiles := hass.data.get(DATA_PROFILES)) is None:
-        profiles = await hass.async_add_executor_job(
-            ProfileLibrary.load, Path(hass.config.path(DOMAIN, "profiles"))
-        )
-        hass.data[DATA_PROFILES] = profiles
-    return profiles
 
 
 class NetflexRuntime:
@@ -87,7 +77,7 @@ class NetflexRuntime:
         """Start the site; waits for no device and no meter."""
         stored = await self._store.async_load() or {}
         self._local_stops = LocalStops(**stored.get("local_stops", {}))
-        self._applied = site_config(self._entry)
+        self._applied = site_config(self._entry, self._profiles)
         self._station = await self._async_take_station()
         self.site = Site(
             self._applied,
@@ -244,7 +234,7 @@ class NetflexRuntime:
         device; nothing else is touched.
         """
         async with self._lock:
-            old, new = self._applied, site_config(self._entry)
+            old, new = self._applied, site_config(self._entry, self._profiles)
             self._applied = new
             if new.connection != old.connection:
                 self.site.set_connection(new.connection)
@@ -258,8 +248,9 @@ class NetflexRuntime:
                 if known.get(subject) == member:
                     continue
                 await self._async_apply(member)
-                if subject not in known:
-                    self.coordinator.async_asset_added(subject)
+                self.coordinator.async_asset_changed(subject)
+            if new.name != old.name:
+                async_register_devices(self._hass, self._entry)
 
     async def _async_apply(self, member: _Member) -> None:
         """Add one member to the site, or put it in the place of the old one."""

@@ -519,8 +519,8 @@ async def test_a_subentry_that_is_added_gets_entities_without_a_reload(
         unique_id=None,
     )
     hass.config_entries.async_add_subentry(entry, added)
-    coordinator.async_asset_added(added.subentry_id)
-    coordinator.async_asset_added(added.subentry_id)
+    coordinator.async_asset_changed(added.subentry_id)
+    coordinator.async_asset_changed(added.subentry_id)
     await hass.async_block_till_done()
 
     assert entry.runtime_data.site is site
@@ -542,7 +542,7 @@ async def test_a_subentry_that_is_added_gets_entities_without_a_reload(
     await show(states={})
     assert hass.states.get(energy.entity_id) is None
     # Nothing of it comes back while others are still to be found.
-    coordinator.async_asset_added(added.subentry_id)
+    coordinator.async_asset_changed(added.subentry_id)
     await show(states={added.subentry_id: state(added.subentry_id, power=1.0)})
     assert hass.states.get(energy.entity_id) is None
 

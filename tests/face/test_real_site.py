@@ -18,6 +18,7 @@ from custom_components.netflex.const import DOMAIN
 
 from . import sites
 from .test_commands import switch
+from .test_repairs import issues
 
 OVEN = "input_boolean.oven"
 
@@ -135,3 +136,30 @@ async def test_a_switch_that_disappears_takes_its_values_along_and_says_so(
     await until(hass, lambda: hass.states.get("switch.oven_wanted") is None)
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), running.entry_id)
     assert [device.identifiers for device in devices] == [{(DOMAIN, running.entry_id)}]
+
+
+async def test_problems_that_exist_at_the_start_become_repairs(
+    hass: HomeAssistant, running: MockConfigEntry
+) -> None:
+    await until(hass, lambda: "no_site_meter" in issues(hass))
+
+    await hass.config_entries.async_remove(running.entry_id)
+    await hass.async_block_till_done()
+    assert issues(hass) == {}
+
+
+async def test_a_new_name_reaches_the_device(
+    hass: HomeAssistant, running: MockConfigEntry
+) -> None:
+    oven = await add_oven(hass, running)
+
+    subentry = running.subentries[oven]
+    hass.config_entries.async_update_subentry(running, subentry, title="Pizza oven")
+
+    def renamed() -> bool:
+        device = dr.async_get(hass).async_get_device_by_identifier(
+            (DOMAIN, oven), running.entry_id
+        )
+        return device is not None and device.name == "Pizza oven"
+
+    await until(hass, renamed)

@@ -16,7 +16,7 @@ from ..links import Entities, modbus_params
 from ..metering.errors import MeterError
 from ..metering.p1_objects import Telegram
 from ..metering.p1_port import probe_p1
-from ..runtime import async_profiles
+from ..profiles import async_profiles
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ from ..entry_data import (
     link_params,
 )
 from ..model.asset import Asset, Nature
-from ..runtime import async_profiles
+from ..profiles import async_profiles
 from .fields import (
     Fields,
     choice,

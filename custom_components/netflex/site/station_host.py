@@ -200,6 +200,7 @@ class StationHost:
     async def _load(self, make_station: StationFactory) -> None:
         self._station = make_station(self)
         await self._station.load()
+        self._station.set_local_stops(self._local)
         self._orders = self._station.orders
         self._drive()
 
