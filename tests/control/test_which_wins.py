@@ -89,7 +89,7 @@ def flow(
     return total
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_which_wins_no_stop_is_ever_violated(case: Case) -> None:
     result = decided(case)
@@ -121,7 +121,7 @@ def test_which_wins_no_stop_is_ever_violated(case: Case) -> None:
         assert result.setpoints[asset.id].emergency == bool(concerned)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_which_wins_import_and_fuse_hold_or_nothing_is_left_to_yield(
     case: Case,
@@ -150,7 +150,7 @@ def test_which_wins_import_and_fuse_hold_or_nothing_is_left_to_yield(
                 assert result.setpoints[asset.id].value == 0, (asset.id, line)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_S19_what_the_plan_breaks_it_says(case: Case) -> None:
     result = decided(case)
@@ -173,7 +173,7 @@ def test_S19_what_the_plan_breaks_it_says(case: Case) -> None:
                 assert key in named
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_S18_a_charger_gets_nothing_or_its_minimum_and_never_more_than_allowed(
     case: Case,
@@ -190,7 +190,7 @@ def test_S18_a_charger_gets_nothing_or_its_minimum_and_never_more_than_allowed(
             assert value <= user
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_every_bounded_setpoint_names_a_cause(case: Case) -> None:
     result = decided(case)
@@ -208,7 +208,7 @@ def test_every_bounded_setpoint_names_a_cause(case: Case) -> None:
             assert all(cause.text and cause.key for cause in setpoint.causes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_the_plan_is_a_fixed_point_on_repeated_identical_input(case: Case) -> None:
     first, memory = step(
@@ -231,14 +231,14 @@ def test_the_plan_is_a_fixed_point_on_repeated_identical_input(case: Case) -> No
     assert values(second) == values(first)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_the_order_of_assets_does_not_matter(case: Case) -> None:
     turned = replace(case.model, assets=dict(reversed(list(case.model.assets.items()))))
     assert values(decided(replace(case, model=turned))) == values(decided(case))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_an_idle_asset_more_changes_nothing(case: Case) -> None:
     idle = charger("zz", priority=9)
@@ -256,36 +256,45 @@ TIGHTER = ("minsetp", "maxsetp", "maxsetap", "minsetap")
 
 
 @pytest.mark.parametrize("name", TIGHTER)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(case=cases())
 def test_tightening_a_limit_never_loosens_its_own_scope(name: str, case: Case) -> None:
+    """The flow is no further into the limited direction, or inside the new limit.
+
+    Inside it may rise: a load that does not fit any more leaves room for a car.
+    """
     flows = []
     for percent in (80.0, 30.0):
         changed = replace(case.given, **{name: order(percent)})
         result = decided(replace(case, given=changed))
-        told = values(result)
-        assets = case.model.assets.values()
-        if name in {"maxsetp", "minsetp"}:
-            flows.append(flow(case, result, None) * (1 if name == "maxsetp" else -1))
-        elif name == "maxsetap":
-            flows.append(
-                sum(
-                    asset.rated_production
-                    if told[asset.id] is None
-                    else abs(min(0.0, -(told[asset.id] or 0.0)))
-                    for asset in assets
-                    if asset.nature is Nature.INVERTER and asset.controllable
-                )
-            )
-        else:
-            flows.append(
-                sum(
-                    max(0.0, booked(case, result, asset, help_in_need=False))
-                    for asset in assets
-                    if asset.consumes and asset.controllable
-                )
-            )
-    assert flows[1] <= flows[0] + 350
+        flows.append(_flow_in_scope(name, case, result))
+        limit = next(
+            (
+                limit.value
+                for limit in result.limits
+                if limit.cause.key == name and percent == 30.0
+            ),
+            0.0,
+        )
+    assert flows[1] <= max(flows[0], limit) + 10
+
+
+def _flow_in_scope(name: str, case: Case, result: Plan) -> float:
+    """Return the W that an order limits, as the plan leaves it."""
+    if name in {"maxsetp", "minsetp"}:
+        return flow(case, result, None) * (1 if name == "maxsetp" else -1)
+    assets = [asset for asset in case.model.assets.values() if asset.controllable]
+    if name == "minsetap":
+        powers = [booked(case, result, asset, help_in_need=False) for asset in assets]
+        return sum(max(0.0, power) for power in powers)
+    total = 0.0
+    for asset in assets:
+        value = result.setpoints[asset.id].value
+        if asset.nature is Nature.INVERTER:
+            total += asset.rated_production if value is None else value
+        elif asset.nature is Nature.BATTERY:
+            total += max(0.0, -(value or 0.0))
+    return total
 
 
 def test_which_wins_stop_over_a_limit_of_a_hundred() -> None:

@@ -12,6 +12,9 @@ from .tuning import Tuning
 from .units import Unit
 from .wishes import battery_wish
 
+_NEGLIGIBLE = 2.0
+"""W that a battery is not moved for: its setpoint is in whole W."""
+
 _AT_ITS_LIMIT = 0.95
 """Share of its limit from which an inverter counts as held back by it."""
 
@@ -27,7 +30,8 @@ def set_batteries(balance: Balance, tuning: Tuning) -> None:
     picture = balance.picture
     now = movements(balance, future=False)
     then = movements(balance, future=True)
-    _wish(balance, batteries, now[0], tuning)
+    # What is about to stop is not covered any more: it would be injected.
+    _wish(balance, batteries, min(now[0], then[0]), tuning)
     ranges = []
     for bound in balance.imports:
         channel = bound.channel
@@ -123,7 +127,7 @@ def _fit(batteries: list[Unit], bound: Bound, flow: float, sign: int) -> None:
     for unit in members:
         flow += unit.flow(bound.channel, unit.told or 0.0)
     excess = sign * flow - bound.value
-    if excess <= 0.5 / 230:
+    if excess <= (_NEGLIGIBLE if bound.channel == 0 else _NEGLIGIBLE / 230):
         return
     _push(members, excess, bound, sign)
 
