@@ -54,7 +54,7 @@ class ScopeKind(StrEnum):
     SITE = "site"
     LINE = "line"
     ASSETS = "assets"
-    """All assets of the limit's direction together."""
+    """All assets of the limit's direction together; `id` names a category."""
     ASSET = "asset"
 
 

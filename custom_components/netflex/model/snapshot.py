@@ -29,7 +29,7 @@ class SiteModel:
 
     `meter_timeout` s without a good reading make the site meter stale; after
     another `safe_delay` s chargers go to their safe current. `outputs` are the
-    relays that emergency stops drive.
+    relays that emergency stops drive; `sharing` is how limits on assets are shared.
     """
 
     connection: ConnectionPoint
