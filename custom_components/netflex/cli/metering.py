@@ -3,7 +3,7 @@
 `p1 FILE|URL` prints one JSON line for each good telegram, and a last one that sums up:
 good telegrams, damaged ones, and lost ones (seconds missing on the meter's clock, of
 which none came). Problems go to standard error. The exit status is 0 if there was a
-good telegram.
+good telegram. `s1 FILE|URL` does the same for frames and seconds (see `metering_s1`).
 """
 
 import argparse
@@ -11,35 +11,35 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-import json
 import logging
 import os
 from pathlib import Path
-import signal
 import sys
 import time
-from typing import Any
 
 from ..metering.demand import NO_MEMORY, follow
 from ..metering.p1_framer import TelegramFramer
 from ..metering.p1_reader import P1Source
 from ..metering.p1_reading import GridRecognition, to_reading
-from ..metering.source import MeterStatus
 from ..model.reading import MeterReading
+from . import metering_s1
+from .meter_lines import LinePrinter, follow_source
 
 _METER_ID = "p1"
+_KINDS = {
+    "p1": "the P1 user port of a smart meter",
+    "s1": "the S1 user port, with the samples of voltage and current",
+}
 _LONGEST_GAP = 3600.0
 """s: a longer step of the meter's clock is another recording, not lost telegrams."""
 
 
-class _Printer:
+class _Printer(LinePrinter):
     """Prints readings as JSON lines and counts what is missing between them."""
 
     def __init__(self, count: int | None) -> None:
-        self.printed = 0
+        super().__init__(count)
         self.missing = 0
-        self.done = asyncio.Event()
-        self._count = count
         self._newest: datetime | None = None
         self._memory = NO_MEMORY
 
@@ -55,16 +55,13 @@ class _Printer:
                 "forecast": round(demand.forecast, 1),
                 "complete": demand.complete,
             }
-        print(json.dumps(_present(line), default=datetime.isoformat), flush=True)
-        self.printed += 1
+        self.reading(line)
         if reading.meter_time is not None:
             if self._newest is not None:
                 step = (reading.meter_time - self._newest).total_seconds()
                 if 1 < step < _LONGEST_GAP:
                     self.missing += round(step) - 1
             self._newest = reading.meter_time
-        if self.printed == self._count:
-            self.done.set()
 
     def sum_up(
         self, good: int, damaged: int, **more: float | str | bool | None
@@ -76,17 +73,7 @@ class _Printer:
             "lost": max(self.missing - damaged, 0),
             **more,
         }
-        print(json.dumps({"summary": counts}), flush=True)
-
-
-def _present(value: Any) -> Any:
-    """Leave out what is absent, all the way down."""
-    if isinstance(value, dict):
-        present = {key: _present(item) for key, item in value.items()}
-        return {key: item for key, item in present.items() if item not in (None, {})}
-    if isinstance(value, list | tuple):
-        return [_present(item) for item in value]
-    return value
+        self.summary(counts)
 
 
 def read_file(path: Path, count: int | None = None) -> int:
@@ -115,23 +102,7 @@ async def read_port(url: str, seconds: float | None, count: int | None) -> int:
     """Print the telegrams of a port until told to stop; return the exit status."""
     printer = _Printer(count)
     source = P1Source(url, meter_id=_METER_ID)
-
-    def report(status: MeterStatus) -> None:
-        if status.problem is not None:
-            print(status.problem, file=sys.stderr, flush=True)
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, printer.done.set)
-    await source.start(printer.take, report)
-    try:
-        async with asyncio.timeout(seconds):
-            await printer.done.wait()
-    except TimeoutError:
-        pass
-    finally:
-        await source.stop()
-    status = source.status
+    status = await follow_source(source, printer, printer.take, seconds)
     printer.sum_up(status.good, status.damaged, **status.details)
     return 0 if status.good else 1
 
@@ -142,15 +113,16 @@ def _arguments() -> argparse.ArgumentParser:
         description="Read a meter and print its readings as JSON lines.",
     )
     kinds = parser.add_subparsers(dest="kind", required=True)
-    p1 = kinds.add_parser("p1", help="the P1 user port of a smart meter")
-    p1.add_argument(
-        "source",
-        metavar="FILE|URL",
-        help="a recording, a serial port (/dev/ttyUSB0), or socket://, tcp://, "
-        "rfc2217:// or esphome:// with host and port",
-    )
-    p1.add_argument("--seconds", type=float, help="stop after this time")
-    p1.add_argument("--count", type=int, help="stop after this many readings")
+    for kind, about in _KINDS.items():
+        meter = kinds.add_parser(kind, help=about)
+        meter.add_argument(
+            "source",
+            metavar="FILE|URL",
+            help="a recording, a serial port (/dev/ttyUSB0), or socket://, tcp://, "
+            "rfc2217:// or esphome:// with host and port",
+        )
+        meter.add_argument("--seconds", type=float, help="stop after this time")
+        meter.add_argument("--count", type=int, help="stop after this many readings")
     return parser
 
 
@@ -161,9 +133,13 @@ def main(arguments: Sequence[str]) -> int:
     # Problems are printed here; as warnings they would stand there twice.
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     try:
+        if options.kind == "s1":
+            from_file, from_port = metering_s1.read_file, metering_s1.read_port
+        else:
+            from_file, from_port = read_file, read_port
         if path.is_file():
-            return read_file(path, options.count)
-        return asyncio.run(read_port(options.source, options.seconds, options.count))
+            return from_file(path, options.count)
+        return asyncio.run(from_port(options.source, options.seconds, options.count))
     except BrokenPipeError:
         # Whoever reads the lines has enough of them (head). What is still buffered
         # for them must not fail once more when the interpreter ends.

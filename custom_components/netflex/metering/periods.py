@@ -1,0 +1,168 @@
+"""Values of one period of the grid, refreshed each half period.
+
+These are what events and fast signals are made of (Urms(1/2) of IEC 61000-4-30). Half
+periods follow each other without a gap from the first sample on, not from a zero
+crossing: sampling is in step with the grid, so the result is the same. Where a half
+period does not begin with a sample, that on the border counts on both sides.
+"""
+
+from dataclasses import dataclass
+from math import pi
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .waveform import Wiring
+
+ORDERS: Final = (1, 3, 5, 7)
+"""Harmonics of the currents that tell devices apart."""
+_NEARLY: Final = 1e-9
+"""Part of a sample by which a border may miss one through rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PeriodValues:
+    """Periods, each half a period after the one before; arrays have one row each.
+
+    `ends` are s on the clock of the stream, `half` s between two of them. `voltages`
+    and `currents` are RMS in V and A by line, `peaks` the largest magnitudes of the
+    currents, `powers` in W by line (zero where voltage times current is none).
+    `voltage_phasors` (rows, lines), of the fundamental, and `current_phasors` (rows,
+    orders, lines) are peak phasors; all have the same reference.
+    """
+
+    ends: NDArray[np.float64]
+    half: float
+    voltages: NDArray[np.float64]
+    currents: NDArray[np.float64]
+    peaks: NDArray[np.float64]
+    powers: NDArray[np.float64]
+    voltage_phasors: NDArray[np.complex128]
+    current_phasors: NDArray[np.complex128]
+
+    def __len__(self) -> int:
+        """Return the number of periods."""
+        return len(self.ends)
+
+
+class PeriodCutter:
+    """Cuts the samples of one wiring into periods; keeps less than one of them."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        """Begin without samples."""
+        self._wiring = wiring
+        self._count = len(wiring.lines)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew behind a gap: no period reaches over it."""
+        self._rest = np.empty((0, 2 * self._count + 1))
+        # Where in the rest the next half period begins: a part of a sample.
+        self._begin = 0.0
+        # Whether half a turn separates it from the reference of the phasors.
+        self._turned = False
+        self._previous: tuple[NDArray[np.complex128], NDArray[np.float64]] | None = None
+
+    def cut(
+        self,
+        lines: NDArray[np.float64],
+        *,
+        samples_per_period: float,
+        rate: float,
+        end: float,
+    ) -> PeriodValues | None:
+        """Return the periods that these samples complete, None if there is none.
+
+        `lines` are those of `Wiring.lines_of`, `rate` in samples per s, `end` s on the
+        clock of the stream when the last sample is over.
+        """
+        values = np.concatenate((self._rest, lines))
+        half = samples_per_period / 2
+        number = int((len(values) - self._begin) / half + _NEARLY)
+        if number <= 0:
+            self._rest = values
+            return None
+        borders = self._begin + half * np.arange(number + 1, dtype=np.float64)
+        means, peaks = self._halves(values, borders, half)
+        used = min(int(borders[-1] + _NEARLY), len(values))
+        self._rest = values[used:]
+        self._begin = max(float(borders[-1]) - used, 0.0)
+        self._turned ^= bool(number % 2)
+        ends: NDArray[np.float64] = end - (len(values) - borders[1:]) / rate
+        if self._previous is not None:
+            means = np.concatenate((self._previous[0], means))
+            peaks = np.concatenate((self._previous[1], peaks))
+        else:
+            ends = ends[1:]
+        self._previous = means[-1:], peaks[-1:]
+        if not len(ends):
+            return None
+        return self._periods(
+            (means[:-1] + means[1:]) / 2,
+            np.maximum(peaks[:-1], peaks[1:]),
+            ends,
+            half / rate,
+        )
+
+    def _halves(
+        self, values: NDArray[np.float64], borders: NDArray[np.float64], half: float
+    ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+        """Return means by half period (squares, powers, phasors) and peaks."""
+        count = self._count
+        voltages, currents = values[:, :count], values[:, count : 2 * count]
+        positions = np.arange(len(values)) - borders[0]
+        turns = np.exp(positions[:, None] * (-1j * pi / half * np.array(ORDERS)))
+        if self._turned:
+            # All orders are odd: half a turn changes the sign of each.
+            turns = -turns
+        terms = np.concatenate(
+            (
+                voltages**2,
+                currents**2,
+                voltages * currents,
+                voltages * turns[:, :1],
+                (turns[:, :, None] * currents[:, None, :]).reshape(len(values), -1),
+            ),
+            axis=1,
+        )
+        starts = np.minimum((borders[:-1] + _NEARLY).astype(np.intp), len(values) - 1)
+        peaks = np.maximum.reduceat(
+            np.abs(currents[: int(np.ceil(borders[-1] - _NEARLY))]), starts
+        )
+        return _between(terms, borders) / half, peaks
+
+    def _periods(
+        self,
+        means: NDArray[np.complex128],
+        peaks: NDArray[np.float64],
+        ends: NDArray[np.float64],
+        half: float,
+    ) -> PeriodValues:
+        count = self._count
+        real = means[:, : 3 * count].real
+        phasors = 2 * means[:, 3 * count :]
+        return PeriodValues(
+            ends=ends,
+            half=half,
+            # Rounding may leave a square of nothing just below zero.
+            voltages=np.sqrt(real[:, :count].clip(0)),
+            currents=np.sqrt(real[:, count : 2 * count].clip(0)),
+            peaks=peaks,
+            powers=real[:, 2 * count :] * self._wiring.metered,
+            voltage_phasors=phasors[:, :count],
+            current_phasors=phasors[:, count:].reshape(-1, len(ORDERS), count),
+        )
+
+
+def _between(
+    values: NDArray[np.complex128], borders: NDArray[np.float64]
+) -> NDArray[np.complex128]:
+    """Return the sums of rows between borders, parts of rows in proportion."""
+    sums = np.zeros((len(values) + 1, values.shape[1]), dtype=values.dtype)
+    np.cumsum(values, axis=0, out=sums[1:])
+    whole = np.minimum(borders.astype(np.intp), len(values))
+    part = borders - whole
+    up_to = sums[whole] + part[:, None] * values[np.minimum(whole, len(values) - 1)]
+    differences: NDArray[np.complex128] = np.diff(up_to, axis=0)
+    return differences
