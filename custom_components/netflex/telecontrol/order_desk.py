@@ -50,6 +50,15 @@ class DeskHooks(Protocol):
     def report(self, name: OrderName, cause: int) -> None:
         """Send the feedback of an order to the operator."""
 
+    async def recorded(self) -> None:
+        """Wait, for a bounded time, until what was told outlives the process."""
+
+    def confirmed(self, name: OrderName, client: str, *, positive: bool) -> None:
+        """Learn that an order was answered."""
+
+    def terminated(self, name: OrderName, client: str) -> None:
+        """Learn that the end of an order's execution was reported."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
@@ -141,7 +150,7 @@ class OrderDesk:
             value = self._value(point, command)
         except OrderRefusedError as err:
             self.refused(name, command, str(err))
-            self._in_turn(responder, lambda: responder.confirm(positive=False))
+            self._in_turn(responder, lambda: self._deny(name, client, responder))
             return
         order = make_order(name, value, OrderSource.OPERATOR, command.received_at)
         before = self.book.accepted.get(name)
@@ -327,6 +336,7 @@ class OrderDesk:
             await self._relax(job)
         else:
             await self._keeper.written(job.ticket, self._keeper.deadline())
+            await self._hooks.recorded()
             self._conclude(job, stored=True)
 
     async def _relax(self, job: _Job) -> None:
@@ -336,6 +346,7 @@ class OrderDesk:
         book = await self._store_first(lambda: self._with(job))
         if book is not None and not self._overtaken(job):
             self._put_in_force(job, book)
+            await self._hooks.recorded()
         self._conclude(job, stored=book is not None)
 
     def _with(self, job: _Job) -> OrderBook:
@@ -367,6 +378,7 @@ class OrderDesk:
             self._refuse(job)
             return
         job.responder.confirm()
+        self._hooks.confirmed(job.name, job.client, positive=True)
         if (direction := job.stops) is not None:
             self._follow(self._finish_stop(job, direction))
             return
@@ -374,7 +386,7 @@ class OrderDesk:
         if job.name in STOP_ORDERS and self._keeper.keeps:
             self._follow(self._finish_release(job))
         else:
-            job.responder.terminate()
+            self._terminate(job)
 
     def _refuse(self, job: _Job) -> None:
         event = OrderEvent(
@@ -388,7 +400,15 @@ class OrderDesk:
             relaxes=True,
         )
         self._hooks.order_event(event, self.orders)
-        job.responder.confirm(positive=False)
+        self._deny(job.name, job.client, job.responder)
+
+    def _deny(self, name: OrderName, client: str, responder: Responder) -> None:
+        responder.confirm(positive=False)
+        self._hooks.confirmed(name, client, positive=False)
+
+    def _terminate(self, job: _Job) -> None:
+        job.responder.terminate()
+        self._hooks.terminated(job.name, job.client)
 
     async def _finish_stop(self, job: _Job, direction: Direction) -> None:
         """Report a stop once it is written; its termination waits a little only."""
@@ -398,7 +418,7 @@ class OrderDesk:
             if shown:
                 self._hooks.report(job.name, Cause.RETURN_REMOTE)
             await self._keeper.flushed(job.ticket)
-            job.responder.terminate()
+            self._terminate(job)
             if not shown and await self._stops.wait_shown(direction, None):
                 self._hooks.report(job.name, Cause.RETURN_REMOTE)
         finally:
@@ -407,7 +427,7 @@ class OrderDesk:
     async def _finish_release(self, job: _Job) -> None:
         """Terminate the release of a stop once a power cut cannot undo it."""
         await self._keeper.flushed(self._keeper.newest)
-        job.responder.terminate()
+        self._terminate(job)
 
     def _follow(self, tail: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(tail, name="netflex stop")

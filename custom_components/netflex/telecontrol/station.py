@@ -28,6 +28,7 @@ from ..model.orders import (
     OrderEvent,
     OrderName,
 )
+from .journal import Journal
 from .link_loss import HostClock, SystemClock
 from .link_watch import LinkWatch
 from .monitor_image import MonitorImage
@@ -36,6 +37,7 @@ from .order_keeper import OrderKeeper
 from .order_store import OrderStore
 from .settings import ProblemKey, TelecontrolSettings
 from .station_events import StationEvents
+from .station_journal import StationJournal
 from .stop_feedback import Holder, ProblemHook, StopFeedback
 from .wire_points import command_points
 
@@ -54,7 +56,8 @@ class TelecontrolStation:
     `on_order` is called with every order and what is in force after it: before an
     order that tightens is stored, after one that relaxes was. `on_problem` gets a
     `ProblemKey` and a text, or None when the problem has ended. Without a `store`
-    orders end with the process. `wire_log` sees every APDU.
+    orders end with the process. `wire_log` sees every APDU. `journal` is started and
+    closed by its owner.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class TelecontrolStation:
         on_order: OrderHook,
         on_link: LinkHook,
         on_problem: ProblemHook,
+        journal: Journal | None = None,
         wire_log: WireLog | None = None,
         clock: HostClock | None = None,
     ) -> None:
@@ -86,6 +90,7 @@ class TelecontrolStation:
             settings.timing.stop_deadline, self._stop_changed, self._on_problem
         )
         self._keeper = OrderKeeper(store, settings.timing, self._on_problem)
+        self._journal = StationJournal(journal)
         self._desk = OrderDesk(settings, self._keeper, self._stops, self._clock, self)
         self._watch = LinkWatch(
             settings.link_loss,
@@ -102,7 +107,7 @@ class TelecontrolStation:
             time.monotonic,
         )
         self._events = StationEvents(
-            self._desk, self._watch, self._change_link, self._clock
+            self._desk, self._watch, self._change_link, self._clock, self._journal
         )
         self._events.set_settings(settings, self._on_problem)
         self._command_points = command_points(
@@ -139,6 +144,7 @@ class TelecontrolStation:
         if self._store is not None:
             loaded = await self._store.load()
             self._desk.restore(loaded.book)
+            self._journal.restored(loaded.book.accepted.present())
             if loaded.torn:
                 _LOGGER.warning("The newest stored orders were torn by a power cut")
             if loaded.copied and loaded.book.accepted.present():
@@ -231,6 +237,7 @@ class TelecontrolStation:
         without them, OrderStoreError when it cannot be stored; orders then hold.
         """
         await self._desk.release(name, reference)
+        self._journal.release(name, reference)
         self._end_restored()
 
     # For the desk and the stops.
@@ -241,14 +248,28 @@ class TelecontrolStation:
             self._on_order(event, orders)
         except Exception:
             _LOGGER.exception("A listener to the operator's orders failed")
+        self._journal.order(event)
         if event.accepted and event.client is not None:
             self._end_restored()
+
+    async def recorded(self) -> None:
+        """Wait, for a bounded time, until what was recorded outlives the process."""
+        await self._journal.written()
+
+    def confirmed(self, name: OrderName, client: str, *, positive: bool) -> None:
+        """Take note that an order was answered."""
+        self._journal.confirmed(name, client, positive=positive)
+
+    def terminated(self, name: OrderName, client: str) -> None:
+        """Take note that the end of an order's execution was reported."""
+        self._journal.terminated(name, client)
 
     def report(self, name: OrderName, cause: int) -> None:
         """Send the feedback of an order."""
         mirror = self._image.feedback(name)
         if mirror is not None:
             self._report((mirror,), cause)
+            self._journal.feedback(name, mirror.value, cause)
 
     def _stop_changed(self, direction: Direction) -> None:
         self.report(_STOP_NAMES[direction], Cause.RETURN_LOCAL)

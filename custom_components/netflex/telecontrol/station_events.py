@@ -22,6 +22,7 @@ from .meaning import OrderRefusedError, decode_order
 from .order_desk import OrderDesk
 from .point import Point
 from .settings import ProblemKey, TelecontrolSettings
+from .station_journal import StationJournal
 from .stop_feedback import ProblemHook
 
 _REASONS = {
@@ -48,12 +49,14 @@ class StationEvents(StationObserver):
         watch: LinkWatch,
         change_link: Callable[..., None],
         clock: HostClock,
+        journal: StationJournal,
     ) -> None:
-        """Tell desk and watch; `change_link` takes fields of the link's state."""
+        """Tell desk, watch and journal; `change_link` takes fields of the link's state."""
         self._desk = desk
         self._watch = watch
         self._change_link = change_link
         self._clock = clock
+        self._journal = journal
         self._active: int | None = None
         self._stale = False
 
@@ -64,8 +67,13 @@ class StationEvents(StationObserver):
         self._points = settings.points.orders
         self._on_problem = on_problem
 
+    def connection_opened(self, connection: ConnectionInfo) -> None:
+        """Record that a client is there."""
+        self._journal.link("opened", connection)
+
     def state_changed(self, connection: ConnectionInfo, state: TransferState) -> None:
         """Follow which client is started."""
+        self._journal.link(str(state), connection)
         if state is TransferState.STARTED:
             self._active = connection.number
             self._watch.started()
@@ -79,12 +87,14 @@ class StationEvents(StationObserver):
         self, connection: ConnectionInfo, reason: CloseReason
     ) -> None:
         """Keep why a connection ended."""
+        self._journal.link("closed", connection, reason)
         self._change_link(last_close_reason=str(reason))
         if self._active == connection.number:
             self._lost()
 
     def connection_refused(self, address: str, reason: CloseReason) -> None:
         """Offer a client that is not allowed to be allowed (S08)."""
+        self._journal.refused(address, reason)
         if reason.code is CloseCode.ADDRESS_REFUSED:
             self._change_link(last_refused_client=address)
 
