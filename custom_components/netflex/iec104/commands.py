@@ -4,9 +4,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import Enum, auto
 import logging
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Protocol, cast
 
-from .application import Command, CommandPoint, Execution, Rejection, RejectionReason
+from .application import (
+    Command,
+    CommandPoint,
+    ConnectionInfo,
+    Execution,
+    Rejection,
+    RejectionReason,
+)
 from .asdu import Asdu, Cause
 from .config import StaleCommandRule
 from .event_queue import Event, pack_events
@@ -18,9 +25,6 @@ from .information_objects import (
     TypeId,
     is_finite,
 )
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +46,27 @@ class _Answered(Enum):
     TERMINATED = auto()
 
 
+class CommandChannel(Protocol):
+    """The way back to the client that gave a command."""
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """Say which connection it is."""
+
+    @property
+    def is_started(self) -> bool:
+        """Tell whether data may flow to the client now."""
+
+    def mirrored(self, request: bytes, cause: int, *, negative: bool = False) -> bytes:
+        """Return a request's mirror with the station's own common address."""
+
+    def reply(self, asdu: bytes) -> None:
+        """Send an answer ahead of everything else."""
+
+    def answer(self, asdu: bytes) -> None:
+        """Send an answer that must not overtake the events before it."""
+
+
 class CommandResponder:
     """The answers to one command on one connection, in their order."""
 
@@ -57,7 +82,7 @@ class CommandResponder:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: CommandChannel,
         group: RedundancyGroup,
         raw: bytes,
         reject: _Reject,
@@ -76,7 +101,7 @@ class CommandResponder:
     @property
     def alive(self) -> bool:
         """Tell whether answers still reach the client that gave the command."""
-        return self._group.is_started(self._connection)
+        return self._connection.is_started
 
     def defer(self) -> None:
         """Leave the confirmation to a later call."""
@@ -141,7 +166,7 @@ class CommandHandler:
     """Checks commands of one connection and has the application carry them out."""
 
     def __init__(
-        self, connection: Connection, group: RedundancyGroup, reject: _Reject
+        self, connection: CommandChannel, group: RedundancyGroup, reject: _Reject
     ) -> None:
         """Serve `connection`; `reject` mirrors a request negatively."""
         self._connection = connection

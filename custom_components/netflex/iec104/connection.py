@@ -128,6 +128,11 @@ class Connection:
 
     # Called by requests and responders.
 
+    @property
+    def is_started(self) -> bool:
+        """Tell whether data may flow to this client now."""
+        return self._group.is_started(self)
+
     def reply(self, asdu: bytes) -> None:
         """Send an answer ahead of everything else."""
         self._replies.append(Outgoing(asdu))

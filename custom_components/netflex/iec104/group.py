@@ -41,9 +41,9 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """A selected command point, until `expires` (monotonic)."""
+    """A command point that `connection` has selected, until `expires` (monotonic)."""
 
-    connection: Connection
+    connection: object
     type_id: int
     value: PointValue
     qualifier: int
