@@ -59,23 +59,36 @@ _SECTIONS = (
         ),
     ),
     (
-        "Sun",
+        "Solar inverter",
         "mdi:solar-power",
         (
             (INVERTER_ID, "production"),
             (INVERTER_ID, "setpoint"),
             (INVERTER_ID, "applied_power_limit"),
+        ),
+    ),
+    (
+        "Solar contactor",
+        "mdi:electric-switch",
+        (
             (RELAY_ID, "energised"),
+            (RELAY_ID, "setpoint"),
             (RELAY_ID, "problem_reason"),
         ),
     ),
     (
-        "Battery and boiler",
+        "Battery",
         "mdi:home-battery",
         (
             (BATTERY_ID, "power"),
             (BATTERY_ID, "state_of_charge"),
             (BATTERY_ID, "setpoint"),
+        ),
+    ),
+    (
+        "Boiler",
+        "mdi:water-boiler",
+        (
             (BOILER_ID, "power"),
             (BOILER_ID, "setpoint"),
         ),
@@ -124,7 +137,11 @@ def _tiles(
         if unique_id not in entities:
             missing.append(unique_id)
             continue
-        tile: dict[str, Any] = {"type": "tile", "entity": entities[unique_id]}
+        tile: dict[str, Any] = {
+            "type": "tile",
+            "entity": entities[unique_id],
+            "name": {"type": "entity"},
+        }
         if (owner, key) in _WITH_GRAPH:
             tile["features"] = [{"type": "trend-graph", "hours_to_show": 1}]
         yield tile
