@@ -82,11 +82,10 @@ def _stopped(direction: Direction) -> NetflexBinarySensorDescription:
         return view.orders.stopped(direction) or view.local_stops.stopped(direction)
 
     def attributes(view: SiteView, _subject: str) -> Attributes:
-        local = view.local_stops
-        holder = (
-            local.production if direction is Direction.PRODUCTION else local.consumption
-        )
-        return {"operator": view.orders.stopped(direction), "local_holder": holder}
+        return {
+            "operator": view.orders.stopped(direction),
+            "local_holders": sorted(view.local_stops.holders(direction)),
+        }
 
     return NetflexBinarySensorDescription(
         key=f"{direction.value}_stopped",

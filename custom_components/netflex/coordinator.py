@@ -107,10 +107,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         self._site.set_user_limits(asset_id, limits)
 
     async def async_set_local_stop(
-        self, direction: Direction, holder: str | None
+        self, direction: Direction, holder: str, *, held: bool
     ) -> None:
-        """Hold (by name) or release (None) the site's own stop of a direction."""
-        self._site.set_local_stop(direction, holder)
+        """Have one holder hold or release the site's own stop of a direction."""
+        self._site.set_local_stop(direction, holder, held=held)
 
     async def async_release_orders(self, name: str, reference: str) -> None:
         """Release the operator's orders on the operator's instruction (S06)."""

@@ -8,11 +8,10 @@ from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
-from homeassistant.helpers.storage import STORAGE_DIR, Store
+from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util.hass_dict import HassKey
 
-from .const import DOMAIN, LOGGER
-from .control.memory import Memory, from_dict, to_dict
+from .const import DOMAIN
 from .control.tuning import DEFAULT as TUNING
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .devices.dedicated import DedicatedUnits
@@ -23,7 +22,7 @@ from .entity import async_register_devices
 from .entry_data import site_config, station_settings
 from .links import Entities, SharedLinks
 from .metering.p1_reader import P1Source
-from .model.orders import LocalStops
+from .model.orders import NO_LOCAL_STOPS, LocalStops
 from .site.config import MeterConfig, OutputConfig, SiteConfig, StationSettings
 from .site.meters import AnyMeter, SiteMeters
 from .site.site import Site, SitePorts
@@ -34,7 +33,6 @@ from .telecontrol.station import TelecontrolStation
 
 PARK_SECONDS = 10.0
 """s that a station waits for its site after an unload, before it closes."""
-STORE_VERSION = 1
 
 
 @dataclass(slots=True)
@@ -63,10 +61,8 @@ class NetflexRuntime:
         self._entities = Entities(hass)
         self._lock = asyncio.Lock()
         self._applied: SiteConfig
-        self._store: Store[dict[str, Any]] = Store(
-            hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}"
-        )
-        self._local_stops = LocalStops()
+        self._store = SiteStore(hass, entry.entry_id)
+        self._local_stops = NO_LOCAL_STOPS
         self._station: _Parked
         self.site: Site
         self.coordinator: SiteCoordinator
@@ -75,8 +71,8 @@ class NetflexRuntime:
 
     async def async_start(self) -> None:
         """Start the site; waits for no device and no meter."""
-        stored = await self._store.async_load() or {}
-        self._local_stops = LocalStops(**stored.get("local_stops", {}))
+        stored = read_site_memory(await self._store.async_load())
+        self._local_stops = stored.local_stops
         self._applied = site_config(self._entry, self._profiles)
         self._station = await self._async_take_station()
         self.site = Site(
@@ -88,7 +84,7 @@ class NetflexRuntime:
             ),
             self._station.host,
             local_stops=self._local_stops,
-            memory=_memory(stored.get("memory")),
+            memory=stored.memory,
             tuning=TUNING,
         )
         self.coordinator = SiteCoordinator(self._hass, self._entry, self.site)
@@ -217,13 +213,9 @@ class NetflexRuntime:
         )
 
     def _stored(self) -> dict[str, Any]:
-        return {
-            "local_stops": {
-                "production": self._local_stops.production,
-                "consumption": self._local_stops.consumption,
-            },
-            "memory": to_dict(self.site.memory),
-        }
+        return SiteMemory(
+            local_stops=self._local_stops, memory=self.site.memory
+        ).to_dict()
 
     # ------------------------------------------------------------------------- changes
 
@@ -283,17 +275,6 @@ def _telecontrol(settings: StationSettings) -> TelecontrolSettings:
     )
 
 
-def _memory(stored: dict[str, Any] | None) -> Memory | None:
-    """Return the decision's memory of the last run; unknown formats start anew."""
-    if stored is None:
-        return None
-    try:
-        return from_dict(stored)
-    except (KeyError, TypeError, ValueError) as err:
-        LOGGER.warning("The stored memory of the decision is not used: %s", err)
-        return None
-
-
 async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:
     """Close the station of an entry that is gone for good."""
     parked = hass.data.get(DATA_STATIONS, {}).pop(entry_id, None)
@@ -306,9 +287,7 @@ async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:
 
 async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
     """Delete what was stored for an entry that was removed."""
-    await Store[dict[str, Any]](
-        hass, STORE_VERSION, f"{DOMAIN}.{entry_id}"
-    ).async_remove()
+    await SiteStore(hass, entry_id).async_remove()
     path = _orders_path(hass, entry_id)
     await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
 

@@ -9,11 +9,9 @@ from homeassistant.components.switch.const import SwitchDeviceClass
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import STATE_ON
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import RestoreEntity
 
-from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entity import HOLDER, NetflexEntity, async_setup_entities
 from .entry_data import SubentryType
@@ -75,50 +73,37 @@ def _of_subentry(
 class LocalStopSwitch(NetflexEntity, SwitchEntity):
     """Stops one direction of the site, beside whatever the operator orders.
 
-    It is on whoever holds the stop, and releases only what it holds itself (S06).
+    It shows and releases its own stop only; what else holds one is named (S06).
     """
 
     entity_description: LocalStopDescription
 
     @property
-    def _holder(self) -> str | None:
-        local = self.view.local_stops
-        if self.entity_description.direction is Direction.PRODUCTION:
-            return local.production
-        return local.consumption
+    def _holders(self) -> frozenset[str]:
+        return self.view.local_stops.holders(self.entity_description.direction)
 
     @property
     @override
     def is_on(self) -> bool:
-        return self._holder is not None
+        return HOLDER in self._holders
 
     @property
     @override
     def extra_state_attributes(self) -> Attributes:
-        return {"holder": self._holder}
+        return {"other_holders": sorted(self._holders - {HOLDER})}
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
-        self._refuse_if_held()
-        await self.coordinator.async_set_local_stop(
-            self.entity_description.direction, HOLDER
-        )
+        await self._hold(True)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
-        self._refuse_if_held()
-        await self.coordinator.async_set_local_stop(
-            self.entity_description.direction, None
-        )
+        await self._hold(False)
 
-    def _refuse_if_held(self) -> None:
-        """Leave a stop alone that something else on the site holds."""
-        if (holder := self._holder) is not None and holder != HOLDER:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="local_stop_held",
-                translation_placeholders={"holder": holder},
-            )
+    async def _hold(self, held: bool) -> None:
+        await self.coordinator.async_set_local_stop(
+            self.entity_description.direction, HOLDER, held=held
+        )
 
 
 class LoadSwitch(NetflexEntity, SwitchEntity, RestoreEntity):

@@ -109,6 +109,12 @@ def users(draw: st.DrawFn, asset: Asset) -> UserLimits:
     return UserLimits(power=draw(st.sampled_from([None, 0.0, 2000.0])))
 
 
+def _holders(name: str) -> st.SearchStrategy[frozenset[str]]:
+    """One local holder at times, mostly none."""
+    nobody: frozenset[str] = frozenset()
+    return st.sampled_from([nobody, nobody, nobody, frozenset({name})])
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """Draw a whole situation with a fresh meter on a star grid."""
@@ -140,8 +146,8 @@ def cases(draw: st.DrawFn) -> Case:
         states=states,
         given=orders(**given),
         local=LocalStops(
-            production=draw(st.sampled_from([None, None, None, "key switch"])),
-            consumption=draw(st.sampled_from([None, None, None, "fire panel"])),
+            production=draw(_holders("key switch")),
+            consumption=draw(_holders("fire panel")),
         ),
         user={asset.id: draw(users(asset)) for asset in chosen},
     )

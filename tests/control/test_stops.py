@@ -108,7 +108,7 @@ def test_a_vehicle_that_discharges_is_production() -> None:
 
 
 def test_S06_a_local_stop_and_the_operators_need_their_own_release() -> None:
-    local = LocalStops(consumption="mushroom button")
+    local = LocalStops(consumption=frozenset({"mushroom button"}))
     for given, held in (
         (stop("consumption"), local),
         (NO_ORDERS, local),

@@ -323,7 +323,7 @@ def test_which_wins_each_stop_needs_its_own_release() -> None:
         reading(-3000.0),
         {"sun": -3000.0},
         given=orders(emergency_stop_production=False),
-        local=LocalStops(production="key switch"),
+        local=LocalStops(production=frozenset({"key switch"})),
     )
     assert values(both) == {"sun": 0}
     assert keys(both, "sun") == ["local_stop_production"]

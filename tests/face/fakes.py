@@ -79,10 +79,10 @@ class FakeSite:
         self.commands.append(("user", asset_id, limits))
         self.show(user={**self.view.user, asset_id: limits})
 
-    def set_local_stop(self, direction: Direction, holder: str | None) -> None:
-        self.commands.append(("stop", direction, holder))
+    def set_local_stop(self, direction: Direction, holder: str, *, held: bool) -> None:
+        self.commands.append(("stop", direction, holder, held))
         self.show(
-            local_stops=replace(self.view.local_stops, **{direction.value: holder})
+            local_stops=self.view.local_stops.with_holder(direction, holder, held=held)
         )
 
     async def release_orders(self, name: str, reference: str) -> None:

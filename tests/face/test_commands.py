@@ -206,31 +206,38 @@ async def test_S06_a_local_stop_is_held_and_released_by_its_switch(
     shown = hass.states.get(stop)
     assert shown is not None
     assert shown.state == STATE_ON
-    assert shown.attributes["holder"] == "entity"
+    assert shown.attributes["other_holders"] == []
     await switch(hass, stop, on=False)
     shown = hass.states.get(stop)
     assert shown is not None
     assert shown.state == STATE_OFF
 
     assert site.commands == [
-        ("stop", direction, "entity"),
-        ("stop", direction, None),
+        ("stop", direction, "entity", True),
+        ("stop", direction, "entity", False),
     ]
 
 
-@pytest.mark.parametrize("on", [True, False])
 async def test_S06_a_switch_leaves_alone_what_another_input_holds(
-    hass: HomeAssistant, site: FakeSite, show: Show, on: bool
+    hass: HomeAssistant, site: FakeSite, show: Show
 ) -> None:
-    await show(local_stops=LocalStops(production="Button at the door"))
+    button = LocalStops(production=frozenset({"Button at the door"}))
+    await show(local_stops=button)
     stop = entity(hass, SWITCH, SITE_ID, "local_stop_production")
 
-    with pytest.raises(ServiceValidationError) as raised:
-        await switch(hass, stop, on=on)
+    def shown() -> State:
+        state = hass.states.get(stop)
+        assert state is not None
+        return state
 
-    assert raised.value.translation_key in ENGLISH["exceptions"]
-    assert raised.value.translation_placeholders == {"holder": "Button at the door"}
-    assert site.commands == []
+    assert shown().state == STATE_OFF
+    assert shown().attributes["other_holders"] == ["Button at the door"]
+    await switch(hass, stop, on=True)
+    assert shown().state == STATE_ON
+    assert site.view.local_stops.production == {"Button at the door", "entity"}
+    await switch(hass, stop, on=False)
+    assert shown().state == STATE_OFF
+    assert site.view.local_stops == button
 
 
 RELEASE = {

@@ -332,7 +332,7 @@ async def test_both_kinds_of_stop_are_shown_apart(
     ordered = Order(value=True, source=OrderSource.OPERATOR, at=NOW)
     await show(
         orders=GridOrders(emergency_stop_production=ordered),
-        local_stops=LocalStops(consumption="Button at the door"),
+        local_stops=LocalStops(consumption=frozenset({"Button at the door"})),
         plan=replace(site.view.plan, stopped=frozenset(Direction)),
         proofs=(
             StopProof(direction=Direction.PRODUCTION, written=False, missing=("Roof",)),
@@ -348,8 +348,8 @@ async def test_both_kinds_of_stop_are_shown_apart(
     assert binary("production_stopped").state == STATE_ON
     assert binary("production_stopped").attributes["operator"] is True
     assert binary("consumption_stopped").state == STATE_ON
-    held_by = binary("consumption_stopped").attributes["local_holder"]
-    assert held_by == "Button at the door"
+    held_by = binary("consumption_stopped").attributes["local_holders"]
+    assert held_by == ["Button at the door"]
     assert find(hass, "sensor", SITE_ID, "status").state == "stopped"
     proof = find(hass, "sensor", SITE_ID, "stop_production_proof")
     assert proof.state == "in_progress"
@@ -362,7 +362,7 @@ async def test_both_kinds_of_stop_are_shown_apart(
 async def test_a_stop_shows_before_the_plan_that_carries_it_out(
     hass: HomeAssistant, site: FakeSite, show: Show
 ) -> None:
-    await show(plan=None, local_stops=LocalStops(production="entity"))
+    await show(plan=None, local_stops=LocalStops(production=frozenset({"entity"})))
 
     stopped = find(hass, "binary_sensor", SITE_ID, "production_stopped")
     assert stopped.state == STATE_ON

@@ -51,7 +51,7 @@ from .bench import (
 )
 
 STOP = "emergency_stop_production"
-LOCAL_STOP = LocalStops(production="the red button")
+LOCAL_STOP = LocalStops(production=frozenset({"the red button"}))
 
 
 class Disk:

@@ -45,12 +45,12 @@ def emergency_stop(direction: Direction) -> Cause:
 
 
 @lru_cache(maxsize=64)
-def local_stop(direction: Direction, holder: str) -> Cause:
-    """Return the cause of a stop that something on the site holds."""
+def local_stop(direction: Direction, holders: str) -> Cause:
+    """Return the cause of a stop that something on the site holds, by its names."""
     return Cause(
         source=Source.LOCAL_STOP,
         key=f"local_stop_{direction}",
-        text=f"Local stop of {_STOPS[direction]} by {holder}",
+        text=f"Local stop of {_STOPS[direction]} by {holders}",
     )
 
 

@@ -162,13 +162,8 @@ def stop_limits(snapshot: Snapshot) -> Iterator[Limit]:
                 cause=cause,
                 since=None if order is None else order.at,
             )
-        holder = (
-            stops.local.production
-            if direction is Direction.PRODUCTION
-            else stops.local.consumption
-        )
-        if holder is not None:
-            cause = explain.local_stop(direction, holder)
+        if holders := stops.local.holders(direction):
+            cause = explain.local_stop(direction, ", ".join(sorted(holders)))
             yield Limit(
                 scope=ALL_ASSETS,
                 quantity=quantity,

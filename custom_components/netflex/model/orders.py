@@ -122,20 +122,31 @@ NO_ORDERS = GridOrders()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalStops:
-    """Stops given on the site itself (input, entity), each with its own release.
+    """Stops given on the site itself (inputs, entity), each with its own release.
 
-    Each is the name of what holds it, None where nothing does.
+    Each direction has the names of what holds it; it is free once the last lets go.
     """
 
-    production: str | None = None
-    consumption: str | None = None
+    production: frozenset[str] = frozenset()
+    consumption: frozenset[str] = frozenset()
+
+    def holders(self, direction: Direction) -> frozenset[str]:
+        """Return the names of what holds the stop of a direction."""
+        return (
+            self.production if direction is Direction.PRODUCTION else self.consumption
+        )
 
     def stopped(self, direction: Direction) -> bool:
         """Whether a local stop of a direction is held."""
-        held = (
-            self.production if direction is Direction.PRODUCTION else self.consumption
-        )
-        return held is not None
+        return bool(self.holders(direction))
+
+    def with_holder(self, direction: Direction, holder: str, *, held: bool) -> Self:
+        """Return these stops with one holder added or taken away, no other touched."""
+        others = self.holders(direction) - {holder}
+        holders = others | {holder} if held else others
+        if direction is Direction.PRODUCTION:
+            return replace(self, production=holders)
+        return replace(self, consumption=holders)
 
 
 NO_LOCAL_STOPS = LocalStops()

@@ -212,12 +212,9 @@ class Site:
         self._user[asset_id] = limits
         self._controller.wake()
 
-    def set_local_stop(self, direction: Direction, holder: str | None) -> None:
-        """Hold or release the site's own stop of a direction."""
-        if direction is Direction.PRODUCTION:
-            self._local = replace(self._local, production=holder)
-        else:
-            self._local = replace(self._local, consumption=holder)
+    def set_local_stop(self, direction: Direction, holder: str, *, held: bool) -> None:
+        """Have one holder hold or release the site's own stop of a direction."""
+        self._local = self._local.with_holder(direction, holder, held=held)
         self._ports.save_local_stops(self._local)
         self._host.set_local_stops(self._local)
         self._controller.decide()

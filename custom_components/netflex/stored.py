@@ -1,0 +1,80 @@
+"""What is kept over a restart beside the operator's orders.
+
+Version 2 holds the names of all that holds a local stop; version 1 knew one name
+per direction. A newer version is refused by Home Assistant's store.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, override
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import Store
+
+from .const import DOMAIN, LOGGER
+from .control.memory import Memory, from_dict, to_dict
+from .model.asset import Direction
+from .model.orders import NO_LOCAL_STOPS, LocalStops
+
+STORE_VERSION: Final = 2
+
+
+class SiteStore(Store[dict[str, Any]]):
+    """The file of one site."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Name the file; nothing is read yet."""
+        super().__init__(hass, STORE_VERSION, f"{DOMAIN}.{entry_id}")
+
+    @override
+    async def _async_migrate_func(
+        self, old_major_version: int, old_minor_version: int, old_data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Turn the one holder per direction of version 1 into a list."""
+        one = old_data.get("local_stops", {})
+        holders = {
+            direction.value: [one[direction.value]]
+            for direction in Direction
+            if one.get(direction.value) is not None
+        }
+        return old_data | {"local_stops": holders}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteMemory:
+    """What a site goes on with after a restart."""
+
+    local_stops: LocalStops = NO_LOCAL_STOPS
+    memory: Memory | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stored form."""
+        stops = {
+            direction.value: sorted(self.local_stops.holders(direction))
+            for direction in Direction
+        }
+        memory = None if self.memory is None else to_dict(self.memory)
+        return {"local_stops": stops, "memory": memory}
+
+
+def read_site_memory(stored: dict[str, Any] | None) -> SiteMemory:
+    """Return what was stored; an unknown form of the decision's memory starts anew."""
+    if stored is None:
+        return SiteMemory()
+    stops = stored.get("local_stops", {})
+    return SiteMemory(
+        local_stops=LocalStops(
+            production=frozenset(stops.get("production", ())),
+            consumption=frozenset(stops.get("consumption", ())),
+        ),
+        memory=_memory(stored.get("memory")),
+    )
+
+
+def _memory(stored: dict[str, Any] | None) -> Memory | None:
+    if stored is None:
+        return None
+    try:
+        return from_dict(stored)
+    except (KeyError, TypeError, ValueError) as err:
+        LOGGER.warning("The stored memory of the decision is not used: %s", err)
+        return None
