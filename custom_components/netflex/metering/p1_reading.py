@@ -14,6 +14,8 @@ _LOADED_LINE = 1.0
 """A: a delta meter that prints no second current above this does not measure it."""
 _CONSECUTIVE = 5
 """Telegrams in a row that prove a grid type that the meter does not name."""
+_NOTHING_ESTIMATED: frozenset[str] = frozenset()
+_ESTIMATED_L2 = frozenset({"line_current.L2"})
 
 
 def apparent_grid_type(telegram: Telegram) -> GridType | None:
@@ -85,6 +87,7 @@ def to_reading(
     grid_type = recognition.grid_type
     delta = grid_type is GridType.DELTA
     voltage = telegram.line_voltage
+    current = _delta_current(telegram, recognition) if delta else telegram.line_current
     power = _net_lines(telegram.line_power_import, telegram.line_power_export)
     return MeterReading(
         meter_id=meter_id,
@@ -94,9 +97,7 @@ def to_reading(
         power=_net(telegram.power_import, telegram.power_export),
         reactive_power=_net(telegram.reactive_import, telegram.reactive_export),
         line_power=replace(power, l2=None) if delta else power,
-        line_current=_delta_current(telegram, recognition)
-        if delta
-        else telegram.line_current,
+        line_current=current,
         line_voltage=replace(voltage, l2=None) if delta else voltage,
         current_resolution=telegram.current_resolution,
         frequency=telegram.frequency,
@@ -113,6 +114,14 @@ def to_reading(
         fuse_threshold=telegram.fuse_threshold,
         message=telegram.message,
         sub_meters=telegram.sub_meters,
+        version=telegram.version,
+        serial=telegram.serial,
+        ean=telegram.ean,
+        estimated=(
+            _ESTIMATED_L2
+            if current is not telegram.line_current
+            else _NOTHING_ESTIMATED
+        ),
     )
 
 

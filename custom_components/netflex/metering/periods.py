@@ -7,6 +7,7 @@ period does not begin with a sample, that on the border counts on both sides.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import pi
 from typing import Final
 
@@ -109,6 +110,9 @@ class PeriodCutter:
         self, values: NDArray[np.float64], borders: NDArray[np.float64], half: float
     ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
         """Return means by half period (squares, powers, phasors) and peaks."""
+        if half.is_integer() and self._begin == 0.0:
+            cut = values[: int(borders[-1])].reshape(len(borders) - 1, int(half), -1)
+            return self._whole_halves(cut)
         count = self._count
         voltages, currents = values[:, :count], values[:, count : 2 * count]
         positions = np.arange(len(values)) - borders[0]
@@ -132,6 +136,28 @@ class PeriodCutter:
         )
         return _between(terms, borders) / half, peaks
 
+    def _whole_halves(
+        self, cut: NDArray[np.float64]
+    ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+        """Return the same of half periods (halves, samples, columns) in step."""
+        count = self._count
+        number, half, _ = cut.shape
+        voltages, currents = cut[..., :count], cut[..., count : 2 * count]
+        turned = _real_turns(half) @ cut[..., : 2 * count]
+        phasors = turned[:, : len(ORDERS)] + 1j * turned[:, len(ORDERS) :]
+        phasors[int(not self._turned) :: 2] *= -1
+        means = np.concatenate(
+            (
+                np.einsum("hnc,hnc->hc", voltages, voltages),
+                np.einsum("hnc,hnc->hc", currents, currents),
+                np.einsum("hnc,hnc->hc", voltages, currents),
+                phasors[:, 0, :count],
+                phasors[:, :, count:].reshape(number, -1),
+            ),
+            axis=1,
+        )
+        return means / half, np.abs(currents).max(axis=1)
+
     def _periods(
         self,
         means: NDArray[np.complex128],
@@ -153,6 +179,13 @@ class PeriodCutter:
             voltage_phasors=phasors[:, :count],
             current_phasors=phasors[:, count:].reshape(-1, len(ORDERS), count),
         )
+
+
+@lru_cache(maxsize=4)
+def _real_turns(half: int) -> NDArray[np.float64]:
+    """Return the real, then the imaginary parts of each order's turns, by sample."""
+    turns = np.exp(np.outer(ORDERS, np.arange(half)) * (-1j * pi / half))
+    return np.concatenate((turns.real, turns.imag))
 
 
 def _between(

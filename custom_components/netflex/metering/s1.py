@@ -200,14 +200,12 @@ class S1Framer:
         holes = begins - ends
         if not holes.any() and not self._hole:
             return damaged
-        for index in np.flatnonzero(holes).tolist():
+        for index in sorted({0, *np.flatnonzero(holes).tolist()}):
             start, end = int(ends[index]), int(begins[index])
             inside = int(((headers >= start) & (headers < end)).sum())
             self._look_for_others(buffer[start:end])
             self._drop(end - start, inside)
-            if index:
-                damaged[index] = self._close_hole()
-        damaged[0] = self._close_hole()
+            damaged[index] = self._close_hole()
         return damaged
 
     def _drop(self, octets: int, headers: int) -> None:
@@ -255,15 +253,16 @@ class S1Framer:
         before[0] = sequence[0] - 1 if self._last is None else self._last
         before[1:] = sequence[:-1]
         missing = (sequence - before - 1) % 256
-        # Where a row of frames was damaged its length tells how often the number wrapped.
-        wraps = np.rint((damaged - missing) / 256).clip(0).astype(np.intp)
-        missing += 256 * wraps
+        if damaged.any():
+            # The length of a row of damaged frames tells how often the number wrapped.
+            wraps = np.rint((damaged - missing) / 256).astype(np.intp)
+            missing += 256 * np.maximum(wraps, 0)
         self._last = int(sequence[-1])
-        invalid = (frames[:, profile.info] & _VALID) == 0
+        valid = frames[:, profile.info] & _VALID
         self._counts += S1Counts(
             good=len(frames),
-            lost=int((missing - damaged).clip(0).sum()),
-            invalid=int(invalid.sum()),
+            lost=int(np.maximum(missing - damaged, 0).sum()),
+            invalid=len(frames) - int(np.count_nonzero(valid)),
         )
         described = frames[:, profile.meter_id[0] : profile.rate + 1]
         changed = missing > 0
