@@ -28,6 +28,7 @@ from custom_components.netflex.site.config import MeterConfig, OutputConfig, Sit
 from custom_components.netflex.site.meters import AnyMeter, SiteMeters
 from custom_components.netflex.site.site import Site, SitePorts
 from custom_components.netflex.site.station_host import StationHost
+from custom_components.netflex.telecontrol.journal import Journal
 from custom_components.netflex.telecontrol.order_store import OrderStore
 from custom_components.netflex.telecontrol.settings import TelecontrolSettings
 from custom_components.netflex.telecontrol.station import TelecontrolStation
@@ -258,7 +259,10 @@ class Bench:
 
 
 def make_host(
-    store: Path, profiles: ProfileLibrary, made: list[TelecontrolStation]
+    store: Path,
+    profiles: ProfileLibrary,
+    made: list[TelecontrolStation],
+    journal: Journal | None = None,
 ) -> StationHost:
     def make_station(host: StationHost) -> TelecontrolStation:
         station = TelecontrolStation(
@@ -271,6 +275,7 @@ def make_host(
             on_order=host.on_order,
             on_link=host.on_link,
             on_problem=host.on_problem,
+            journal=host.journal,
         )
         made.append(station)
         return station
@@ -279,6 +284,7 @@ def make_host(
     return StationHost(
         make_station,
         lambda config: build_device(config.device, units=units, profiles=profiles),
+        journal,
     )
 
 
@@ -324,7 +330,7 @@ async def running(
     contactor = plant.boiler.contactor
     switches = Switches(boiler=lambda on: setattr(contactor, "closed", on))
     made: list[TelecontrolStation] = []
-    host = make_host(store, profiles, made)
+    host = make_host(store, profiles, made, Journal(store.with_name("journal")))
     await host.start()
     site = make_site(site_config(plant), switches, host, profiles)
     bench = Bench(plant, switches, host, site, Rtu(), made)

@@ -8,6 +8,7 @@ import logging
 
 from ..devices.device import Device, DeviceError
 from ..model.plan import Setpoint, SetpointKind
+from .journal_notes import WriteNotes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,12 +38,18 @@ class AssetActor:
     """
 
     def __init__(
-        self, device: Device, name: str, on_change: Callable[[], None]
+        self,
+        device: Device,
+        name: str,
+        on_change: Callable[[], None],
+        notes: WriteNotes | None = None,
     ) -> None:
         """Prepare an actor; `on_change` is called when a write succeeds or fails."""
         self.device = device
         self._name = name
         self._on_change = on_change
+        self._notes = notes
+        self._tries = 0
         self._wanted: Setpoint | None = None
         self._written: Setpoint | None = None
         self._wake = asyncio.Event()
@@ -144,8 +151,10 @@ class AssetActor:
 
     async def _apply(self, wanted: Setpoint) -> None:
         """Write one setpoint and remember how it went."""
+        repeated = same_action(wanted, self._written) and not self._drifted()
+        self._tries += 1
         try:
-            await self.device.apply(wanted)
+            applied = await self.device.apply(wanted)
         except DeviceError as err:
             if err.key != SUPERSEDED:
                 self._failed(wanted, err.text, None)
@@ -153,6 +162,9 @@ class AssetActor:
         except Exception as err:  # noqa: BLE001  a fault of one device stays its own
             self._failed(wanted, repr(err), err)
             return
+        if self._notes is not None and not repeated:
+            self._notes.written(wanted, applied, self._tries)
+        self._tries = 0
         if same_action(wanted, self._wanted):
             self._written = wanted
             if self.problem is not None:
@@ -165,6 +177,8 @@ class AssetActor:
         if not same_action(wanted, self._wanted):
             return
         if problem != self.problem:
+            if self._notes is not None:
+                self._notes.failed(wanted, problem)
             if fault is None:
                 _LOGGER.warning("%s could not be told: %s", self._name, problem)
             else:

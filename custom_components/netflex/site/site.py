@@ -28,6 +28,7 @@ from .actors import AssetActor
 from .broken_device import BrokenDevice
 from .config import MeterConfig, OutputConfig, SiteConfig
 from .controller import Controller
+from .journal_notes import SiteNotes, WriteNotes
 from .measurements import measure
 from .meters import SiteMeters
 from .problems import find_problems
@@ -93,6 +94,7 @@ class Site:
         self._epochs: StopEpochs = {}
         self._reported: dict[Direction, tuple[int, tuple[str, ...]]] = {}
         self._local = local_stops
+        self._notes = SiteNotes(host.record)
         self._link = LinkState()
         self._station_problems: dict[str, str] = {}
         self._stop_since: dict[Direction, float] = {}
@@ -205,6 +207,7 @@ class Site:
     def set_connection(self, connection: ConnectionPoint) -> None:
         """Change contract or fuse; limits in force are recomputed at once."""
         self._connection = connection
+        self._notes.contract(self._connection, connection)
         self._controller.wake()
 
     def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
@@ -234,7 +237,12 @@ class Site:
             config=config,
             asset=config.asset,
             device=device,
-            actor=AssetActor(device, config.name, self._written),
+            actor=AssetActor(
+                device,
+                config.name,
+                self._written,
+                WriteNotes(config.device_id, config.name, self._host.record),
+            ),
         )
         self._seats[config.device_id] = seat
         seat.actor.start()
@@ -352,7 +360,10 @@ class Site:
             if (seat := self._seats.get(asset_id)) is not None:
                 seat.actor.post(setpoint)
         self._report_stops()
-        self._host.set_measurements(measure(self._assets(), self._states(), plan.at))
+        assets, states = self._assets(), self._states()
+        reading = self._ports.meters.site_reading(plan.at)
+        self._notes.plan(plan, reading, assets, states)
+        self._host.set_measurements(measure(assets, states, plan.at))
         self._publish()
 
     def _assets(self) -> Mapping[str, Asset]:

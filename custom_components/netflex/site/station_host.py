@@ -23,12 +23,15 @@ from ..model.orders import (
     OrderEvent,
     Stops,
 )
-from ..model.plan import Cause, Setpoint, SetpointKind, Source
+from ..model.plan import Setpoint, SetpointKind
+from ..telecontrol.journal import Journal
 from ..telecontrol.settings import TelecontrolSettings
 from ..telecontrol.station import TelecontrolStation
 from .actors import AssetActor
 from .config import OutputConfig
 from .door import BackDoor, LoopThread
+from .journal_notes import WriteNotes, note_local_stops, note_proof, recorder
+from .stop_causes import stop_causes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -92,19 +95,26 @@ type OutputFactory = Callable[[OutputConfig], Device]
 
 
 class StationHost:
-    """Owns the thread, the station and the outputs, and outlives a reload.
+    """Owns the thread, the station, the outputs and the journal; outlives a reload.
 
     Public methods are called on the site's loop; methods with a leading
     underscore run on the station's. `make_station` None: no telecontrol, the
-    outputs are then driven by local stops only.
+    outputs are then driven by local stops only. `record` is a door of its own: it
+    may be called on any thread.
     """
 
     def __init__(
-        self, make_station: StationFactory | None, make_output: OutputFactory
+        self,
+        make_station: StationFactory | None,
+        make_output: OutputFactory,
+        journal: Journal | None = None,
     ) -> None:
         """Prepare a host; nothing runs before `start`."""
         self._make_station = make_station
         self._make_output = make_output
+        self.journal = journal
+        self.record = recorder(journal)
+        self._problems: dict[str, str] = {}
         self._thread = LoopThread("netflex station")
         self._station: TelecontrolStation | None = None
         self._listening = False
@@ -128,6 +138,8 @@ class StationHost:
         Raises what loading the orders raises: a stored format that is not known.
         """
         await self._thread.start()
+        if self.journal is not None:
+            self.journal.start(self._journal_problem)
         try:
             if self._make_station is not None:
                 await self._thread.run(self._load(self._make_station))
@@ -146,6 +158,8 @@ class StationHost:
         if self._thread.running:
             await self._thread.run(self._close())
             await self._thread.stop()
+            if self.journal is not None:
+                await self.journal.close()
 
     async def attach(self, listener: StationListener) -> None:
         """Let a site follow; it is told at once what is in force."""
@@ -191,6 +205,10 @@ class StationHost:
         """Say which assets have not confirmed the stop of that epoch yet."""
         self._thread.call(self._assets_reported, direction, epoch, missing)
 
+    async def reload_certificates(self) -> None:
+        """Read the TLS files anew; OSError where they are not usable."""
+        await self._thread.run(self._reload_certificates())
+
     async def release_orders(self, name: str, reference: str) -> None:
         """Release the operator's orders on the operator's instruction (S06)."""
         await self._thread.run(self._release(name, reference))
@@ -226,6 +244,8 @@ class StationHost:
             self.on_link(self._station.link)
         for output in self._outputs.values():
             self._publish_output(output)
+        for key, text in self._problems.items():
+            self.on_problem(key, text)
         for progress in self._progress.values():
             progress.assets = None
 
@@ -233,7 +253,12 @@ class StationHost:
         if self._station is not None:
             await self._station.release_orders(name, reference)
 
+    async def _reload_certificates(self) -> None:
+        if self._station is not None:
+            await self._station.reload_certificates()
+
     def _set_local(self, local: LocalStops) -> None:
+        note_local_stops(self.record, self._local, local)
         self._local = local
         if self._station is not None:
             self._station.set_local_stops(local)
@@ -265,9 +290,17 @@ class StationHost:
             self._back.call(self._listener.on_link, link)
 
     def on_problem(self, key: str, text: str | None) -> None:
-        """Pass a problem of the station on."""
+        """Pass a problem on, and keep it for a site that attaches later."""
+        if text is None:
+            self._problems.pop(key, None)
+        else:
+            self._problems[key] = text
         if self._back is not None and self._listener is not None:
             self._back.call(self._listener.on_station_problem, key, text)
+
+    def _journal_problem(self, key: str, text: str | None) -> None:
+        """Bring a problem of the journal from its own thread onto the station's."""
+        self._thread.call(self.on_problem, key, text)
 
     def _publish_orders(self, event: OrderEvent | None) -> None:
         if self._back is not None and self._listener is not None:
@@ -295,7 +328,10 @@ class StationHost:
             config=config,
             device=device,
             actor=AssetActor(
-                device, config.output.name, lambda: self._output_changed(output)
+                device,
+                config.output.name,
+                lambda: self._output_changed(output),
+                WriteNotes(config.output.asset_id, config.output.name, self.record),
             ),
         )
         self._outputs[config.output.asset_id] = output
@@ -337,7 +373,7 @@ class StationHost:
                     asset_id=asset_id,
                     kind=SetpointKind.SWITCH,
                     value=1.0 if energised else 0.0,
-                    causes=_output_causes(stops, output) if stopping else (),
+                    causes=stop_causes(stops, output.config.output.stops),
                     emergency=stopping,
                 )
             )
@@ -369,35 +405,8 @@ class StationHost:
             if missing == progress.missing:
                 continue
             progress.missing = missing
+            note_proof(self.record, direction, missing)
             if self._station is not None:
                 self._station.stop_written(direction, missing)
             if self._back is not None and self._listener is not None:
                 self._back.call(self._listener.on_proof, direction, missing)
-
-
-def _output_causes(stops: Stops, output: _Output) -> tuple[Cause, ...]:
-    """Name the stops that hold an output."""
-    causes = []
-    for direction in sorted(output.config.output.stops):
-        if stops.orders.stopped(direction):
-            causes.append(
-                Cause(
-                    source=Source.EMERGENCY_STOP,
-                    key=f"operator_stop_{direction}",
-                    text=f"The grid operator's emergency stop of {direction}",
-                )
-            )
-        held = (
-            stops.local.production
-            if direction is Direction.PRODUCTION
-            else stops.local.consumption
-        )
-        if held is not None:
-            causes.append(
-                Cause(
-                    source=Source.LOCAL_STOP,
-                    key=f"local_stop_{direction}",
-                    text=f"Local emergency stop of {direction} ({held})",
-                )
-            )
-    return tuple(causes)

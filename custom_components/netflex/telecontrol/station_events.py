@@ -12,6 +12,7 @@ from ..iec104 import (
     PointValue,
     Rejection,
     RejectionReason,
+    StaleCommandRule,
     StationObserver,
 )
 from ..iec104.asdu import MalformedAsduError, UnknownTypeError, decode_asdu
@@ -65,6 +66,7 @@ class StationEvents(StationObserver):
     ) -> None:
         """Take other points."""
         self._points = settings.points.orders
+        self._drops_stale = settings.stale_command is StaleCommandRule.SILENT
         self._on_problem = on_problem
 
     def connection_opened(self, connection: ConnectionInfo) -> None:
@@ -151,6 +153,10 @@ class StationEvents(StationObserver):
             ),
             text,
         )
+        if not (self._drops_stale and rejection.reason is RejectionReason.STALE):
+            self._journal.confirmed(
+                point.order, rejection.connection.address, positive=False
+            )
 
     def _lost(self) -> None:
         self._active = None
