@@ -34,7 +34,6 @@ from .telecontrol.journal import Journal
 from .telecontrol.order_store import OrderStore
 from .telecontrol.settings import TelecontrolSettings
 from .telecontrol.station import TelecontrolStation
-from .telecontrol.wire_trace import WireEntry, WireTrace
 
 SAVE_DELAY = 10.0
 """s that a change which nothing depends on waits for others before it is stored."""
@@ -47,8 +46,7 @@ class _Parked:
     """A station without a site, between an unload and the next set-up."""
 
     host: StationHost
-    settings: TelecontrolSettings | None
-    trace: WireTrace
+    settings: StationSettings | None
     cancel: CALLBACK_TYPE | None = None
 
 
@@ -123,8 +121,6 @@ class NetflexRuntime:
         )
 
     def _make_meter(self, config: MeterConfig) -> AnyMeter:
-        if config.url is not None:
-            return P1Source(config.url, meter_id=config.meter_id)
         if config.url is not None and (share := config.share) is not None:
             return SharedP1Source(
                 config.url,
@@ -133,6 +129,8 @@ class NetflexRuntime:
                 port=share.port,
                 allowed=share.allowed,
             )
+        if config.url is not None:
+            return P1Source(config.url, meter_id=config.meter_id)
         if config.device is None:
             raise DeviceError("config", f"{config.name} has neither port nor profile")
         return build_meter(
@@ -146,25 +144,6 @@ class NetflexRuntime:
 
     async def _async_take_station(self) -> _Parked:
         """Return the station that was parked, or a new one."""
-    @property
-    def journal(self) -> Journal:
-        """The journal of the site, which the station's host owns."""
-        assert self._station.host.journal is not None
-        return self._station.host.journal
-
-    @property
-    def telecontrol(self) -> TelecontrolSettings | None:
-        """The settings of the station in use, None without telecontrol."""
-        return self._station.settings
-
-    def wire_log(self) -> tuple[WireEntry, ...]:
-        """Return the newest APDUs and changes of the link, oldest first."""
-        return self._station.trace.entries()
-
-    async def async_reload_certificates(self) -> None:
-        """Read the TLS files anew; OSError where they are not usable."""
-        await self._station.host.reload_certificates()
-
         settings = station_settings(self._entry)
         folder = _orders_path(self._hass, self._entry.entry_id).parent
         await self._hass.async_add_executor_job(
@@ -182,20 +161,14 @@ class NetflexRuntime:
                 await self._async_change_station(station, settings)
             return station
         station = _Parked(
-            host=StationHost(
-                self._station_factory(settings, trace),
-                self._output_factory(),
-                Journal(journal_path(self._hass, self._entry.entry_id)),
-            ),
-        trace = WireTrace()
+            host=StationHost(self._station_factory(settings), self._output_factory()),
             settings=settings,
         )
         await station.host.start()
-            trace=trace,
         return station
 
     def _station_factory(
-        self, settings: TelecontrolSettings | None, trace: WireTrace
+        self, settings: StationSettings | None
     ) -> StationFactory | None:
         if settings is None:
             return None
@@ -204,18 +177,12 @@ class NetflexRuntime:
         def make(host: StationHost) -> TelecontrolStation:
             return TelecontrolStation(
                 settings,
-            def on_link(link: LinkState) -> None:
-                trace.link(link)
-                host.on_link(link)
-
                 OrderStore(path),
                 on_order=host.on_order,
                 on_link=on_link,
                 on_problem=host.on_problem,
             )
 
-                journal=host.journal,
-                wire_log=trace.apdu,
         return make
 
     def _output_factory(self) -> OutputFactory:
@@ -234,9 +201,7 @@ class NetflexRuntime:
         if old is not None and settings is not None:
             await station.host.reconfigure(settings)
         else:
-            await station.host.replace_station(
-                self._station_factory(settings, station.trace)
-            )
+            await station.host.replace_station(self._station_factory(settings))
 
     def _park(self) -> None:
         """Keep the station for a site that comes back within seconds."""
@@ -262,13 +227,13 @@ class NetflexRuntime:
             "netflex save local stops",
         )
 
-    def _stored(self) -> dict[str, Any]:
-        return SiteMemory(
     @callback
     def _save_soon(self) -> None:
         """Store what has changed, without haste."""
         self._store.async_delay_save(self._stored, SAVE_DELAY)
 
+    def _stored(self) -> dict[str, Any]:
+        return SiteMemory(
             local_stops=self._local_stops, memory=self.site.memory
         ).to_dict()
 
@@ -337,10 +302,10 @@ async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
     await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
 
 
-def _orders_path(hass: HomeAssistant, entry_id: str) -> Path:
-    return Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.{entry_id}.orders"))
 def journal_path(hass: HomeAssistant, entry_id: str) -> Path:
     """Return the journal's folder: it stays for years, whatever becomes of the entry."""
     return Path(hass.config.path(DOMAIN, "journal", entry_id))
 
 
+def _orders_path(hass: HomeAssistant, entry_id: str) -> Path:
+    return Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.{entry_id}.orders"))

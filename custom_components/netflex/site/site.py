@@ -206,8 +206,8 @@ class Site:
 
     def set_connection(self, connection: ConnectionPoint) -> None:
         """Change contract or fuse; limits in force are recomputed at once."""
-        self._connection = connection
         self._notes.contract(self._connection, connection)
+        self._connection = connection
         self._controller.wake()
 
     def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
