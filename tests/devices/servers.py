@@ -62,6 +62,9 @@ class Map:
     def put(self, at: int, words: list[int]) -> None:
         self.holding.update({at + index: word for index, word in enumerate(words)})
 
+    def put_input(self, at: int, words: list[int]) -> None:
+        self.input.update({at + index: word for index, word in enumerate(words)})
+
     def fill(self, first: int, last: int, value: int = 0) -> None:
         for at in range(first, last + 1):
             self.holding.setdefault(at, value)
@@ -231,6 +234,10 @@ class Server:
 
     def set(self, unit: int, at: int, words: list[int]) -> None:
         start, registers = self._block(unit, "h")
+        registers[at - start : at - start + len(words)] = words
+
+    def set_input(self, unit: int, at: int, words: list[int]) -> None:
+        start, registers = self._block(unit, "i")
         registers[at - start : at - start + len(words)] = words
 
     def coil(self, unit: int, at: int) -> bool:

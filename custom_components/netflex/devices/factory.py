@@ -16,6 +16,7 @@ from .device import (
     ProbeResult,
 )
 from .entity_device import EntityDevice, probe_entities
+from .entity_meter import MAX_AGE, entity_meter, probe_sensors
 from .link import LinkError, LinkErrorKind, endpoint_of
 from .modbus_device import TIME_TO_LIVE, ModbusDevice
 from .modbus_meter import ModbusMeter
@@ -28,6 +29,7 @@ from .registers import Value
 from .scheduler import Preempted, Priority
 from .session import PROBLEM_KEYS, Session
 from .sunspec import SCALE_SUFFIX
+from .values import text_of
 from .yaml_nodes import ProfileError
 
 _PROBE_LIMIT = 30.0
@@ -117,7 +119,11 @@ def build_meter(
 ) -> MeterDevice:
     """Return a meter; it opens nothing before `start`. Raises DeviceError."""
     if config.profile is None:
-        raise DeviceError("config", "a meter needs a device profile")
+        if entities is None:
+            raise DeviceError("config", "a meter needs a device profile or sensors")
+        return entity_meter(
+            config.device_id, config.entities, config.params, entities, clock
+        )
     return ModbusMeter(
         meter_id=config.device_id,
         name=config.name,
@@ -138,8 +144,14 @@ async def probe(
 ) -> ProbeResult:
     """Test a configuration: read only, everything given back. Raises ProbeError."""
     if config.profile is None:
-        if config.asset is None or entities is None:
+        if entities is None:
             raise ProbeError("config", "there is nothing to test")
+        if config.asset is None:
+            return probe_sensors(
+                config.entities,
+                entities,
+                max_age=float(config.params.get("max_age", MAX_AGE)),
+            )
         return probe_entities(config.asset, config.entities, entities)
     try:
         profile, link = _bind(config, profiles), _link(config)
@@ -181,7 +193,7 @@ def _result(session: Session) -> ProbeResult:
 
     def text(key: str | None) -> str | None:
         value: Value | None = values.get(key) if key else None
-        return None if value is None else str(value)
+        return None if value is None else text_of(value)
 
     return ProbeResult(
         nature=profile.kind,

@@ -82,7 +82,7 @@ def asset_state(
         asset_id=asset.id,
         available=available,
         at=at,
-        power=number_of(values.get("power")),
+        power=_power(values),
         reactive_power=number_of(values.get("reactive_power")),
         currents=_asset_currents(asset, values),
         current_limit=driven.readback if charger else None,
@@ -90,7 +90,7 @@ def asset_state(
         if asset.nature in {Nature.BATTERY, Nature.INVERTER}
         else None,
         enabled=truth_of(values.get("enabled")),
-        charger_state=_charger_state(values.get("state")) if charger else None,
+        charger_state=_charger_state(values) if charger else None,
         state_of_charge=_state_of_charge(values),
         max_charge_power=number_of(values.get("max_charge_power")),
         max_discharge_power=number_of(values.get("max_discharge_power")),
@@ -113,10 +113,31 @@ def _asset_currents(asset: Asset, values: Values) -> LineValues:
     return LineValues.of(currents)
 
 
-def _charger_state(value: Value | None) -> ChargerState | None:
+def _power(values: Values) -> float | None:
+    """Return W; a device may say it by phase, or by direction, both positive."""
+    if "power" in values:
+        return number_of(values["power"])
+    if "charge_power" in values:
+        charge = number_of(values["charge_power"])
+        discharge = number_of(values.get("discharge_power"))
+        return None if charge is None or discharge is None else charge - discharge
+    parts = [
+        number_of(values[key])
+        for key in (f"power_{phase}" for phase in _PHASES)
+        if key in values
+    ]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
+
+
+def _charger_state(values: Values) -> ChargerState | None:
+    """Return its state; where that says no more, whether a car is plugged in."""
+    value = values.get("state")
     if isinstance(value, str) and value in set(ChargerState):
         return ChargerState(value)
-    return None
+    if (plugged := truth_of(values.get("plugged"))) is None:
+        return None
+    return ChargerState.CONNECTED if plugged else ChargerState.IDLE
 
 
 def _state_of_charge(values: Values) -> float | None:

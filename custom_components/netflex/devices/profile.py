@@ -172,6 +172,8 @@ class Step:
     """s before the next step."""
     optional: bool = False
     """A refusal of the device does no harm."""
+    only_changes: str | None = None
+    """Left out while this point says `value` already; an emergency stop writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +225,9 @@ class ReadBack:
     match: Match = Match.EQUAL
     also: str | None = None
     """A point that must be true (or not zero) besides."""
+    stopped: str | None = None
+    """A point that is false (or zero) while it stands still; it decides instead of
+    `point` for a setpoint of 0."""
     mismatch: str | None = None
     """What to tell the user when it does not agree."""
 
@@ -289,6 +294,26 @@ class Control:
             *self.emergency,
             *self.release_steps,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseSwitch:
+    """Changing between charging with one phase and with three, never under load."""
+
+    write: tuple[Step, ...]
+    """`value` None writes the number of phases."""
+    choices: tuple[int, ...]
+    idle: tuple[str, ...]
+    """Points of the currents that must have fallen before the switch."""
+    below: float
+    """A"""
+    patience: float
+    """s to wait for them."""
+    settle: float
+    """s without current after the switch."""
+    cooldown: float
+    """s between two switches."""
+    errors: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,6 +386,8 @@ class Profile:
     revision: str
     requires: tuple[str, ...] = ()
     stays_stopped: bool = False
+    when_silent: str | None = None
+    """What the device does when we are gone, in a user's words."""
     link: LinkSettings = LinkSettings()
     units: Mapping[str, int]
     variants: tuple[Variant, ...] = ()
@@ -374,6 +401,7 @@ class Profile:
     sunspec: SunSpec | None = None
     controls: Mapping[str, tuple[Control, ...]]
     """By name; the first whose registers the device has is used."""
+    phase_switch: PhaseSwitch | None = None
 
     def control(self, name: str) -> Control | None:
         """Return the control to use, None where the device has none."""

@@ -12,6 +12,7 @@ from .profile import (
     KeepAlive,
     Match,
     Persistence,
+    PhaseSwitch,
     Point,
     ReadBack,
     Release,
@@ -39,7 +40,7 @@ def read_control(
     def steps(entry: Reader | None) -> tuple[Step, ...]:
         if entry is None:
             return ()
-        return tuple(points.step(item) for item in entry.one_or_more())
+        return tuple(points.step(item, known) for item in entry.one_or_more())
 
     def point(entry: Reader) -> str:
         if (key := entry.text()) not in known:
@@ -85,6 +86,33 @@ def read_control(
             heartbeat=_heartbeat(section.get("heartbeat"), points),
             readback=_readback(section.get("readback"), point),
             fallback=_fallback(section.get("fallback"), point),
+            errors=_errors(section.get("errors")),
+        )
+
+
+def read_phase_switch(
+    reader: Reader | None, points: PointReader, known: Mapping[str, Point]
+) -> PhaseSwitch | None:
+    """Read how the number of phases is changed."""
+    if reader is None:
+        return None
+    with reader.section() as section:
+        idle = section.need("idle")
+        for entry in idle.one_or_more():
+            if entry.text() not in known:
+                entry.fail(f"there is no point {entry.text()}")
+        return PhaseSwitch(
+            write=tuple(
+                points.step(item, known) for item in section.need("write").one_or_more()
+            ),
+            choices=tuple(
+                item.integer(1, 3) for item in section.need("choices").items()
+            ),
+            idle=tuple(entry.text() for entry in idle.one_or_more()),
+            below=section.need("below").positive(),
+            patience=section.need("patience_s").positive(),
+            settle=section.need("settle_s").positive(),
+            cooldown=section.need("cooldown_s").positive(),
             errors=_errors(section.get("errors")),
         )
 
@@ -158,6 +186,7 @@ def _readback(reader: Reader | None, point: _Name) -> ReadBack | None:
         return None
     with reader.section() as section:
         match, also = section.get("match"), section.get("also")
+        stopped = section.get("stopped")
         tolerance, mismatch = section.get("tolerance"), section.get("mismatch")
         return ReadBack(
             point=point(section.need("point")),
@@ -165,6 +194,7 @@ def _readback(reader: Reader | None, point: _Name) -> ReadBack | None:
             within=section.need("within_s").positive(),
             match=Match.EQUAL if match is None else match.choice(Match),
             also=None if also is None else point(also),
+            stopped=None if stopped is None else point(stopped),
             mismatch=None if mismatch is None else mismatch.text(),
         )
 

@@ -10,7 +10,7 @@ import yaml
 from ..model.asset import Nature
 from .device import ParamValue
 from .profile import Profile, Status
-from .profile_controls import read_control
+from .profile_controls import read_control, read_phase_switch
 from .profile_params import Binder, ParamSpec, ParamType, fill_in, read_params
 from .profile_parts import Layout, PointReader
 from .profile_sections import (
@@ -48,6 +48,7 @@ class ProfileFile:
     port: int
     max_clients: int | None
     stays_stopped: bool
+    when_silent: str | None
     name: str
     """The file's name, for messages."""
     node: yaml.MappingNode
@@ -99,6 +100,7 @@ def read_file(text: str, name: str) -> ProfileFile:
         port=profile.link.port,
         max_clients=profile.link.max_clients,
         stays_stopped=profile.stays_stopped,
+        when_silent=profile.when_silent,
         name=name,
         node=body,
     )
@@ -190,7 +192,7 @@ def _read_profile(reader: Reader) -> Profile:
         checks = top.get("identify")
         variants = top.get("variants")
         blocks = top.get("blocks")
-        stays = top.get("stays_stopped")
+        stays, silent = top.get("stays_stopped"), top.get("when_silent")
         profile = Profile(
             id=top.need("id").text(),
             kind=top.need("kind").choice(Nature),
@@ -201,6 +203,7 @@ def _read_profile(reader: Reader) -> Profile:
             revision=top.need("revision").text(),
             requires=texts_of(top.get("requires")),
             stays_stopped=stays is not None and stays.boolean(),
+            when_silent=None if silent is None else silent.text(),
             link=link,
             units=units,
             variants=()
@@ -219,6 +222,7 @@ def _read_profile(reader: Reader) -> Profile:
             freshness=read_freshness(top.get("freshness"), read),
             sunspec=read_sunspec(top.get("sunspec"), units),
             controls=controls,
+            phase_switch=read_phase_switch(top.get("phase_switch"), points, read),
         )
     _cross_check(reader, profile)
     return profile

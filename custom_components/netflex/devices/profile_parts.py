@@ -1,11 +1,11 @@
 """The strict readers of registers, points and steps in a profile's file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from .profile import Area, Point, Poll, Register, Scaling, Step, SunSpecPlace, When
-from .registers import Encoding, Order, RegisterType, Value, registers_of
+from .registers import TEXTS, Encoding, Order, RegisterType, Value, registers_of
 from .yaml_nodes import Reader, Section
 
 MEASURES: Mapping[str, tuple[str, float]] = MappingProxyType(
@@ -72,7 +72,7 @@ class PointReader:
         measure, scaling = self.scaling(section)
         poll = section.get("poll")
         mask, mapping = section.get("mask"), section.get("map")
-        if register.type is RegisterType.STR and measure is not None:
+        if register.type in TEXTS and measure is not None:
             section.place.fail("a text has no unit")
         return Point(
             key=key,
@@ -182,14 +182,19 @@ class PointReader:
                 patterns.append(entry.integer())
         return tuple(patterns)
 
-    def step(self, reader: Reader) -> Step:
-        """Read one write."""
+    def step(self, reader: Reader, known: Collection[str] = ()) -> Step:
+        """Read one write; `known` are the points that it may name."""
         with reader.section() as section:
             register = self.register(section)
             _, scaling = self.scaling(section)
             function, value = section.get("fc"), section.get("value")
             when, wait = section.get("when"), section.get("wait")
             magnitude, optional = section.get("magnitude"), section.get("optional")
+            changes = section.get("only_changes")
+            if changes is not None and changes.text() not in known:
+                changes.fail(f"there is no point {changes.text()}")
+            if changes is not None and value is None:
+                changes.fail("is for a step with a value")
             step = Step(
                 register=register,
                 scaling=scaling,
@@ -201,6 +206,7 @@ class PointReader:
                 when=When.ALWAYS if when is None else when.choice(When),
                 wait=0.0 if wait is None else wait.number(),
                 optional=optional is not None and optional.boolean(),
+                only_changes=None if changes is None else changes.text(),
             )
         if register.area in {Area.INPUT, Area.DISCRETE}:
             reader.fail(f"{register.area} cannot be written")

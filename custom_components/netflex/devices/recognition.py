@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 import re
 
-from .profile import Check, Control, Profile, Register, Step, Variant
+from .profile import Check, Control, PhaseSwitch, Profile, Register, Step, Variant
 from .registers import Value
 from .values import number_of
 
@@ -31,6 +31,9 @@ def with_variant(profile: Profile, variant: Variant) -> Profile:
 
     def steps(entries: Sequence[Step]) -> tuple[Step, ...]:
         return tuple(replace(entry, register=move(entry.register)) for entry in entries)
+
+    def phase_switch(entry: PhaseSwitch | None) -> PhaseSwitch | None:
+        return None if entry is None else replace(entry, write=steps(entry.write))
 
     def control(entry: Control) -> Control:
         beat = entry.heartbeat
@@ -66,6 +69,7 @@ def with_variant(profile: Profile, variant: Variant) -> Profile:
             name: tuple(control(entry) for entry in alternatives)
             for name, alternatives in profile.controls.items()
         },
+        phase_switch=phase_switch(profile.phase_switch),
     )
 
 

@@ -26,6 +26,8 @@ class RegisterType(StrEnum):
     F64 = "f64"
     STR = "str"
     """Two characters per register, ended by a zero."""
+    CHARS = "chars"
+    """One character per register, ended by a zero."""
     BIT = "bit"
     """A coil or a discrete input."""
 
@@ -57,6 +59,7 @@ _FORMATS: Mapping[RegisterType, str] = {
 }
 
 FLOATS = frozenset({RegisterType.F32, RegisterType.F64})
+TEXTS = frozenset({RegisterType.STR, RegisterType.CHARS})
 _SIGNED = frozenset({RegisterType.S16, RegisterType.S32, RegisterType.S64})
 
 _STEP_SLACK = 1e-6
@@ -67,7 +70,7 @@ def registers_of(kind: RegisterType) -> int | None:
     """Return how many registers a type takes, None where the profile says it."""
     if kind is RegisterType.BIT:
         return 1
-    return None if kind is RegisterType.STR else struct.calcsize(_FORMATS[kind]) // 2
+    return None if kind in TEXTS else struct.calcsize(_FORMATS[kind]) // 2
 
 
 def _bytes_of(words: Sequence[int], encoding: Encoding) -> bytes:
@@ -88,6 +91,9 @@ def decode(
         # Texts run in address order whatever the word order of numbers is.
         raw = b"".join(word.to_bytes(2, encoding.byte.value) for word in words)
         return raw.split(b"\0", 1)[0].decode("utf-8", "replace").strip()
+    if kind is RegisterType.CHARS:
+        characters = "".join(map(chr, words))
+        return characters.split("\0", 1)[0].strip()
     value: float = struct.unpack(_FORMATS[kind], _bytes_of(words, encoding))[0]
     return value
 
@@ -100,7 +106,7 @@ def encode(value: float, kind: RegisterType, encoding: Encoding) -> list[int]:
     """
     if kind is RegisterType.BIT:
         return [int(bool(value))]
-    if kind is RegisterType.STR:
+    if kind in TEXTS:
         raise ValueError("texts are not written")
     if kind not in FLOATS:
         magnitude = floor(abs(value) + _STEP_SLACK)
@@ -118,7 +124,7 @@ def encode(value: float, kind: RegisterType, encoding: Encoding) -> list[int]:
 
 def sentinel_of(kind: RegisterType) -> int | None:
     """Return SunSpec's pattern for "not implemented" of an integer type."""
-    if kind in FLOATS or kind in {RegisterType.STR, RegisterType.BIT}:
+    if kind in FLOATS | TEXTS or kind is RegisterType.BIT:
         return None
     bits = 8 * struct.calcsize(_FORMATS[kind])
     return -(1 << (bits - 1)) if kind in _SIGNED else (1 << bits) - 1

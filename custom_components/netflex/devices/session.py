@@ -18,7 +18,7 @@ from .recognition import NotIdentified, passes, with_variant
 from .registers import Value
 from .scheduler import Preempted, Priority
 from .sunspec import NotSunSpec, resolve, scan
-from .values import number_of, point_value, scale_of
+from .values import number_of, point_value, scale_of, text_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -409,9 +409,10 @@ class Session:
 
     def _check_serial(self) -> None:
         key = self.profile.identity.serial
-        serial = self.values.get(key) if key else None
-        if not isinstance(serial, str) or not serial:
+        value = self.values.get(key) if key else None
+        if value is None or value == "":
             return
+        serial = text_of(value)
         if self._serial is None:
             self._serial = serial
         elif serial != self._serial:

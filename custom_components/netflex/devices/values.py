@@ -16,6 +16,7 @@ inverters send when they fall asleep."""
 type Values = Mapping[str, Value | None]
 
 _ANY = "*"
+_AS_IT_IS = Scaling()
 
 
 def point_value(
@@ -51,6 +52,9 @@ def _mapped(names: Mapping[str, Value], raw: float | str | bool) -> Value | None
 
 
 def _scaled(scaling: Scaling, raw: float, scales: Mapping[str, int]) -> float | None:
+    if scaling == _AS_IT_IS:
+        # A serial number of 64 bits would lose its last digits as a float.
+        return raw
     number = raw * scaling.scale
     if scaling.scale_point is not None:
         if (exponent := scales.get(scaling.scale_point)) is None:
@@ -98,6 +102,13 @@ def scale_of(value: Value | None) -> int | None:
 def number_of(value: Value | None) -> float | None:
     """Return a number, None where it is not one."""
     return None if isinstance(value, bool | str) or value is None else value
+
+
+def text_of(value: Value) -> str:
+    """Return a value as a user writes it: a serial number without decimals."""
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value)
 
 
 def truth_of(value: Value | None) -> bool | None:

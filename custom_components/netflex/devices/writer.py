@@ -14,14 +14,15 @@ from ..model.asset import Asset
 from ..model.plan import Setpoint
 from .device import Applied, DeviceError
 from .fitting import SLACK, Fitting
+from .following import Following
 from .link import LinkError
+from .phases import PhaseChange
 from .ports import WriteBudget
-from .profile import Control, Match, Persistence, ReadBack, Step, When
+from .profile import Control, Persistence, Step, When
 from .recognition import NotIdentified
-from .registers import Value
 from .scheduler import Preempted, Priority
 from .session import Session
-from .values import number_of, step_words, truth_of
+from .values import number_of, step_words
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,6 +83,10 @@ class Writer:
         self._time_to_live = time_to_live
         self.on_change = on_change
         self._fitting = Fitting(session, asset)
+        self._following = Following(session, self._fitting)
+        self._phases = PhaseChange(session)
+        self._sent: dict[str, float] = {}
+        """Values of points that we wrote last, by point."""
         self._clock = session.clock
         self._ticket = 0
         self._running = 0
@@ -116,6 +121,8 @@ class Writer:
                 emergency=setpoint.emergency,
                 ticket=ticket,
             )
+            if not (setpoint.emergency or wanted.stop):
+                await self._change_phases(control, setpoint.phases, ticket)
             if (done := self._already(control, wanted)) is not None:
                 return done
             if not setpoint.emergency:
@@ -127,6 +134,49 @@ class Writer:
             ) from None
         finally:
             self._running -= 1
+
+    async def _change_phases(
+        self, control: Control, phases: int | None, ticket: int
+    ) -> None:
+        """Change the number of phases where that is asked for: at 0 A, then rest."""
+        change = self._phases
+        switch = change.switch
+        if switch is not None and phases is not None:
+            if change.due(phases, self._clock()):
+                stop = Wanted(value=0.0, emergency=False, ticket=ticket)
+                await self._pace(control, ticket)
+                await self._put(control, stop, Priority.SETPOINT)
+                if await self._is_idle(ticket):
+                    for step in switch.write:
+                        try:
+                            await self._step(step, phases, ticket, Priority.SETPOINT)
+                        except LinkError as err:
+                            change.gave_up(self._clock())
+                            self._raise(replace(control, errors=switch.errors), err)
+                    change.switched(phases, self._clock())
+                else:
+                    change.gave_up(self._clock())
+                    self.problem = "its phases stay: the car goes on drawing current"
+        while (left := change.settling(self._clock())) > 0:
+            await asyncio.sleep(left)
+            self._check(ticket)
+
+    async def _is_idle(self, ticket: int) -> bool:
+        switch = self._phases.switch
+        assert switch is not None
+        deadline = self._clock() + switch.patience
+        while True:
+            try:
+                await self._session.read_now(switch.idle, Priority.SETPOINT)
+            except LinkError, Preempted:
+                return False
+            self._check(ticket)
+            if self._phases.idle():
+                return True
+            if self._clock() >= deadline:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN)
+            self._check(ticket)
 
     async def _ready(self, priority: Priority) -> None:
         try:
@@ -258,7 +308,9 @@ class Writer:
             steps = (*control.arm, *steps)
         value = self._fitting.in_register(control, wanted.value)
         for step in steps:
-            if _applies(step, value):
+            if _applies(step, value) and not (
+                self._has_already(step) and not wanted.emergency
+            ):
                 await self._step(step, value, wanted.ticket, priority)
         if steps:
             self._armed_at = self._session.times_lost
@@ -272,6 +324,8 @@ class Writer:
             raise DeviceError("config", f"{value:g} cannot be written: {err}") from err
         register = step.register
         assert register.at is not None
+        if step.only_changes is not None and step.value is not None:
+            self._sent[step.only_changes] = step.value
         link = await self._session.link(register.unit)
         try:
             await link.write(
@@ -289,66 +343,30 @@ class Writer:
             await asyncio.sleep(step.wait)
             self._check(ticket)
 
+    def _has_already(self, step: Step) -> bool:
+        """Whether the device has what a step would write.
+
+        What it said may be older than our last write, so that must agree as well.
+        """
+        if (point := step.only_changes) is None or step.value is None:
+            return False
+        said = number_of(self._session.values.get(point))
+        return said == step.value == self._sent.get(point, said)
+
     # -- read-back ---------------------------------------------------------------
 
     def readback(self) -> float | None:
         """Return what the device says it applies, in the setpoint's unit."""
-        control = self.control
-        if control is None or control.readback is None:
-            return None
-        value: Value | None = self._session.values.get(control.readback.point)
-        if isinstance(value, bool):
-            return float(value)
-        if self._accounted(control.readback) is False and control.percent_of:
-            # A percentage that does not count bounds nothing.
-            return None
-        number = number_of(value)
-        if number is None or not control.percent_of:
-            return number
-        if self._session.profile.points[control.readback.point].measure != "%":
-            return number
-        hundred = self._fitting.hundred(control)
-        return None if hundred is None else number * hundred / 100
-
-    def _accounted(self, readback: ReadBack) -> bool | None:
-        """Whether the device says that it takes the setpoint into account."""
-        if readback.also is None:
-            return None
-        return truth_of(self._session.values.get(readback.also))
+        written = self.written or self.wanted
+        return self._following.readback(
+            self.control, None if written is None else written.value
+        )
 
     def follows(self) -> bool | None:
         """Whether the newest read-back agrees with what was written."""
-        control, written = self.control, self.written
-        if control is None or control.readback is None or written is None:
+        if self.written is None:
             return None
-        if written.value is None:
-            return None
-        if self._accounted(control.readback) is False:
-            return False
-        if (seen := self.readback()) is None:
-            return None
-        tolerance = self._tolerance(control, control.readback.tolerance)
-        excess = seen - self._expected(control, written.value)
-        if control.readback.match is Match.AT_MOST:
-            return excess <= tolerance
-        return abs(excess) <= tolerance
-
-    def _expected(self, control: Control, value: float) -> float:
-        if (
-            control.percent_of
-            and (hundred := self._fitting.hundred(control)) is not None
-        ):
-            return min(value, hundred)
-        return value
-
-    def _tolerance(self, control: Control, tolerance: float) -> float:
-        """Return the tolerance in the setpoint's unit; the file gives it in %."""
-        if (
-            control.percent_of
-            and (hundred := self._fitting.hundred(control)) is not None
-        ):
-            tolerance = tolerance * hundred / 100
-        return tolerance + SLACK
+        return self._following.follows(self.control, self.written.value)
 
     async def _confirm(
         self, control: Control, wanted: Wanted, priority: Priority
@@ -363,7 +381,11 @@ class Writer:
         rank = (
             Priority.KEEP_ALIVE if priority is Priority.EMERGENCY else Priority.SETPOINT
         )
-        keys = [readback.point, *([readback.also] if readback.also else [])]
+        keys = [
+            key
+            for key in (readback.point, readback.also, readback.stopped)
+            if key is not None
+        ]
         deadline = written_at + readback.within
         agrees: bool | None = None
         while True:
