@@ -9,7 +9,6 @@ from typing import Any
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import STORAGE_DIR
-from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
@@ -23,9 +22,8 @@ from .entity import async_register_devices
 from .entry_data import site_config, station_settings
 from .links import Entities, SharedLinks
 from .metering.p1_reader import P1Source
-from .metering.p1_shared import SharedP1Source
-from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
-from .site.config import MeterConfig, OutputConfig, SiteConfig
+from .model.orders import NO_LOCAL_STOPS, LocalStops
+from .site.config import MeterConfig, OutputConfig, SiteConfig, StationSettings
 from .site.meters import AnyMeter, SiteMeters
 from .site.site import Site, SitePorts
 from .site.station_host import OutputFactory, StationFactory, StationHost
@@ -35,8 +33,6 @@ from .telecontrol.order_store import OrderStore
 from .telecontrol.settings import TelecontrolSettings
 from .telecontrol.station import TelecontrolStation
 
-SAVE_DELAY = 10.0
-"""s that a change which nothing depends on waits for others before it is stored."""
 PARK_SECONDS = 10.0
 """s that a station waits for its site after an unload, before it closes."""
 
@@ -65,7 +61,6 @@ class NetflexRuntime:
         self._profiles = profiles
         self._links = SharedLinks(hass, entry)
         self._entities = Entities(hass)
-        self._meters = SiteMeters(self._make_meter, local_time=dt_util.now)
         self._lock = asyncio.Lock()
         self._applied: SiteConfig
         self._store = SiteStore(hass, entry.entry_id)
@@ -86,7 +81,7 @@ class NetflexRuntime:
             self._applied,
             SitePorts(
                 make_device=self._make_device,
-                meters=self._meters,
+                meters=SiteMeters(self._make_meter),
                 save_local_stops=self._save_local_stops,
             ),
             self._station.host,
@@ -121,14 +116,6 @@ class NetflexRuntime:
         )
 
     def _make_meter(self, config: MeterConfig) -> AnyMeter:
-        if config.url is not None and (share := config.share) is not None:
-            return SharedP1Source(
-                config.url,
-                meter_id=config.meter_id,
-                host=share.host,
-                port=share.port,
-                allowed=share.allowed,
-            )
         if config.url is not None:
             return P1Source(config.url, meter_id=config.meter_id)
         if config.device is None:
@@ -141,6 +128,12 @@ class NetflexRuntime:
         )
 
     # ------------------------------------------------------------------------- station
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the site, which the station's host owns."""
+        assert self._station.host.journal is not None
+        return self._station.host.journal
 
     async def _async_take_station(self) -> _Parked:
         """Return the station that was parked, or a new one."""
@@ -161,7 +154,11 @@ class NetflexRuntime:
                 await self._async_change_station(station, settings)
             return station
         station = _Parked(
-            host=StationHost(self._station_factory(settings), self._output_factory()),
+            host=StationHost(
+                self._station_factory(settings),
+                self._output_factory(),
+                Journal(journal_path(self._hass, self._entry.entry_id)),
+            ),
             settings=settings,
         )
         await station.host.start()
@@ -176,11 +173,12 @@ class NetflexRuntime:
 
         def make(host: StationHost) -> TelecontrolStation:
             return TelecontrolStation(
-                settings,
+                _telecontrol(settings),
                 OrderStore(path),
                 on_order=host.on_order,
-                on_link=on_link,
+                on_link=host.on_link,
                 on_problem=host.on_problem,
+                journal=host.journal,
             )
 
         return make
@@ -194,12 +192,12 @@ class NetflexRuntime:
         return make
 
     async def _async_change_station(
-        self, station: _Parked, settings: TelecontrolSettings | None
+        self, station: _Parked, settings: StationSettings | None
     ) -> None:
         """Change the settings of a station; only new wires drop the link."""
         old, station.settings = station.settings, settings
         if old is not None and settings is not None:
-            await station.host.reconfigure(settings)
+            await station.host.reconfigure(_telecontrol(settings))
         else:
             await station.host.replace_station(self._station_factory(settings))
 
@@ -226,11 +224,6 @@ class NetflexRuntime:
             self._store.async_save(self._stored()),
             "netflex save local stops",
         )
-
-    @callback
-    def _save_soon(self) -> None:
-        """Store what has changed, without haste."""
-        self._store.async_delay_save(self._stored, SAVE_DELAY)
 
     def _stored(self) -> dict[str, Any]:
         return SiteMemory(
@@ -283,6 +276,16 @@ def _members(config: SiteConfig) -> dict[str, _Member]:
     members.update({device.device_id: device for device in config.devices})
     members.update({item.output.asset_id: item for item in config.outputs})
     return members
+
+
+def _telecontrol(settings: StationSettings) -> TelecontrolSettings:
+    """Return the settings as the station takes them."""
+    return TelecontrolSettings(
+        bind_address=settings.bind_address,
+        port=settings.port,
+        common_address=settings.common_address,
+        allowed_clients=settings.allowed_clients,
+    )
 
 
 async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:
