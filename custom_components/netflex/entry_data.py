@@ -16,9 +16,19 @@ from homeassistant.const import CONF_HOST, CONF_PORT
 from .devices.device import DeviceConfig
 from .devices.ports import LinkParams, Transport
 from .devices.profile_loader import ProfileLibrary
+from .entry_meter import (
+    CONF_MAX_AGE,
+    capacity_tariff,
+    sensor_params,
+    sensor_roles,
+    share_config,
+)
 from .model.asset import Asset, Category, Direction, EmergencyOutput, Nature, StopPath
 from .model.connection import ConnectionPoint, GridType, Line, power_of_current
-from .site.config import MeterConfig, OutputConfig, SiteConfig, StationSettings
+from .model.reading import MeterRole
+from .site.config import STALE_AFTER, MeterConfig, OutputConfig, SiteConfig
+from .telecontrol.settings import TelecontrolSettings
+from .telecontrol_options import telecontrol_settings
 
 CONF_GRID_TYPE: Final = "grid_type"
 CONF_MAIN_FUSE: Final = "main_fuse"
@@ -101,13 +111,6 @@ class DeviceSource(StrEnum):
     ENTITY = "entity"
 
 
-class MeterRole(StrEnum):
-    """What a meter measures."""
-
-    CONNECTION_POINT = "connection_point"
-    SUBMETER = "submeter"
-
-
 ASSET_TYPES: Final = (
     SubentryType.CHARGER,
     SubentryType.INVERTER,
@@ -176,12 +179,16 @@ def contract_power(data: Mapping[str, Any], key: str) -> float | None:
     return float(value) * 1000
 
 
-def station_settings(entry: ConfigEntry) -> StationSettings | None:
-    """Return the settings of the controlled station, None without telecontrol."""
+def station_settings(entry: ConfigEntry) -> TelecontrolSettings | None:
+    """Return the settings of the controlled station, None without telecontrol.
+
+    OptionsError says what is wrong with stored options.
+    """
     data = entry.data
     if not data[CONF_TELECONTROL]:
         return None
-    return StationSettings(
+    return telecontrol_settings(
+        entry.options,
         bind_address=data[CONF_BIND_ADDRESS],
         port=int(data[CONF_PORT]),
         common_address=int(data[CONF_COMMON_ADDRESS]),
@@ -196,13 +203,28 @@ def station_settings(entry: ConfigEntry) -> StationSettings | None:
 def meter_config(subentry: ConfigSubentry) -> MeterConfig:
     """Return a meter from its subentry."""
     data = subentry.data
-    is_p1 = data[CONF_SOURCE] == DeviceSource.P1
+    source = DeviceSource(data[CONF_SOURCE])
+    stale_after, device = STALE_AFTER, None
+    if source is DeviceSource.ENTITY:
+        params = sensor_params(data)
+        stale_after = float(params[CONF_MAX_AGE])
+        device = DeviceConfig(
+            device_id=subentry.subentry_id,
+            name=subentry.title,
+            entities=sensor_roles(data),
+            params=params,
+        )
+    elif source is DeviceSource.PROFILE:
+        device = _device(subentry, None)
     return MeterConfig(
         meter_id=subentry.subentry_id,
         name=subentry.title,
-        url=data[CONF_PORT] if is_p1 else None,
-        device=None if is_p1 else _device(subentry, None),
-        connection_point=data[CONF_ROLE] == MeterRole.CONNECTION_POINT,
+        url=data[CONF_PORT] if source is DeviceSource.P1 else None,
+        device=device,
+        role=MeterRole(data[CONF_ROLE]),
+        stale_after=stale_after,
+        tariff=capacity_tariff(data),
+        share=share_config(data) if source is DeviceSource.P1 else None,
     )
 
 

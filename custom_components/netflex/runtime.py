@@ -9,6 +9,7 @@ from typing import Any
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
@@ -22,8 +23,9 @@ from .entity import async_register_devices
 from .entry_data import site_config, station_settings
 from .links import Entities, SharedLinks
 from .metering.p1_reader import P1Source
-from .model.orders import NO_LOCAL_STOPS, LocalStops
-from .site.config import MeterConfig, OutputConfig, SiteConfig, StationSettings
+from .metering.p1_shared import SharedP1Source
+from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
+from .site.config import MeterConfig, OutputConfig, SiteConfig
 from .site.meters import AnyMeter, SiteMeters
 from .site.site import Site, SitePorts
 from .site.station_host import OutputFactory, StationFactory, StationHost
@@ -32,7 +34,10 @@ from .telecontrol.journal import Journal
 from .telecontrol.order_store import OrderStore
 from .telecontrol.settings import TelecontrolSettings
 from .telecontrol.station import TelecontrolStation
+from .telecontrol.wire_trace import WireEntry, WireTrace
 
+SAVE_DELAY = 10.0
+"""s that a change which nothing depends on waits for others before it is stored."""
 PARK_SECONDS = 10.0
 """s that a station waits for its site after an unload, before it closes."""
 
@@ -42,7 +47,8 @@ class _Parked:
     """A station without a site, between an unload and the next set-up."""
 
     host: StationHost
-    settings: StationSettings | None
+    settings: TelecontrolSettings | None
+    trace: WireTrace
     cancel: CALLBACK_TYPE | None = None
 
 
@@ -61,6 +67,7 @@ class NetflexRuntime:
         self._profiles = profiles
         self._links = SharedLinks(hass, entry)
         self._entities = Entities(hass)
+        self._meters = SiteMeters(self._make_meter, local_time=dt_util.now)
         self._lock = asyncio.Lock()
         self._applied: SiteConfig
         self._store = SiteStore(hass, entry.entry_id)
@@ -77,11 +84,13 @@ class NetflexRuntime:
         self._local_stops = stored.local_stops
         self._applied = site_config(self._entry, self._profiles)
         self._station = await self._async_take_station()
+        self._meters.restore_demand(stored.demand)
+        self._meters.on_quarter = self._save_soon
         self.site = Site(
             self._applied,
             SitePorts(
                 make_device=self._make_device,
-                meters=SiteMeters(self._make_meter),
+                meters=self._meters,
                 save_local_stops=self._save_local_stops,
             ),
             self._station.host,
@@ -116,6 +125,14 @@ class NetflexRuntime:
         )
 
     def _make_meter(self, config: MeterConfig) -> AnyMeter:
+        if config.url is not None and (share := config.share) is not None:
+            return SharedP1Source(
+                config.url,
+                meter_id=config.meter_id,
+                host=share.host,
+                port=share.port,
+                allowed=share.allowed,
+            )
         if config.url is not None:
             return P1Source(config.url, meter_id=config.meter_id)
         if config.device is None:
@@ -135,6 +152,19 @@ class NetflexRuntime:
         assert self._station.host.journal is not None
         return self._station.host.journal
 
+    @property
+    def telecontrol(self) -> TelecontrolSettings | None:
+        """The settings of the station in use, None without telecontrol."""
+        return self._station.settings
+
+    def wire_log(self) -> tuple[WireEntry, ...]:
+        """Return the newest APDUs and changes of the link, oldest first."""
+        return self._station.trace.entries()
+
+    async def async_reload_certificates(self) -> None:
+        """Read the TLS files anew; OSError where they are not usable."""
+        await self._station.host.reload_certificates()
+
     async def _async_take_station(self) -> _Parked:
         """Return the station that was parked, or a new one."""
         settings = station_settings(self._entry)
@@ -153,32 +183,39 @@ class NetflexRuntime:
             if settings != parked_settings:
                 await self._async_change_station(station, settings)
             return station
+        trace = WireTrace()
         station = _Parked(
             host=StationHost(
-                self._station_factory(settings),
+                self._station_factory(settings, trace),
                 self._output_factory(),
                 Journal(journal_path(self._hass, self._entry.entry_id)),
             ),
             settings=settings,
+            trace=trace,
         )
         await station.host.start()
         return station
 
     def _station_factory(
-        self, settings: StationSettings | None
+        self, settings: TelecontrolSettings | None, trace: WireTrace
     ) -> StationFactory | None:
         if settings is None:
             return None
         path = _orders_path(self._hass, self._entry.entry_id)
 
         def make(host: StationHost) -> TelecontrolStation:
+            def on_link(link: LinkState) -> None:
+                trace.link(link)
+                host.on_link(link)
+
             return TelecontrolStation(
-                _telecontrol(settings),
+                settings,
                 OrderStore(path),
                 on_order=host.on_order,
-                on_link=host.on_link,
+                on_link=on_link,
                 on_problem=host.on_problem,
                 journal=host.journal,
+                wire_log=trace.apdu,
             )
 
         return make
@@ -192,14 +229,16 @@ class NetflexRuntime:
         return make
 
     async def _async_change_station(
-        self, station: _Parked, settings: StationSettings | None
+        self, station: _Parked, settings: TelecontrolSettings | None
     ) -> None:
         """Change the settings of a station; only new wires drop the link."""
         old, station.settings = station.settings, settings
         if old is not None and settings is not None:
-            await station.host.reconfigure(_telecontrol(settings))
+            await station.host.reconfigure(settings)
         else:
-            await station.host.replace_station(self._station_factory(settings))
+            await station.host.replace_station(
+                self._station_factory(settings, station.trace)
+            )
 
     def _park(self) -> None:
         """Keep the station for a site that comes back within seconds."""
@@ -225,9 +264,16 @@ class NetflexRuntime:
             "netflex save local stops",
         )
 
+    @callback
+    def _save_soon(self) -> None:
+        """Store what has changed, without haste."""
+        self._store.async_delay_save(self._stored, SAVE_DELAY)
+
     def _stored(self) -> dict[str, Any]:
         return SiteMemory(
-            local_stops=self._local_stops, memory=self.site.memory
+            local_stops=self._local_stops,
+            memory=self.site.memory,
+            demand=self._meters.demand_memories,
         ).to_dict()
 
     # ------------------------------------------------------------------------- changes
@@ -276,16 +322,6 @@ def _members(config: SiteConfig) -> dict[str, _Member]:
     members.update({device.device_id: device for device in config.devices})
     members.update({item.output.asset_id: item for item in config.outputs})
     return members
-
-
-def _telecontrol(settings: StationSettings) -> TelecontrolSettings:
-    """Return the settings as the station takes them."""
-    return TelecontrolSettings(
-        bind_address=settings.bind_address,
-        port=settings.port,
-        common_address=settings.common_address,
-        allowed_clients=settings.allowed_clients,
-    )
 
 
 async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:

@@ -4,7 +4,9 @@ Version 2 holds the names of all that holds a local stop; version 1 knew one nam
 per direction. A newer version is refused by Home Assistant's store.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, override
 
 from homeassistant.core import HomeAssistant
@@ -12,6 +14,8 @@ from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN, LOGGER
 from .control.memory import Memory, from_dict, to_dict
+from .metering import demand_store
+from .metering.demand import DemandMemory
 from .model.asset import Direction
 from .model.orders import NO_LOCAL_STOPS, LocalStops
 
@@ -45,6 +49,10 @@ class SiteMemory:
 
     local_stops: LocalStops = NO_LOCAL_STOPS
     memory: Memory | None = None
+    demand: Mapping[str, DemandMemory] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """The running quarter hour and its month, by meter."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form."""
@@ -53,7 +61,11 @@ class SiteMemory:
             for direction in Direction
         }
         memory = None if self.memory is None else to_dict(self.memory)
-        return {"local_stops": stops, "memory": memory}
+        return {
+            "local_stops": stops,
+            "memory": memory,
+            "demand": demand_store.to_dict(self.demand),
+        }
 
 
 def read_site_memory(stored: dict[str, Any] | None) -> SiteMemory:
@@ -67,6 +79,7 @@ def read_site_memory(stored: dict[str, Any] | None) -> SiteMemory:
             consumption=frozenset(stops.get("consumption", ())),
         ),
         memory=_memory(stored.get("memory")),
+        demand=_demand(stored.get("demand")),
     )
 
 
@@ -78,3 +91,13 @@ def _memory(stored: dict[str, Any] | None) -> Memory | None:
     except (KeyError, TypeError, ValueError) as err:
         LOGGER.warning("The stored memory of the decision is not used: %s", err)
         return None
+
+
+def _demand(stored: dict[str, Any] | None) -> dict[str, DemandMemory]:
+    if stored is None:
+        return {}
+    try:
+        return demand_store.from_dict(stored)
+    except ValueError as err:
+        LOGGER.warning("The stored demand is not used: %s", err)
+        return {}

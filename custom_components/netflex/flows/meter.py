@@ -12,8 +12,9 @@ from homeassistant.const import CONF_NAME, CONF_PORT
 from homeassistant.helpers.selector import SerialPortSelector, TextSelector
 import voluptuous as vol
 
-from ..entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, MeterRole, SubentryType
+from ..entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
 from ..model.asset import Nature
+from ..model.reading import MeterRole
 from .fields import Fields, choice
 from .probing import async_test_p1
 from .subentry import Errors, SubentryFlow

@@ -22,6 +22,24 @@ class MinimumRule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityTariff:
+    """What a user's demand is held against and costs.
+
+    `target` is the W that a quarter hour should not exceed: the month's peak that is
+    paid already counts as one too, and so does the minimum. `price` is per kW and year
+    in the user's currency. The rule for the minimum is unconfirmed.
+    """
+
+    target: float | None = None
+    price: float | None = None
+    minimum: float = MINIMUM_PEAK
+    rule: MinimumRule = MinimumRule.PER_MONTH
+
+
+DEFAULT_TARIFF = CapacityTariff()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuarterDemand:
     """The running quarter hour on the meter's own clock, in W of import.
 

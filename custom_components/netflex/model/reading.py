@@ -1,10 +1,21 @@
 """Readings of meters: the one form that all meters are brought into."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from .connection import NO_LINE_VALUES, GridType, LineValues
+
+
+class MeterRole(StrEnum):
+    """What a meter measures."""
+
+    CONNECTION_POINT = "connection_point"
+    PRODUCTION = "production"
+    SUBFEEDER = "submeter"
+    """A feeder inside the site."""
 
 
 class BreakerState(StrEnum):
@@ -62,9 +73,16 @@ class SubMeter:
         return self.device_type is not None or self.value is not None
 
 
+_NO_TIMES: Mapping[str, float] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterReading:
     """One reading of one meter; what the meter does not measure is None.
+
+    Where the values of a meter differ in age or quality, `measured`, `outdated` and
+    `estimated` say so by the names of the fields, those of a line with its name behind
+    a dot ("line_current.L2").
 
     `received` is monotonic s of the arrival of the last byte. `meter_time` is the
     meter's own clock (aware), which rules quarter hours. Powers in W and var, import
@@ -105,6 +123,23 @@ class MeterReading:
     message: str | None = None
     sub_meters: tuple[SubMeter, ...] = ()
     """Gas, water, heat and slave meters that are present, by channel."""
+    version: str | None = None
+    """Of the meter's protocol, as printed (50217: DSMR 5.0.2, e-MUCS-P1 1.7)."""
+    serial: str | None = None
+    """Identifies the customer's meter: personal."""
+    ean: str | None = None
+    """Identifies the customer's access point: personal."""
+    measured: Mapping[str, float] = field(default=_NO_TIMES)
+    """Monotonic s of the values that have a time of their own; the others are of
+    `received`."""
+    outdated: frozenset[str] = frozenset()
+    """Values that are left out because their source has said nothing for too long."""
+    estimated: frozenset[str] = frozenset()
+    """Values that are bounds on the safe side, not measurements."""
+
+    def age(self, name: str, now: float) -> float:
+        """Return the age in s of a value at monotonic `now`."""
+        return now - self.measured.get(name, self.received)
 
 
 def line_import_current(reading: MeterReading) -> LineValues:

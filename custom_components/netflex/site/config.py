@@ -5,30 +5,38 @@ from dataclasses import dataclass, field
 from ..devices.device import DeviceConfig
 from ..model.asset import EmergencyOutput
 from ..model.connection import ConnectionPoint
+from ..model.demand import DEFAULT_TARIFF, CapacityTariff
+from ..model.reading import MeterRole
+
+STALE_AFTER = 5.0
+"""s without a good reading after which a meter that sends every second is stale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StationSettings:
-    """The controlled station of the site.
+class ShareConfig:
+    """A P1 port served again over TCP; `allowed` are addresses or networks."""
 
-    `allowed_clients` None lets any client in (chosen knowingly by the user).
-    """
-
-    bind_address: str = "0.0.0.0"
-    port: int = 2404
-    common_address: int = 100
-    allowed_clients: frozenset[str] | None = frozenset()
+    port: int
+    allowed: tuple[str, ...]
+    host: str = "0.0.0.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterConfig:
-    """A meter: either a P1 port at a URL or a device with a profile."""
+    """A meter: a P1 port at a URL, or a device with a profile or with entities.
+
+    `stale_after` s without a good reading it is not relied on any more. Of several
+    meters of the connection point the first counts while it is fresh.
+    """
 
     meter_id: str
     name: str
     url: str | None = None
     device: DeviceConfig | None = None
-    connection_point: bool = True
+    role: MeterRole = MeterRole.CONNECTION_POINT
+    stale_after: float = STALE_AFTER
+    tariff: CapacityTariff = DEFAULT_TARIFF
+    share: ShareConfig | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

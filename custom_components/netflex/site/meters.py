@@ -1,19 +1,25 @@
 """The meters of a site, and which of them the connection point is held against."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 import logging
+import time
 
 from ..devices.device import MeterDevice
+from ..metering.demand import DemandMemory
 from ..metering.source import MeterSource
-from ..model.reading import MeterReading
-from .config import MeterConfig
-from .view import MeterView
+from ..model.connection import GridType
+from ..model.reading import MeterReading, MeterRole
+from .config import STALE_AFTER, MeterConfig
+from .demand import SiteDemand
+from .meter_quality import ErrorRate, MeterChecks
+from .view import DemandView, MeterSwitch, MeterView
 
 _LOGGER = logging.getLogger(__name__)
 
-STALE_AFTER = 5.0
-"""s without a good reading after which another meter is looked for."""
+RETURN_AFTER = 60.0
+"""s that the first meter must have been good for before it measures again."""
 
 type AnyMeter = MeterSource | MeterDevice
 type MeterFactory = Callable[[MeterConfig], AnyMeter]
@@ -23,97 +29,262 @@ def _nothing() -> None:
     """Listen to nothing, until the site does."""
 
 
+def _local_time() -> datetime:
+    return datetime.now().astimezone()
+
+
 @dataclass(slots=True)
 class _Meter:
     config: MeterConfig
     source: AnyMeter
+    checks: MeterChecks
+    added: float
+    errors: ErrorRate = field(default_factory=ErrorRate)
     reading: MeterReading | None = None
+    good_since: float | None = None
+    """Since when the readings come without a break."""
+    clock_offset: float | None = None
+
+    def fresh(self, now: float) -> bool:
+        return (
+            self.reading is not None
+            and now - self.reading.received <= self.config.stale_after
+        )
+
+    def awaited(self, now: float) -> bool:
+        """Whether it was added so lately that its first reading may still come."""
+        return self.reading is None and now - self.added < self.config.stale_after
+
+    def lasting(self, now: float) -> bool:
+        """Whether it has been good for long enough to be returned to."""
+        return (
+            self.fresh(now)
+            and self.good_since is not None
+            and now - self.good_since >= RETURN_AFTER
+        )
 
 
 class SiteMeters:
-    """Owns the meters; the first fresh one of the connection point counts."""
+    """Owns the meters; one of those of the connection point counts.
 
-    def __init__(self, make_meter: MeterFactory) -> None:
+    That is the first one while it is fresh. Another one takes over when it goes stale,
+    and gives back when the first one has been good for a while. `local_time` returns
+    aware local time, for meters without a clock.
+    """
+
+    def __init__(
+        self,
+        make_meter: MeterFactory,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        local_time: Callable[[], datetime] = _local_time,
+    ) -> None:
         """Prepare; meters are added one by one."""
         self._make_meter = make_meter
+        self._monotonic = monotonic
+        self._local_time = local_time
         self._meters: dict[str, _Meter] = {}
-        self._site_meter: str | None = None
+        self._used: str | None = None
+        self._demand = SiteDemand(lambda: self.on_quarter())
+        self.switch: MeterSwitch | None = None
+        """None while the first meter of the connection point measures it."""
+        self.grid_type: GridType | None = None
+        """What the meter of the connection point should show."""
         self.on_reading: Callable[[], None] = _nothing
         self.on_status: Callable[[], None] = _nothing
+        self.on_quarter: Callable[[], None] = _nothing
+        """Called when a quarter hour has ended: the demand is worth storing."""
+
+    # ----------------------------------------------------------------------- the meters
 
     async def add(self, config: MeterConfig) -> None:
-        """Add a meter, or put another configuration in its place."""
-        await self.remove(config.meter_id)
-        meter = _Meter(config=config, source=self._make_meter(config))
+        """Add a meter, or put another configuration in its place.
+
+        What does not concern the connection is changed without touching it.
+        """
+        if (old := self._meters.get(config.meter_id)) is not None:
+            if _wire(old.config) == _wire(config):
+                old.config = config
+                old.checks = MeterChecks(config.role)
+                return
+            await old.source.stop()
+        meter = _Meter(
+            config=config,
+            source=self._make_meter(config),
+            checks=MeterChecks(config.role),
+            added=self._monotonic(),
+        )
+        # In the place of the old one: the order says which meter counts first.
         self._meters[config.meter_id] = meter
-
-        def take(reading: MeterReading) -> None:
-            meter.reading = reading
-            self.on_reading()
-
-        await meter.source.start(take, lambda _status: self.on_status())
+        await meter.source.start(
+            lambda reading: self._take(meter, reading), lambda _status: self.on_status()
+        )
 
     async def remove(self, meter_id: str) -> None:
-        """Remove a meter, if it is there."""
+        """Remove a meter for good, if it is there."""
         if (meter := self._meters.pop(meter_id, None)) is not None:
             await meter.source.stop()
+            self._demand.forget(meter_id)
 
     async def stop(self) -> None:
         """Stop all meters."""
-        for meter_id in list(self._meters):
-            await self.remove(meter_id)
+        for meter in self._meters.values():
+            await meter.source.stop()
+        self._meters.clear()
+
+    def _take(self, meter: _Meter, reading: MeterReading) -> None:
+        before, meter.reading = meter.reading, reading
+        if (
+            before is None
+            or reading.received - before.received > meter.config.stale_after
+        ):
+            meter.good_since = reading.received
+        # First of all: nothing below may cost the decision a reading.
+        self.on_reading()
+        now = self._local_time()
+        if reading.meter_time is not None:
+            meter.clock_offset = (reading.meter_time - now).total_seconds()
+        meter.checks.take(reading, self.grid_type)
+        if meter.config.role is MeterRole.CONNECTION_POINT:
+            self._demand.take(reading, now)
+
+    # ------------------------------------------------------------------- which one counts
 
     def site_meter(self, now: float) -> str | None:
-        """Return the id of the meter that counts; a fresh one before a stale one.
-
-        The one in use stays in use while it is fresh.
-        """
-        candidates = [
-            meter_id
+        """Return the id of the meter that counts at monotonic `now`."""
+        candidates = {
+            meter_id: meter
             for meter_id, meter in self._meters.items()
-            if meter.config.connection_point
-        ]
-        fresh = [key for key in candidates if self._fresh(self._meters[key], now)]
-        if self._site_meter in fresh:
-            return self._site_meter
-        chosen = next(iter(fresh or candidates), None)
-        if self._site_meter in candidates and not fresh:
-            return self._site_meter
-        if chosen != self._site_meter and self._site_meter is not None:
-            _LOGGER.warning(
-                "The connection point is now measured by %s",
-                self._meters[chosen].config.name if chosen else "no meter",
-            )
-        self._site_meter = chosen
+            if meter.config.role is MeterRole.CONNECTION_POINT
+        }
+        used = candidates.get(self._used) if self._used is not None else None
+        chosen = self._choose(candidates, used, now)
+        if chosen != self._used:
+            self._switch(candidates, chosen, now)
         return chosen
+
+    def _choose(
+        self, candidates: Mapping[str, _Meter], used: _Meter | None, now: float
+    ) -> str | None:
+        """Return the first meter that may be relied on; the one in use if none may."""
+        if used is not None and (used.fresh(now) or used.awaited(now)):
+            for meter_id, meter in candidates.items():
+                if meter is used or meter.lasting(now):
+                    return meter_id
+        for meter_id, meter in candidates.items():
+            if meter.fresh(now) or (self._used is None and meter.awaited(now)):
+                return meter_id
+        if used is not None:
+            return self._used
+        return next(iter(candidates), None)
+
+    def _switch(
+        self, candidates: Mapping[str, _Meter], chosen: str | None, now: float
+    ) -> None:
+        before, self._used = self._used, chosen
+        preferred = next(iter(candidates), None)
+        if chosen is None or preferred is None or chosen == preferred:
+            self.switch = None
+            if before is not None and chosen is not None:
+                _LOGGER.info(
+                    "The connection point is measured by %s again",
+                    candidates[chosen].config.name,
+                )
+            return
+        first, taken_by = candidates[preferred], candidates[chosen].config.name
+        reason = self._problem(first, now) or "It has brought no reading yet"
+        self.switch = MeterSwitch(
+            preferred=preferred,
+            used=chosen,
+            at=self._local_time().astimezone(UTC),
+            reason=reason,
+        )
+        _LOGGER.warning(
+            "The connection point is now measured by %s in place of %s: %s",
+            taken_by,
+            first.config.name,
+            reason,
+        )
 
     def site_reading(self, now: float) -> MeterReading | None:
         """Return the newest reading of the meter that counts, however old."""
         meter_id = self.site_meter(now)
         return self._meters[meter_id].reading if meter_id is not None else None
 
+    def stale_after(self, now: float) -> float:
+        """Return after how many s the readings of the meter that counts are stale."""
+        meter_id = self.site_meter(now)
+        if meter_id is None:
+            return STALE_AFTER
+        return self._meters[meter_id].config.stale_after
+
+    # -------------------------------------------------------------------------- demand
+
+    @property
+    def demand_memories(self) -> Mapping[str, DemandMemory]:
+        """What is to be kept of the demand over a restart, by meter."""
+        return self._demand.memories
+
+    def restore_demand(self, memories: Mapping[str, DemandMemory]) -> None:
+        """Go on with the demand from what was kept; before any meter is added."""
+        self._demand.restore(memories)
+
+    def demand(self, now: float, ceiling: float) -> DemandView | None:
+        """Return the demand of the connection point; None while it is not metered.
+
+        `ceiling` is the W that the fuse carries.
+        """
+        meter_id = self.site_meter(now)
+        if meter_id is None or not self._meters[meter_id].fresh(now):
+            return None
+        return self._demand.view(
+            meter_id, self._meters[meter_id].config.tariff, ceiling
+        )
+
+    # --------------------------------------------------------------------------- views
+
     def views(self, now: float) -> dict[str, MeterView]:
         """Return what is to be shown of every meter."""
         return {
-            meter_id: MeterView(
-                meter_id=meter_id,
-                reading=meter.reading,
-                available=self._fresh(meter, now),
-                good=meter.source.status.good,
-                damaged=meter.source.status.damaged,
-                problem=self._problem(meter, now),
-            )
+            meter_id: self._view(meter_id, meter, now)
             for meter_id, meter in self._meters.items()
         }
 
-    @staticmethod
-    def _fresh(meter: _Meter, now: float) -> bool:
-        return meter.reading is not None and now - meter.reading.received <= STALE_AFTER
+    def _view(self, meter_id: str, meter: _Meter, now: float) -> MeterView:
+        status = meter.source.status
+        return MeterView(
+            meter_id=meter_id,
+            name=meter.config.name,
+            role=meter.config.role,
+            reading=meter.reading,
+            available=meter.fresh(now),
+            good=status.good,
+            damaged=status.damaged,
+            problem=self._problem(meter, now),
+            problem_key=status.problem_key,
+            clock_offset=meter.clock_offset,
+            error_rate=meter.errors.rate(now, status.good, status.damaged),
+            findings=meter.checks.findings,
+            details=status.details,
+        )
 
     def _problem(self, meter: _Meter, now: float) -> str | None:
         if (problem := meter.source.status.problem) is not None:
             return problem
-        if meter.reading is None or self._fresh(meter, now):
+        if meter.reading is None or meter.fresh(now):
             return None
         age = now - meter.reading.received
         return f"No good reading for {age:.0f} s"
+
+
+def _wire(config: MeterConfig) -> MeterConfig:
+    """Return what of a configuration makes the connection to the meter."""
+    bare = MeterConfig(meter_id=config.meter_id, name="")
+    device = config.device
+    return replace(
+        bare,
+        url=config.url,
+        device=None if device is None else replace(device, name=""),
+        share=config.share,
+        stale_after=config.stale_after,
+    )

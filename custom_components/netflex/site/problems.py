@@ -1,10 +1,12 @@
 """What a user must know or do, found in the view of a site."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..control.stops import Weakness, WeakStop
+from ..metering.p1_shared import SHARE_PROBLEM
 from ..model.plan import Infeasible, Quantity
-from .view import SiteProblem, SiteView
+from ..model.reading import BreakerState
+from .view import MeterView, SiteProblem, SiteView
 
 
 def find_problems(
@@ -54,24 +56,70 @@ def find_problems(
     return tuple(problems)
 
 
+SILENCE = frozenset({"no_data", "not_p1", "encrypted"})
+"""Why a meter is silent, where the remedy is a text of its own."""
+
+
 def _meter_problems(view: SiteView) -> list[SiteProblem]:
-    """Say that nothing measures the connection point, and why."""
+    """Say what is wrong with the meters, and that nothing measures the connection."""
+    problems = []
     if view.site_meter is None:
-        return [
+        problems.append(
             SiteProblem(
                 key="no_site_meter",
                 subject="site",
                 text="No meter of the connection point is configured",
             )
-        ]
-    meter = view.meters[view.site_meter]
-    if meter.available or meter.problem is None:
-        return []
-    return [
-        SiteProblem(
-            key="site_meter_silent", subject=view.site_meter, text=meter.problem
         )
+    if (switch := view.meter_switch) is not None:
+        used = view.meters[switch.used].name
+        problems.append(
+            SiteProblem(
+                key="meter_replaced",
+                subject=switch.preferred,
+                text=f"{used} measures the connection point instead. {switch.reason}",
+            )
+        )
+    for meter in view.meters.values():
+        problems.extend(_problems_of(meter, is_used=meter.meter_id == view.site_meter))
+    return problems
+
+
+def _problems_of(meter: MeterView, *, is_used: bool) -> list[SiteProblem]:
+    """Name what is wrong with one meter."""
+    found: list[tuple[str, str]] = []
+    if not meter.available and meter.problem is not None:
+        generic = "site_meter_silent" if is_used else "meter_silent"
+        known = meter.problem_key in SILENCE
+        found.append(
+            (f"meter_{meter.problem_key}" if known else generic, meter.problem)
+        )
+    if meter.available:
+        found.extend((finding.key, finding.text) for finding in meter.findings)
+        found.extend(_said_by(meter))
+    if (text := meter.details.get(SHARE_PROBLEM)) is not None:
+        found.append(("share_failed", str(text)))
+    return [
+        SiteProblem(key=key, subject=meter.meter_id, text=text) for key, text in found
     ]
+
+
+def _said_by(meter: MeterView) -> Iterator[tuple[str, str]]:
+    """Yield what a smart meter says that bounds the site."""
+    if (reading := meter.reading) is None:
+        return
+    if reading.breaker not in {None, BreakerState.CONNECTED}:
+        yield "breaker_open", f"The meter reports its breaker as {reading.breaker}"
+    if reading.power_threshold is not None:
+        yield (
+            "meter_threshold",
+            f"The meter cuts off above {reading.power_threshold / 1000:.3g} kW",
+        )
+    if reading.fuse_threshold is not None:
+        yield (
+            "meter_fuse_threshold",
+            f"The meter cuts off above {reading.fuse_threshold:.3g} A per line",
+        )
 
 
 def _stop_problems(view: SiteView, names: Mapping[str, str]) -> list[SiteProblem]:

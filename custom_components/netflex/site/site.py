@@ -121,6 +121,7 @@ class Site:
         """
         self._ports.meters.on_reading = self._controller.wake
         self._ports.meters.on_status = self._publish
+        self._ports.meters.grid_type = self._connection.grid_type
         for meter in self._config.meters:
             await self._ports.meters.add(meter)
         for device in self._config.devices:
@@ -208,6 +209,7 @@ class Site:
         """Change contract or fuse; limits in force are recomputed at once."""
         self._notes.contract(self._connection, connection)
         self._connection = connection
+        self._ports.meters.grid_type = connection.grid_type
         self._controller.wake()
 
     def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
@@ -329,6 +331,7 @@ class Site:
             connection=self._connection,
             assets={key: seat.asset for key, seat in self._seats.items()},
             outputs=tuple(config.output for config in self._outputs.values()),
+            meter_timeout=self._ports.meters.stale_after(self._ports.monotonic()),
         )
 
     def _snapshot(self) -> Snapshot:
@@ -407,6 +410,8 @@ class Site:
             local_stops=self._local,
             meters=self._ports.meters.views(now),
             site_meter=self._ports.meters.site_meter(now),
+            meter_switch=self._ports.meters.switch,
+            demand=self._ports.meters.demand(now, self._connection.fuse_power),
             states=self._states(),
             user=dict(self._user),
             plan=self._controller.plan,

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 
 from ..model.asset import AssetState, Direction
+from ..model.demand import CapacityTariff, QuarterDemand
 from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, LocalStops
 from ..model.plan import Plan
-from ..model.reading import MeterReading
+from ..model.reading import MeterReading, MeterRole, MonthPeak
 from ..model.snapshot import UserLimits
+from .meter_quality import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,52 @@ class MeterView:
     damaged: int = 0
     problem: str | None = None
     """Why there is no reading, in a user's words."""
+    problem_key: str | None = None
+    """The same as a stable key, where the meter's source has one."""
+    name: str = ""
+    role: MeterRole = MeterRole.CONNECTION_POINT
+    clock_offset: float | None = None
+    """s that the meter's clock is ahead of ours, at its newest reading."""
+    error_rate: float | None = None
+    """% of the telegrams of the last hour that were damaged."""
+    findings: tuple[Finding, ...] = ()
+    """What its values say against it or its wiring."""
+    details: Mapping[str, float | str | bool | None] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What only this kind of source knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSwitch:
+    """Another meter than the first one measures the connection point.
+
+    `at` is UTC. The ids are those of the meters.
+    """
+
+    preferred: str
+    used: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandView:
+    """The quarter hour and the peaks, as they are billed. W, and money a year.
+
+    `target` is what a quarter may reach for nothing: what the user allows, what the
+    month has reached already, or the minimum. `headroom` is the import that ends the
+    quarter there, at most what the fuse carries. `billed` is the mean of twelve months.
+    """
+
+    quarter: QuarterDemand
+    tariff: CapacityTariff
+    target: float
+    headroom: float
+    history: tuple[MonthPeak, ...] = ()
+    """Peaks of the months before, oldest first."""
+    billed: float | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +119,9 @@ class SiteView:
     )
     site_meter: str | None = None
     """Id of the connection point's meter."""
+    meter_switch: MeterSwitch | None = None
+    """None while the first meter of the connection point measures it."""
+    demand: DemandView | None = None
     states: Mapping[str, AssetState] = field(
         default_factory=lambda: MappingProxyType({})
     )
