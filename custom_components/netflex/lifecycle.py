@@ -17,6 +17,7 @@ from .profiles import async_profiles
 from .repairs import async_sync_problems
 from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
 from .telecontrol.order_store import OrderStoreError
+from .telecontrol_options import OptionsError
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -44,6 +45,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> b
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="profile_error",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    except OptionsError as err:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="options_error",
             translation_placeholders={"error": str(err)},
         ) from err
     except OrderStoreError as err:

@@ -198,5 +198,9 @@ class LinkState:
     """s that the operator's clock is ahead of ours, at its last synchronisation."""
     last_close_reason: str | None = None
     last_refused_client: str | None = None
+    events_waiting: int = 0
+    """Not acknowledged by the operator yet, as last counted."""
+    events_dropped: int = 0
+    """Lost because too many waited, since the station was opened."""
     problem: str | None = None
     """Why the station does not listen, in a user's words."""

@@ -230,6 +230,14 @@ class TelecontrolStation:
         else:
             self.set_allowed_clients(settings.allowed_clients)
 
+    async def reload_certificates(self) -> None:
+        """Read the TLS files anew for new connections; a link that is up stays.
+
+        Raises OSError and goes on with the old ones when they are not usable.
+        """
+        if self._controlled is not None:
+            await self._controlled.reload_certificates()
+
     async def release_orders(self, name: str, reference: str) -> None:
         """Release all orders on the operator's instruction (S06).
 
@@ -388,6 +396,15 @@ class TelecontrolStation:
             except Exception:
                 # One bad value must not silence the measurements for ever.
                 _LOGGER.exception("Measurements could not be sent")
+            self._count_events()
+
+    def _count_events(self) -> None:
+        if self._controlled is not None:
+            status = self._controlled.status
+            self._change_link(
+                events_waiting=status.events_waiting,
+                events_dropped=status.events_dropped,
+            )
 
 
 def _wire(settings: TelecontrolSettings) -> object:
