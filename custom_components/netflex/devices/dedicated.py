@@ -8,6 +8,7 @@ once: tmodbus would repeat the request for a minute with its line closed.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+import struct
 
 from modbus_connection import (
     ModbusConnectionError,
@@ -25,6 +26,7 @@ from tmodbus.exceptions import (
     ModbusResponseError,
     TModbusError,
 )
+from tmodbus.pdu.coils import WriteSingleCoilPDU
 
 from .ports import LinkParams, ModbusUnit, Transport
 
@@ -131,6 +133,17 @@ class DedicatedConnection:
                 await client.disconnect()
 
 
+class _PulseCoil(WriteSingleCoilPDU):
+    """A write of a coil that resets itself; the answer repeats the request."""
+
+    def __init__(self, address: int, tenths: int) -> None:
+        super().__init__(address, value=True)
+        self._tenths = tenths
+
+    def encode_request(self) -> bytes:
+        return struct.pack(">BHH", self.function_code, self.address, self._tenths)
+
+
 class DedicatedUnit:
     """One unit on a connection of our own. Fulfils `ModbusUnit`."""
 
@@ -174,6 +187,10 @@ class DedicatedUnit:
     async def write_coil(self, address: int, value: bool) -> None:
         """Function 5."""
         await self._do(lambda unit: unit.write_single_coil(address, value))
+
+    async def pulse_coil(self, address: int, tenths: int) -> None:
+        """Function 5 with a time in 0.1 s where ON or OFF stands."""
+        await self._do(lambda unit: unit.execute(_PulseCoil(address, tenths)))
 
     async def write_coils(self, address: int, values: list[bool]) -> None:
         """Function 15."""

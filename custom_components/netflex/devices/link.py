@@ -22,7 +22,7 @@ from modbus_connection import (
     ModbusTimeoutError,
 )
 
-from .ports import LinkParams, ModbusUnit, Transport, UnitFactory
+from .ports import LinkParams, ModbusUnit, PulsingUnit, Transport, UnitFactory
 from .profile import Area, LinkSettings
 from .scheduler import Priority, RequestTimeout, Scheduler
 
@@ -149,11 +149,23 @@ class UnitLink:
         function: int | None,
         priority: Priority,
         guard: Callable[[], None] | None = None,
+        *,
+        pulse: bool = False,
     ) -> None:
-        """Write; `guard` is called at its turn. Raises LinkError."""
+        """Write; `guard` is called at its turn. Raises LinkError.
+
+        `pulse`: the value is the time of a coil's self-resetting pulse, in 0.1 s.
+        """
         unit = self._unit
         request: Callable[[], Awaitable[None]]
-        if area is Area.COIL and function == 15:
+        if pulse:
+            if not isinstance(unit, PulsingUnit):
+                raise LinkError(
+                    LinkErrorKind.LINK,
+                    "this connection sends no pulses: it must be one of its own",
+                )
+            request = partial(unit.pulse_coil, at, values[0])
+        elif area is Area.COIL and function == 15:
             request = partial(unit.write_coils, at, [bool(value) for value in values])
         elif area is Area.COIL:
             request = partial(unit.write_coil, at, bool(values[0]))

@@ -7,7 +7,7 @@ connections, by the connections of `dedicated.py`, and by test doubles.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Transport(StrEnum):
@@ -83,6 +83,14 @@ class ModbusUnit(Protocol):
 
     async def disconnect(self) -> None:
         """Drop the connection; the next request opens a new one."""
+
+
+@runtime_checkable
+class PulsingUnit(Protocol):
+    """A unit that can also send pulses, which Modbus' own function 5 does not know."""
+
+    async def pulse_coil(self, address: int, tenths: int) -> None:
+        """Function 5 with a time in 0.1 s where ON or OFF stands."""
 
 
 class UnitFactory(Protocol):

@@ -172,6 +172,9 @@ class Step:
     """s before the next step."""
     optional: bool = False
     """A refusal of the device does no harm."""
+    pulse: float | None = None
+    """s: a coil's own self-resetting pulse; the value field of function 5 carries it
+    in 0.1 s."""
     only_changes: str | None = None
     """Left out while this point says `value` already; an emergency stop writes."""
 

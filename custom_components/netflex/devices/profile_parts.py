@@ -193,6 +193,9 @@ class PointReader:
             changes = section.get("only_changes")
             if changes is not None and changes.text() not in known:
                 changes.fail(f"there is no point {changes.text()}")
+            pulse = section.get("pulse_s")
+            if pulse is not None and register.area is not Area.COIL:
+                pulse.fail("only a coil has pulses")
             if changes is not None and value is None:
                 changes.fail("is for a step with a value")
             step = Step(
@@ -206,6 +209,7 @@ class PointReader:
                 when=When.ALWAYS if when is None else when.choice(When),
                 wait=0.0 if wait is None else wait.number(),
                 optional=optional is not None and optional.boolean(),
+                pulse=None if pulse is None else pulse.positive(),
                 only_changes=None if changes is None else changes.text(),
             )
         if register.area in {Area.INPUT, Area.DISCRETE}:

@@ -73,6 +73,8 @@ def step_words(step: Step, setpoint: float, scales: Mapping[str, int]) -> list[i
     not known.
     """
     register = step.register
+    if step.pulse is not None:
+        return [round(step.pulse * 10)]
     if step.value is not None:
         return encode(step.value, register.type, register.encoding)
     number = abs(setpoint) if step.magnitude else setpoint

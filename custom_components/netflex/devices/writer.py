@@ -335,6 +335,7 @@ class Writer:
                 step.function,
                 priority,
                 guard=lambda: self._check(ticket),
+                pulse=step.pulse is not None,
             )
         except LinkError as err:
             if not (step.optional and err.code is not None):
