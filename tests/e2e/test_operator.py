@@ -43,7 +43,7 @@ async def test_stop_of_production_reaches_relay_inverter_and_battery(
         lambda: bench.state("binary_sensor", "production_stopped") == "on"
     )
     await switch(bench, "emergency_stop_production", False)
-    assert not bench.coil()
+    await bench.until(lambda: not bench.coil())
     await bench.until(lambda: bench.plant.solar.power < -1000, 20.0)
 
 
