@@ -6,13 +6,14 @@ everything is installed, so there a skip is a failure.
 
 from collections import Counter
 from collections.abc import Generator
+from importlib import import_module
 import os
 from pathlib import Path
 import shutil
 
 import pytest
 
-REQUIRED_IN_CI = ("peer", "browser")
+REQUIRED_IN_CI = ("peer", "browser", "lib60870")
 
 _ROOT = Path(__file__).parent.parent
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -25,6 +26,15 @@ def peer_python() -> Path:
     if not (python.parent.parent / ".complete").exists():
         pytest.skip("c104 is not installed: scripts/setup says why")
     return python
+
+
+@pytest.fixture(scope="session")
+def lib60870() -> None:
+    """Need the second IEC 104 engine in this very environment."""
+    try:
+        import_module("c104")
+    except ImportError:
+        pytest.skip("c104 is not installed for this Python: scripts/setup --ci")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 Prints every order and every decoded APDU until it is interrupted. Nothing is stored
 and nothing is driven: a stop is reported as carried out at once. `--list-points`
-prints the point table as CSV, `--points` reads one.
+prints the point table as CSV, `--points` reads one. `--engine c104` runs it on
+lib60870 where the package c104 is installed.
 """
 
 import argparse
@@ -12,8 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 import signal
 import sys
+import textwrap
 
 from ..iec104 import ConnectionInfo, Direction as WireDirection, describe_apdu
+from ..iec104.engine import Engine
+from ..iec104.lib60870_deviations import DEVIATIONS
 from ..model.orders import STOP_ORDERS, GridOrders, LinkState, OrderEvent
 from ..telecontrol.point import PointTableError
 from ..telecontrol.point_csv import read_points, write_points
@@ -113,6 +117,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m custom_components.netflex.telecontrol",
         description="Run the telecontrol station alone and print what it is told.",
+        epilog=_differences(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=2404, help="TCP port, 0: any free")
     parser.add_argument(
@@ -126,12 +132,30 @@ def _arguments() -> argparse.ArgumentParser:
         help="a client that may connect, may be repeated; without it any may",
     )
     parser.add_argument(
+        "--engine",
+        type=Engine,
+        choices=tuple(Engine),
+        default=Engine.BUILTIN,
+        help="the stack that carries the station: our own, or c104 where it is "
+        "installed; see below for what c104 does differently",
+    )
+    parser.add_argument(
         "--points", type=Path, metavar="FILE", help="point table as CSV"
     )
     parser.add_argument(
         "--list-points", action="store_true", help="print the point table as CSV"
     )
     return parser
+
+
+def _differences() -> str:
+    """Say in lines of a terminal what c104 does differently."""
+    lines = ["what c104 does differently from the built-in engine:"]
+    for deviation in DEVIATIONS:
+        lines += textwrap.wrap(
+            deviation.text, 78, initial_indent="  - ", subsequent_indent="    "
+        )
+    return "\n".join(lines)
 
 
 def _read(path: Path | None) -> PointTable:
@@ -159,6 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             common_address=options.common_address,
             allowed_clients=None if options.allow is None else frozenset(options.allow),
             points=table,
+            engine=options.engine,
             # There is no plant whose values could grow old.
             timing=Timing(measurement_timeout=None),
         )

@@ -9,6 +9,7 @@ from ..iec104 import (
     Cause,
     EndOfInitializationRule,
     LinkParameters,
+    ParameterError,
     SecondClientRule,
     StaleCommandRule,
     StationConfig,
@@ -16,7 +17,9 @@ from ..iec104 import (
     TimeZonePolicy,
     TlsSettings,
 )
+from ..iec104.engine import Engine, check_engine
 from .link_loss import LinkLossPolicy
+from .point import PointDirection
 from .points import DEFAULT_POINTS, PointTable
 
 OPERATOR_ZONE: Final = "Europe/Brussels"
@@ -76,7 +79,8 @@ class TelecontrolSettings:
     `allowed_clients` are IP addresses; none is allowed by default, None lets any in.
     `bench`: orders are refused and feedback is marked blocked, for trials without an
     operator. `max_command_delay` s is how far a time tag may be off, 0 never looks.
-    `termination`: whether ACT_TERM ends a command.
+    `termination`: whether ACT_TERM ends a command. `engine`: the stack that carries
+    the station; what c104 does differently is in `iec104.lib60870_deviations`.
     """
 
     bind_address: str = "0.0.0.0"
@@ -99,10 +103,13 @@ class TelecontrolSettings:
     link: LinkParameters = field(default_factory=LinkParameters)
     tls: TlsSettings | None = None
     timing: Timing = field(default_factory=Timing)
+    engine: Engine = Engine.BUILTIN
 
     def __post_init__(self) -> None:
-        """Check what the protocol's own settings check."""
-        self.station_config()
+        """Check what the protocol's own settings and its engine check."""
+        check_engine(self.engine, self.station_config())
+        if self.engine is Engine.C104:
+            _check_addresses(self.points)
 
     @property
     def admits_operator(self) -> bool:
@@ -126,3 +133,20 @@ class TelecontrolSettings:
             time_zone=self.time_zone,
             tls=self.tls,
         )
+
+
+def _check_addresses(points: PointTable) -> None:
+    """Refuse an address of both directions, which c104 cannot have."""
+    monitored = {
+        point.ioa: point
+        for point in points.points
+        if point.direction is PointDirection.MONITOR
+    }
+    for ioa, order in points.orders.items():
+        if ioa in monitored:
+            raise ParameterError(
+                "engine",
+                Engine.C104,
+                f"c104 keeps one point at an address, and {ioa} is both "
+                f"{order.name} and {monitored[ioa].name}",
+            )

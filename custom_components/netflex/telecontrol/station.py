@@ -12,11 +12,11 @@ from ..iec104 import (
     Command,
     CommandPoint,
     ConnectionInfo,
-    ControlledStation,
     Direction as WireDirection,
     MonitorObject,
     Responder,
 )
+from ..iec104.engine import Engine, Station, make_station
 from ..model.asset import Direction
 from ..model.measurement import Measurements
 from ..model.orders import (
@@ -113,7 +113,7 @@ class TelecontrolStation:
         self._command_points = command_points(
             settings.points, termination=settings.termination
         )
-        self._controlled: ControlledStation | None = None
+        self._controlled: Station | None = None
 
     # For the site.
 
@@ -332,9 +332,11 @@ class TelecontrolStation:
     # Listening and measuring.
 
     async def _listen(self) -> bool:
-        controlled = ControlledStation(
+        controlled = make_station(
+            self._settings.engine,
             self._settings.station_config(),
             self,
+            command_addresses=self._command_points,
             observer=self._events,
             wire_log=self._wire_log,
             time_source=self._clock.utc,
@@ -409,4 +411,7 @@ class TelecontrolStation:
 
 def _wire(settings: TelecontrolSettings) -> object:
     """Return what a change of cannot be taken over on a running link."""
-    return replace(settings.station_config(), allowed_clients=None)
+    config = replace(settings.station_config(), allowed_clients=None)
+    # c104 has to know all commands before it listens.
+    points = None if settings.engine is Engine.BUILTIN else settings.points
+    return config, settings.engine, points

@@ -1,0 +1,218 @@
+"""c104's threads and the station's loop wait for each other within bounds only."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from custom_components.netflex.iec104 import (
+    Cause,
+    Command,
+    ParameterError,
+    Responder,
+    StationConfig,
+    TlsSettings,
+    TypeId,
+    engine as engine_module,
+    lib60870_calls,
+)
+from custom_components.netflex.iec104.apdu import UFunction, build_i, build_u
+from custom_components.netflex.iec104.engine import Engine, check_engine
+
+from .bench import (
+    FEEDBACK,
+    MEASUREMENT,
+    SETPOINT,
+    STOP_PRODUCTION,
+    Plant,
+    body,
+    setpoint,
+    single,
+)
+from .engines import answered, answers_to, running_on
+from .test_application_layer import interrogated, interrogation
+from .test_engines import until
+
+needs_c104 = pytest.mark.lib60870
+SE = TypeId.C_SE_NC_1
+
+
+class LatePlant(Plant):
+    """Leaves every confirmation to the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.responders: list[Responder] = []
+
+    def execute(self, command: Command, responder: Responder) -> None:
+        self.executed.append(command)
+        responder.defer()
+        self.responders.append(responder)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch, lib60870: None) -> None:
+    """Shorten the bounds."""
+    monkeypatch.setattr(lib60870_calls, "ANSWER_TIMEOUT", 0.15)
+    monkeypatch.setattr(lib60870_calls, "READ_TIMEOUT", 0.15)
+
+
+@needs_c104
+@pytest.mark.parametrize("positive", [True, False])
+async def test_a_deferred_confirmation_is_waited_for(lib60870: None, positive: bool):
+    plant = LatePlant()
+    async with running_on(Engine.C104, plant) as bench, await bench.client() as client:
+        client.request(setpoint(SETPOINT))
+        await until(lambda: plant.responders)
+        # The loop goes on meanwhile, and so does everything that it sends.
+        bench.station.report(plant.values[MEASUREMENT])
+        await asyncio.sleep(0.05)
+        plant.responders[0].confirm(positive=positive)
+        plant.responders[0].return_information([plant.values[SETPOINT + FEEDBACK]])
+        given = [await client.raw_asdu() for _ in range(3 if positive else 2)]
+        answers = [(raw[0], raw[2]) for raw in given]
+        assert answers[0] == (SE, 7 if positive else 0x47)
+        assert (TypeId.M_ME_NC_1, Cause.SPONTANEOUS) in answers
+        assert ((TypeId.M_ME_TF_1, Cause.RETURN_REMOTE) in answers) is positive
+
+
+@needs_c104
+async def test_a_confirmation_that_comes_too_late_is_a_refusal(
+    short: None, caplog: pytest.LogCaptureFixture
+):
+    plant = LatePlant()
+    async with running_on(Engine.C104, plant) as bench, await bench.client() as client:
+        client.request(setpoint(SETPOINT))
+        assert await client.answers(1) == [(SE, 7, True)]
+        assert "had no answer within 0.15 s" in caplog.text
+        caplog.clear()
+        plant.responders[0].confirm()
+        assert await answered(client) == []
+
+
+@needs_c104
+async def test_what_was_refused_while_the_loop_stood_still_is_never_carried_out(
+    short: None, caplog: pytest.LogCaptureFixture
+):
+    async with running_on(Engine.C104) as bench, await bench.client() as client:
+        client.request(setpoint(SETPOINT))
+        for _ in range(7):
+            time.sleep(0.05)  # noqa: ASYNC251 - the loop has to stand still
+        assert await client.answers(1) == [(SE, 7, True)]
+        assert "had no answer" in caplog.text
+        caplog.clear()
+        assert not bench.plant.executed
+        assert await answers_to(client, setpoint(SETPOINT, 101.0)) == [(SE, 7, True)]
+
+
+@needs_c104
+async def test_values_are_read_while_the_loop_stands_still(
+    short: None, caplog: pytest.LogCaptureFixture
+):
+    def interrogate(address: tuple[str, int]) -> bytes:
+        with socket.create_connection(address) as raw:
+            raw.sendall(build_u(UFunction.STARTDT_ACT))
+            raw.sendall(build_i(0, 0, body(100, 6, b"\x00\x00\x00\x14")))
+            received = b""
+            while bytes((100, 1, 10)) not in received:
+                received += raw.recv(65536)
+            return received
+
+    async with running_on(Engine.C104) as bench:
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(interrogate, bench.address)
+            for _ in range(10):
+                time.sleep(0.05)  # noqa: ASYNC251 - the loop has to stand still
+            assert found.done()
+        assert struct.pack("<H", MEASUREMENT) in found.result()
+        assert "those of before" in caplog.text
+        caplog.clear()
+
+
+@needs_c104
+async def test_commands_reports_reads_and_restarts_at_once(lib60870: None):
+    plant = Plant()
+    async with running_on(Engine.C104, plant) as bench:
+        for _ in range(3):
+            async with (
+                await bench.client() as first,
+                await bench.client() as second,
+            ):
+                clients = (first, second)
+                for number in range(60):
+                    for client in clients:
+                        client.request(setpoint(SETPOINT, float(number)))
+                        client.request(single(STOP_PRODUCTION, number % 2 == 0))
+                    if number % 10 == 0:
+                        first.request(interrogation())
+                    bench.station.report(
+                        plant.put(TypeId.M_ME_NC_1, MEASUREMENT, float(number))
+                    )
+                    await asyncio.sleep(0)
+                await until(lambda: len(plant.executed) >= 240)
+                plant.executed.clear()
+                # In the middle of what is still being sent:
+                await bench.station.stop()
+            await bench.station.start()
+        async with await bench.client() as client:
+            client.request(interrogation())
+            assert (await interrogated(client))[-1].cause == 10
+
+
+@needs_c104
+async def test_stop_while_a_command_waits_for_its_answer(lib60870: None):
+    plant = LatePlant()
+    async with running_on(Engine.C104, plant) as bench, await bench.client() as client:
+        client.request(setpoint(SETPOINT))
+        await until(lambda: plant.responders)
+        stopping = asyncio.create_task(bench.station.stop())
+        await asyncio.sleep(0.05)
+        plant.responders[0].confirm()
+        await asyncio.wait_for(stopping, 2)
+
+
+def test_without_the_package_it_is_said_in_words(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(engine_module, "find_spec", lambda _: None)
+    with pytest.raises(ParameterError, match=r"c104 is not installed") as fault:
+        check_engine(Engine.C104, StationConfig())
+    assert fault.value.field == "engine"
+    check_engine(Engine.BUILTIN, StationConfig())
+
+
+@needs_c104
+def test_tls_rules_that_c104_does_not_have_are_refused(lib60870: None, tmp_path):
+    files = {name: tmp_path / name for name in ("certificate", "key", "authorities")}
+    check_engine(Engine.C104, StationConfig(tls=TlsSettings(**files)))
+    for rule in (
+        {"peer_names": frozenset({"rtu"})},
+        {"revocations": tmp_path / "list"},
+    ):
+        with pytest.raises(ParameterError, match="neither names"):
+            check_engine(Engine.C104, StationConfig(tls=TlsSettings(**files, **rule)))
+
+
+@needs_c104
+async def test_certificates_that_are_not_there_are_an_error_of_the_start(
+    lib60870: None, tmp_path
+):
+    files = {name: tmp_path / name for name in ("certificate", "key", "authorities")}
+    with pytest.raises(OSError, match="c104 does not start"):
+        async with running_on(Engine.C104, tls=TlsSettings(**files)):
+            pass
+
+
+def test_nothing_of_it_is_loaded_unless_chosen():
+    code = (
+        "import sys, custom_components.netflex.telecontrol.station;"
+        "print([name for name in sys.modules"
+        " if name.rpartition('.')[2].startswith(('c104', 'lib60870'))])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "[]\n"
