@@ -1,20 +1,38 @@
 """Service actions of a site."""
 
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_NAME
-from homeassistant.core import HomeAssistant, ServiceCall, callback
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_register_admin_service
+from homeassistant.util import dt as dt_util, slugify
 import voluptuous as vol
 
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
+from .telecontrol.journal_export import ExportFormat, export_journal
 
 SERVICE_RELEASE_ORDERS: Final = "release_orders"
+SERVICE_EXPORT_JOURNAL: Final = "export_journal"
+ATTR_FORMAT: Final = "format"
+ATTR_FROM: Final = "from"
 ATTR_REFERENCE: Final = "reference"
+ATTR_TO: Final = "to"
+WRITE_PATIENCE: Final = 2.0
+"""s that an export waits for records that are still to be written."""
+SUFFIXES: Final = {ExportFormat.JSON_LINES: "jsonl", ExportFormat.CSV: "csv"}
 
 _filled_in = vol.All(cv.string, str.strip, vol.Length(min=1))
 
@@ -23,6 +41,17 @@ RELEASE_ORDERS_SCHEMA: Final = vol.Schema(
         vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
         vol.Required(ATTR_NAME): _filled_in,
         vol.Required(ATTR_REFERENCE): _filled_in,
+    }
+)
+
+EXPORT_JOURNAL_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
+        vol.Required(ATTR_FROM): cv.datetime,
+        vol.Optional(ATTR_TO): cv.datetime,
+        vol.Optional(ATTR_FORMAT, default=ExportFormat.JSON_LINES): vol.Coerce(
+            ExportFormat
+        ),
     }
 )
 
@@ -36,6 +65,14 @@ def async_register_actions(hass: HomeAssistant) -> None:
         SERVICE_RELEASE_ORDERS,
         _async_release_orders,
         schema=RELEASE_ORDERS_SCHEMA,
+    )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_EXPORT_JOURNAL,
+        _async_export_journal,
+        schema=EXPORT_JOURNAL_SCHEMA,
+        supports_response=SupportsResponse.ONLY,
     )
 
 
@@ -51,6 +88,49 @@ async def _async_release_orders(call: ServiceCall) -> None:
     await entry.runtime_data.coordinator.async_release_orders(
         call.data[ATTR_NAME], call.data[ATTR_REFERENCE]
     )
+
+
+async def _async_export_journal(call: ServiceCall) -> ServiceResponse:
+    """Write the journal of a period to a file below the configuration."""
+    entry = _loaded_entry(call)
+    start = _aware(call.data[ATTR_FROM])
+    end = _aware(call.data.get(ATTR_TO, dt_util.utcnow()))
+    if start >= end:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="period_empty"
+        )
+    file_format: ExportFormat = call.data[ATTR_FORMAT]
+    journal = entry.runtime_data.journal
+    await journal.settled(WRITE_PATIENCE)
+    period = f"{start:%Y%m%dT%H%M%SZ}_{end:%Y%m%dT%H%M%SZ}"
+    target = Path(
+        call.hass.config.path(
+            DOMAIN, f"journal_{slugify(entry.title)}_{period}.{SUFFIXES[file_format]}"
+        )
+    )
+    try:
+        export = await call.hass.async_add_executor_job(
+            partial(export_journal, journal.folder, target, start, end, file_format)
+        )
+    except OSError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="export_failed",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    return {
+        "path": str(export.path),
+        "count": export.count,
+        "first_hash": export.first_hash,
+        "last_hash": export.last_hash,
+    }
+
+
+def _aware(time: datetime) -> datetime:
+    """Return a time in UTC; without a zone it is Home Assistant's own."""
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=dt_util.get_default_time_zone())
+    return time.astimezone(UTC)
 
 
 def _loaded_entry(call: ServiceCall) -> NetflexConfigEntry:
