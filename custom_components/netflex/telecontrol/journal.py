@@ -346,9 +346,13 @@ class Journal:
         self._report(JournalProblem.DISK_SHORT, self._house.shortage)
 
     def _wait_written(self) -> bool:
+        """Wait until what was recorded is written; False: it may never be."""
         with self._lock:
             put = self._queue.count
-            return self._changed.wait_for(lambda: self._done >= put, FLUSH_INTERVAL)
+            self._changed.wait_for(
+                lambda: self._closing or self._done >= put, FLUSH_INTERVAL
+            )
+            return not self._closing and self._done >= put
 
     # ------------------------------------------------------------- the checking thread
 

@@ -84,12 +84,9 @@ class Verdict:
 
     @property
     def alarming(self) -> list[Break]:
-        """The breaks that nothing harmless explains."""
-        return [
-            one
-            for one in self.breaks
-            if (named := self.named.get(one.place)) is None or not named.explained
-        ]
+        """The breaks that nothing harmless explains, in the words that name them."""
+        known = [self.named.get(one.place, one) for one in self.breaks]
+        return [one for one in known if not one.explained]
 
 
 class ChainCheck:
