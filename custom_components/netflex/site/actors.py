@@ -63,6 +63,11 @@ class AssetActor:
         """Whether the newest setpoint was written and the device took it."""
         return self._wanted is not None and same_action(self._wanted, self._written)
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to be written."""
+        return self._wanted is None or self.done
+
     def start(self) -> None:
         """Start carrying out setpoints."""
         self._task = asyncio.create_task(self._run(), name=f"netflex {self._name}")

@@ -97,6 +97,7 @@ class Site:
         self._notes = SiteNotes(host.record)
         self._link = LinkState()
         self._station_problems: dict[str, str] = {}
+        self._silent_inputs: Mapping[str, str] = {}
         self._stop_since: dict[Direction, float] = {}
         self._proofs: dict[Direction, StopProof] = {}
         self._view_listeners: list[Callable[[SiteView], None]] = []
@@ -142,7 +143,7 @@ class Site:
         try:
             async with asyncio.timeout(FIRST_WRITES_TIMEOUT):
                 while self._orders.present() and not all(
-                    seat.actor.done for seat in self._seats.values()
+                    seat.actor.settled for seat in self._seats.values()
                 ):
                     await asyncio.sleep(PROOF_INTERVAL)
         except TimeoutError:
@@ -223,6 +224,16 @@ class Site:
         self._ports.save_local_stops(self._local)
         self._host.set_local_stops(self._local)
         self._controller.decide()
+
+    @property
+    def local_stops(self) -> LocalStops:
+        """The site's own stops as they are held now."""
+        return self._local
+
+    def set_silent_inputs(self, silent: Mapping[str, str]) -> None:
+        """Show which inputs of local stops say nothing, and what that means."""
+        self._silent_inputs = silent
+        self._publish()
 
     async def release_orders(self, name: str, reference: str) -> None:
         """Release the operator's orders on the operator's instruction (S06)."""
@@ -426,6 +437,7 @@ class Site:
                 view,
                 names=names,
                 station=self._station_problems,
+                inputs=self._silent_inputs,
                 writing=problems
                 | {names[key]: text for key, text in self._output_problems.items()},
                 weak=weak_stops(self._site_model()),
