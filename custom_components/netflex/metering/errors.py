@@ -39,6 +39,12 @@ class NotS1Error(MeterError):
     key = "not_s1"
 
 
+class DamagedError(MeterError):
+    """Good S1 frames come, and too many damaged ones between them to measure."""
+
+    key = "damaged"
+
+
 class UnknownFormatError(MeterError):
     """Good S1 frames come whose format version is not known; they are not guessed."""
 

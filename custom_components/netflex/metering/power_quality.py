@@ -157,9 +157,17 @@ def _ratio(
 
 
 def to_quality(
-    windows: Sequence[WindowValues], wiring: Wiring, *, meter_id: str, received: float
+    windows: Sequence[WindowValues],
+    wiring: Wiring,
+    *,
+    meter_id: str,
+    received: float,
+    filled: int = 0,
 ) -> PowerQuality:
-    """Aggregate windows of one wiring into one value; there must be at least one."""
+    """Aggregate windows of one wiring into one value; there must be at least one.
+
+    `filled` is how many of their samples were interpolated.
+    """
     squares = _mean([window.squares for window in windows])
     rms = np.sqrt(squares).tolist()
     offsets = _mean([window.offsets for window in windows]).tolist()
@@ -211,6 +219,7 @@ def to_quality(
         received=received,
         grid_type=wiring.grid_type,
         periods=PERIODS * len(windows),
+        filled=filled,
         frequency=sum(window.frequency for window in windows) / len(windows),
         lines=tuple(lines),
         power=power,

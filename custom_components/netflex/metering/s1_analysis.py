@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model.connection import GridType, LineValues
 from ..model.power_quality import Overload, PowerEvent, PowerQuality
@@ -26,6 +27,9 @@ INTERVAL: Final = 1.0
 """s between readings."""
 _GRACE: Final = 0.1
 """s: half a window, by which a reading may come before its second is over."""
+_BRIDGED: Final = 4
+"""Samples missing in a row, 1.5 ms, that a straight line stands in for: else a hundredth
+of damaged frames would leave no whole window to measure."""
 _SEQUENCE: Final = 256
 _SLOW: Final = 0.05
 """Part by which the clock of the stream follows the arrival of each piece."""
@@ -145,20 +149,26 @@ class _Tools:
         self.overload: OverloadWatch | None = None
         if settings.overload is not None:
             self.overload = OverloadWatch(self.wiring, settings.overload)
-        self.forget_window()
-
-    def forget_window(self) -> None:
-        """Begin a window anew."""
-        self.window = np.empty((0, 2 * len(self.wiring.lines) + 1))
+        self.forget()
 
     def forget(self) -> None:
         """Begin anew behind a gap."""
-        self.forget_window()
+        # The newest sample, by which the next piece is joined to it.
+        self.edge: NDArray[np.float64] | None = None
+        self.window = np.empty((0, 2 * len(self.wiring.lines) + 1))
         self.cutter.forget()
         if self.steps is not None:
             self.steps.forget()
         if self.overload is not None:
             self.overload.forget()
+
+    def join(self, lines: NDArray[np.float64], missing: int) -> NDArray[np.float64]:
+        """Return samples with those that are missing in front of them filled in."""
+        edge, self.edge = self.edge, lines[-1]
+        if edge is None or not missing:
+            return lines
+        parts = np.arange(1, missing + 1)[:, None] / (missing + 1)
+        return np.concatenate((edge + parts * (lines[0] - edge), lines))
 
 
 class S1Analysis:
@@ -181,6 +191,7 @@ class S1Analysis:
         self._clock = _StreamClock()
         self._tools: _Tools | None = None
         self._windows: list[WindowValues] = []
+        self._filled = 0
         self._due: float | None = None
 
     @property
@@ -238,15 +249,19 @@ class S1Analysis:
             self._resuming = False
             tools.forget()
         elif block.missing:
-            self._unseen += clock.skip(block.missing, rate, first)
-            tools.forget()
+            unseen = clock.skip(block.missing, rate, first)
+            self._unseen += unseen
+            if unseen or block.missing > _BRIDGED:
+                tools.forget()
         clock.time += len(block) / rate
         clock.arrived(None if first is None else first + len(block) / rate)
         if not block.valid:
             tools.forget()
             return
         self.recorder.add(block, end=clock.time, rate=rate)
-        lines = tools.wiring.lines_of(block.samples())
+        samples = tools.wiring.lines_of(block.samples())
+        lines = tools.join(samples, block.missing)
+        self._filled += len(lines) - len(samples)
         # In whole mHz, as the meter gives it: what depends on it is kept by it.
         frequency = round(float(block.frequency.mean()), 3)
         per_period = block.format.samples_per_period(frequency)
@@ -303,6 +318,8 @@ class S1Analysis:
                     tools.wiring,
                     meter_id=self._meter_id,
                     received=end + self.offset if received is None else received,
+                    filled=self._filled,
                 )
             )
             self._windows.clear()
+            self._filled = 0

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from .errors import (
     SWITCH_ON,
     CannotConnectError,
+    DamagedError,
     MeterError,
     NoDataError,
     NotS1Error,
@@ -141,12 +142,17 @@ async def _try(
             baudrate=baudrate,
             undamaged=undamaged_part(framer.counts, profile),
         )
-    raise no_frame(connection, refused=framer.counts.refused > 0)
+    raise no_frame(connection, framer.counts)
 
 
-def no_frame(connection: PortConnection, *, refused: bool) -> MeterError:
-    """Return why a connection has brought no good frame."""
-    if refused:
+def no_frame(connection: PortConnection, counts: S1Counts) -> MeterError:
+    """Return why a connection has brought no good frame, or not enough of them."""
+    if counts.good:
+        return DamagedError(
+            "Too many frames are damaged to measure anything: check the cable, its "
+            "shield, and the resistor at its end."
+        )
+    if counts.refused:
         return UnknownFormatError(
             "The meter sends S1 frames of a format that is not known here; an update "
             "is needed."

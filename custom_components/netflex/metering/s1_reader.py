@@ -70,7 +70,7 @@ class S1Source:
 
     `meter_id` names the meter in its readings. `baudrate` is found out where it is not
     given, `block` is s between analyses. Staleness is not judged here: each reading
-    carries its arrival, and `status.last_good` that of the newest good frame.
+    carries its arrival, and `status.last_good` that of the newest one.
     """
 
     def __init__(
@@ -240,9 +240,7 @@ class S1Source:
                     part = await self._judge(connection)
                     if part >= CONVINCING:
                         await self._watch(connection, rate)
-                    problem = problem or no_frame(
-                        connection, refused=self._analysis.counts.refused > 0
-                    )
+                    problem = problem or no_frame(connection, self._analysis.counts)
                     parts[part] = rate
             except CannotConnectError as error:
                 if self._accepted:
@@ -285,7 +283,7 @@ class S1Source:
             if connection.lost.done():
                 raise CannotConnectError(connection.lost.result())
             if first is None and self._clock() - opened >= self._silence:
-                raise no_frame(connection, refused=False)
+                raise no_frame(connection, S1Counts())
         return undamaged_part(self._analysis.counts, self._settings.profile)
 
     async def _watch(self, connection: PortConnection, baudrate: int) -> Never:
@@ -299,15 +297,11 @@ class S1Source:
                 raise CannotConnectError(connection.lost.result())
             now = self._clock()
             silent = now - connection.last_byte >= self._silence
-            good = self._analysis.counts.good > 0
-            if good and silent:
+            counts = self._analysis.counts
+            if counts.good and silent:
                 raise NoDataError(f"The meter has fallen silent. {SWITCH_ON}")
-            newest = opened
-            if good and self._last_good is not None:
-                newest = max(newest, self._last_good)
-            if now - newest >= self._silence:
-                refused = self._analysis.counts.refused > 0
-                problem = no_frame(connection, refused=refused)
+            if now - max(opened, self._last_good or opened) >= self._silence:
+                problem = no_frame(connection, counts)
                 if silent:
                     raise problem
                 self._show(connected=True, problem=problem)
@@ -322,9 +316,9 @@ class S1Source:
         result = await asyncio.get_running_loop().run_in_executor(
             None, self._analysis.take, data, received
         )
-        if result.good:
+        if result.qualities:
             self._last_good = received
-            if self._problem is not None and self._accepted:
+            if self._problem is not None:
                 self._show(connected=True, problem=None)
         self._tell(result)
 

@@ -57,6 +57,8 @@ class PowerQuality:
     received: float
     grid_type: GridType
     periods: int
+    filled: int
+    """Samples that were interpolated, because their frames were damaged or lost."""
     frequency: float
     lines: tuple[LineQuality, ...]
     power: float
