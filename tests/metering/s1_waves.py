@@ -6,9 +6,7 @@ from math import cos, pi, sqrt
 from pathlib import Path
 
 EXAMPLE = bytes.fromhex(
-    (
-        Path(__file__).parent / "telegrams" / "s1_emucs_h13_example_frame.hex"
-    ).read_text()
+    (Path(__file__).parent / "telegrams" / "s1_emucs_h13_example_frame.hex").read_text()
 )
 METER = "1SAG3100012345"
 SINGLE, STAR, DELTA = 0b01010, 0b11111, 0b01011

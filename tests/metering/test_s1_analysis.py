@@ -49,6 +49,28 @@ def test_lost_frames_move_the_clock_and_cost_their_window() -> None:
     assert all(value.power == pytest.approx(6900, abs=1) for value in found)
 
 
+@pytest.mark.parametrize("missing", [1, 4])
+def test_a_few_missing_samples_are_interpolated(missing: int) -> None:
+    frames = [
+        data for k, data in enumerate(_STREAM[:13000]) if k % 100 >= missing or k < 100
+    ]
+    analysis = S1Analysis("meter")
+    found = _take(analysis, frames)
+    assert analysis.counts.lost == 129 * missing
+    assert len(found) == 5
+    assert sum(value.filled for value in found) == 129 * missing
+    for value in found:
+        # A straight line through 1 or 4 samples of each hundred.
+        assert value.power == pytest.approx(6900, rel=1e-3 * missing)
+        assert value.lines[0].voltage == pytest.approx(230, rel=1e-3 * missing)
+        assert value.lines[0].voltage_distortion == pytest.approx(0, abs=4e-3 * missing)
+
+
+def test_more_missing_samples_are_not_made_up() -> None:
+    frames = [data for k, data in enumerate(_STREAM[:13000]) if k % 100 >= 5]
+    assert not _take(S1Analysis("meter"), frames)
+
+
 @pytest.mark.parametrize("missing", [100, 256, 300, 1000, 5000])
 def test_a_gap_longer_than_the_sequence_is_known_by_its_time(missing: int) -> None:
     analysis = S1Analysis("meter")

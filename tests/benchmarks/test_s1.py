@@ -1,0 +1,207 @@
+"""S1 at full rate: decoding with all quantities, and what a port costs the loop."""
+
+import asyncio
+from collections.abc import Generator
+import sys
+from time import perf_counter, process_time, thread_time
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from custom_components.netflex.metering.s1_analysis import S1Analysis, S1Result
+from custom_components.netflex.metering.s1_reader import S1Source
+from tests.metering.s1_waves import STAR, Channel, Tone, pieces, star, stream
+from tests.metering.wires import Line
+
+WANTED = 200.0
+"""Times real time, on one core, in pieces of 200 ms."""
+MOST_CPU = 0.05
+"""Of a core, for reading and analysing, above an idle loop."""
+MOST_STALL = 0.010
+"""s that the loop may be late because of it."""
+_RATE = 2600
+_OCTETS_PER_SECOND = 45 * _RATE
+
+
+@pytest.fixture(name="loaded", scope="module")
+def _loaded() -> bytes:
+    """Return 9.8 s of three distorted phases, a whole number of turns of the sequence."""
+    channels = star()
+    for column, lag in ((1, 10), (3, 130), (5, 250)):
+        channels[column] = Channel(
+            (Tone(1, 12, lag), Tone(3, 2, 3 * lag), Tone(5, 1, 5 * lag), Tone(7, 0.5))
+        )
+    part = stream(channels, 1280 / _RATE * 2, info=STAR)
+    return b"".join(part) * 10
+
+
+def _analyse(data: bytes, size: int) -> S1Analysis:
+    analysis = S1Analysis("meter")
+    for part in pieces(data, size):
+        analysis.take(part, None)
+    return analysis
+
+
+@pytest.mark.parametrize("milliseconds", [50, 100, 200])
+def test_decoding_and_all_quantities(
+    benchmark: BenchmarkFixture,
+    capsys: pytest.CaptureFixture[str],
+    loaded: bytes,
+    milliseconds: int,
+) -> None:
+    """Frames, window quantities, sags, steps and the recorder's ring, all of it."""
+    size = 45 * _RATE * milliseconds // 1000
+    seconds = len(loaded) / _OCTETS_PER_SECOND
+    analysis = _analyse(loaded, size)
+    assert analysis.counts.good * 45 == len(loaded)
+    times = []
+    for _ in range(2 if benchmark.disabled else 15):
+        begin = process_time()
+        _analyse(loaded, size)
+        times.append(process_time() - begin)
+    ratio = seconds / min(times)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nS1 in pieces of {milliseconds} ms: {ratio:.0f} times real time, "
+            f"{1000 * min(times) / seconds:.2f} ms CPU per s\n"
+        )
+    benchmark.extra_info.update(times_real_time=ratio)
+    benchmark.pedantic(_analyse, args=(loaded, size), rounds=3)
+    if milliseconds == 200 and not benchmark.disabled:
+        assert ratio >= WANTED
+
+
+_SENDER = """
+import os, sys, time
+chunk, seconds = int(sys.argv[1]), float(sys.argv[2])
+data = sys.stdin.buffer.read()
+begin = time.monotonic()
+sent = 0
+while time.monotonic() - begin < seconds:
+    os.write(1, data[sent % len(data):][:chunk])
+    sent += len(data[sent % len(data):][:chunk])
+    wait = begin + sent / 117000 - time.monotonic()
+    if wait > 0:
+        time.sleep(wait)
+"""
+
+
+class _Lateness:
+    """How late a timer of 5 ms comes: what another task would wait."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        self._stop = asyncio.Event()
+
+    async def watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._stop.is_set():
+            begin = loop.time()
+            await asyncio.sleep(0.005)
+            self.values.append(loop.time() - begin - 0.005)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def worst(self, part: float = 0.0) -> float:
+        values = sorted(self.values)
+        return values[int((1 - part) * (len(values) - 1))]
+
+
+async def _measured(seconds: float) -> tuple[float, _Lateness]:
+    """Return CPU per s of this process over a time, and how late the loop was."""
+    late = _Lateness()
+    watching = asyncio.create_task(late.watch())
+    begin, cpu = perf_counter(), process_time()
+    await asyncio.sleep(seconds)
+    used = (process_time() - cpu) / (perf_counter() - begin)
+    late.stop()
+    await watching
+    return used, late
+
+
+@pytest.fixture(name="line")
+def _line() -> Generator[Line]:
+    line = Line()
+    yield line
+    line.close()
+
+
+async def _read(
+    line: Line, data: bytes, chunk: int, seconds: float
+) -> tuple[float, _Lateness, float, _Lateness, S1Source]:
+    """Measure an idle loop, then one that reads a port at full rate."""
+    idle, idle_late = await _measured(seconds)
+    source = S1Source(line.device, meter_id="meter")
+    await source.start(lambda _: None, lambda _: None)
+    sender = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _SENDER,
+        str(chunk),
+        str(seconds + 1.5),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=line._master,
+    )
+    feeding = asyncio.create_task(sender.communicate(data))
+    try:
+        while not source.status.good:
+            await asyncio.sleep(0.05)
+        busy, busy_late = await _measured(seconds)
+        await feeding
+        await asyncio.sleep(0.3)
+    finally:
+        if sender.returncode is None:
+            sender.kill()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await source.stop()
+    return idle, idle_late, busy, busy_late, source
+
+
+@pytest.mark.parametrize("chunk", [62, 512, 1872], ids=["0.5ms", "4ms", "16ms"])
+@pytest.mark.usefixtures("socket_enabled")
+def test_reading_a_port_at_full_rate(
+    benchmark: BenchmarkFixture,
+    capsys: pytest.CaptureFixture[str],
+    loaded: bytes,
+    line: Line,
+    chunk: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pty fed by another process; a USB adapter hands over 512 octets or 16 ms."""
+    seconds = 0.5 if benchmark.disabled else 8.0
+    analyses: list[float] = []
+    real = S1Analysis.take
+
+    def take(self: S1Analysis, data: bytes, received: float | None) -> S1Result:
+        begin = thread_time()
+        result = real(self, data, received)
+        analyses.append(thread_time() - begin)
+        return result
+
+    monkeypatch.setattr(S1Analysis, "take", take)
+
+    def run() -> tuple[float, _Lateness, float, _Lateness, S1Source]:
+        return asyncio.run(_read(line, loaded, chunk, seconds))
+
+    idle, idle_late, busy, busy_late, source = benchmark.pedantic(run, rounds=1)
+    status = source.status
+    assert status.good > 2500 * seconds
+    assert (status.damaged, status.details["overrun_bytes"]) == (0, 0)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nS1 from a pty, {chunk} octets a time: {100 * (busy - idle):.1f} % of a "
+            f"core above idle; loop late at most {1000 * busy_late.worst():.1f} ms "
+            f"(idle {1000 * idle_late.worst():.1f} ms), "
+            f"p99 {1000 * busy_late.worst(0.01):.1f} ms; longest analysis "
+            f"{1000 * max(analyses):.1f} ms CPU\n"
+        )
+    benchmark.extra_info.update(
+        core=busy - idle, worst_stall=busy_late.worst(), p99=busy_late.worst(0.01)
+    )
+    if not benchmark.disabled and chunk >= 512:
+        assert busy - idle <= MOST_CPU
+        # The worst of all is the machine's as much as ours. What an analysis computes
+        # in its own thread bounds what it can keep from the loop.
+        assert busy_late.worst(0.01) <= MOST_STALL
+        assert max(analyses) <= MOST_STALL
