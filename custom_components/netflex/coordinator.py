@@ -5,6 +5,7 @@ at any time without the site noticing.
 """
 
 from collections.abc import Callable
+import time
 from typing import TYPE_CHECKING, override
 
 from homeassistant.config_entries import ConfigEntry
@@ -16,7 +17,7 @@ from .const import DOMAIN, LOGGER
 from .model.asset import Direction
 from .model.orders import OrderEvent
 from .model.snapshot import UserLimits
-from .repairs import async_sync_problems
+from .repairs import async_sync_points, async_sync_problems
 from .site.site import Site
 from .site.view import SiteView
 
@@ -50,12 +51,15 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
             always_update=False,
         )
         self._site = site
+        self.monotonic: Callable[[], float] = time.monotonic
+        """The clock by which entities space their writes."""
         self.data = site.view
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._asset_listeners: list[Callable[[str], None]] = []
         self._pending: SiteView | None = None
         self._unschedule: CALLBACK_TYPE | None = None
         async_sync_problems(hass, entry, self.data.problems)
+        self.async_points_changed()
         site.subscribe(self._take_view, self._take_order)
 
     @callback
@@ -86,7 +90,17 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         self._pending = None
         if view.problems != self.data.problems:
             async_sync_problems(self.hass, self.config_entry, view.problems)
+        came = view.link.connected and not self.data.link.connected
         self.async_set_updated_data(view)
+        if came:
+            self.async_points_changed()
+
+    @callback
+    def async_points_changed(self) -> None:
+        """Warn of points that nobody has confirmed, or no longer."""
+        async_sync_points(
+            self.hass, self.config_entry, client_came=self.data.link.connected
+        )
 
     @callback
     def _take_order(self, event: OrderEvent) -> None:

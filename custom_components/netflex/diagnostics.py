@@ -24,6 +24,7 @@ TO_REDACT: Final = {
     "message",
     "mac",
     "name",
+    "peer_names",
     "serial",
     "title",
     "unique_id",
@@ -32,6 +33,8 @@ TO_REDACT: Final = {
 """Keys of what identifies a person, a connection or a device."""
 
 _URL: Final = re.compile(r"\b\w+://\S+")
+_SERIAL_PORT: Final = re.compile(r"/dev/serial/\S+")
+"""Paths of serial adapters by their own serial number."""
 _MAYBE_ADDRESS: Final = re.compile(r"(?<![\w.:])[0-9A-Fa-f:][0-9A-Fa-f:.]+")
 
 
@@ -44,6 +47,7 @@ async def async_get_config_entry_diagnostics(
             "version": entry.version,
             "minor_version": entry.minor_version,
             "data": redacted(entry.data),
+            "options": redacted(entry.options),
             "subentries": {
                 subentry.subentry_id: {
                     "type": subentry.subentry_type,
@@ -53,6 +57,7 @@ async def async_get_config_entry_diagnostics(
             },
         },
         "view": redacted(entry.runtime_data.coordinator.data),
+        "wire_log": redacted(entry.runtime_data.wire_log()),
     }
 
 
@@ -86,7 +91,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.name.lower()
     if isinstance(value, str):
-        return _MAYBE_ADDRESS.sub(_without_address, _URL.sub(REDACTED, value))
+        return _MAYBE_ADDRESS.sub(
+            _without_address, _SERIAL_PORT.sub(REDACTED, _URL.sub(REDACTED, value))
+        )
     if isinstance(value, datetime | date):
         return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):

@@ -14,27 +14,41 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
-from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS
+from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS, station_settings
 from .site.view import SiteProblem
 
 NEW_CLIENT: Final = "new_client"
+POINTS_UNCONFIRMED: Final = "points_unconfirmed"
 OTHER: Final = "other"
 """Translation key of a problem that this version has no text of its own for."""
 
 SEVERITIES: Final = {
     "asset_not_stopped": ir.IssueSeverity.CRITICAL,
+    "breaker_open": ir.IssueSeverity.ERROR,
     "decision_failed": ir.IssueSeverity.CRITICAL,
     "device_not_told": ir.IssueSeverity.ERROR,
+    "grid_type_differs": ir.IssueSeverity.WARNING,
     "journal_broken": ir.IssueSeverity.ERROR,
     "journal_disk_short": ir.IssueSeverity.WARNING,
     "journal_not_written": ir.IssueSeverity.ERROR,
     "limit_infeasible": ir.IssueSeverity.WARNING,
+    "local_stop_input_silent": ir.IssueSeverity.ERROR,
+    "meter_defective": ir.IssueSeverity.ERROR,
+    "meter_encrypted": ir.IssueSeverity.ERROR,
+    "meter_fuse_threshold": ir.IssueSeverity.WARNING,
+    "meter_no_data": ir.IssueSeverity.ERROR,
+    "meter_not_p1": ir.IssueSeverity.ERROR,
+    "meter_replaced": ir.IssueSeverity.WARNING,
+    "meter_silent": ir.IssueSeverity.WARNING,
+    "meter_threshold": ir.IssueSeverity.WARNING,
     NEW_CLIENT: ir.IssueSeverity.WARNING,
     "no_site_meter": ir.IssueSeverity.WARNING,
     "operator_link_lost": ir.IssueSeverity.ERROR,
     "orders_not_stored": ir.IssueSeverity.ERROR,
     "orders_restored": ir.IssueSeverity.WARNING,
     OTHER: ir.IssueSeverity.WARNING,
+    "phase_missing": ir.IssueSeverity.ERROR,
+    "share_failed": ir.IssueSeverity.WARNING,
     "site_meter_silent": ir.IssueSeverity.ERROR,
     "stale_order": ir.IssueSeverity.WARNING,
     "station_failed": ir.IssueSeverity.ERROR,
@@ -69,6 +83,40 @@ def async_sync_problems(
     ]
     for issue_id in gone:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+@callback
+def async_sync_points(
+    hass: HomeAssistant, entry: ConfigEntry, *, client_came: bool
+) -> None:
+    """Say that nobody has compared the points with Annex B, once a client has come.
+
+    It stays until somebody has, whether or not the client does, so that a user who
+    ignores it does so for good.
+    """
+    issue_id = f"{POINTS_UNCONFIRMED}_{entry.entry_id}"
+    settings = station_settings(entry)
+    if settings is None or settings.points.confirmed:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+    elif client_came:
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=POINTS_UNCONFIRMED,
+            translation_placeholders={
+                "site": entry.title,
+                "profile": settings.points.profile,
+            },
+        )
+
+
+@callback
+def async_forget_points(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Take back what was said about the points of a site that is gone."""
+    ir.async_delete_issue(hass, DOMAIN, f"{POINTS_UNCONFIRMED}_{entry.entry_id}")
 
 
 @callback

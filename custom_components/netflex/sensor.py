@@ -2,22 +2,30 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import override
+from math import inf
+from typing import Final, override
 
-from homeassistant.components.sensor import SensorEntity
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
+from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entity import NetflexEntity, async_setup_entities
 from .entry_data import CONF_LINES, SubentryType, connection_point
 from .model.connection import Line
+from .model.reading import SubMeter, SubMeterKind
 from .sensor_asset import ASSET_SENSORS, current_sensor
+from .sensor_demand import DEMAND_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
-from .view_values import Attributes
+from .sensor_sub_meter import SUB_METER_SENSORS, UNITS
+from .view_values import Attributes, sub_meter_of
 
 # Everything is read from the coordinator.
 PARALLEL_UPDATES = 0
@@ -36,7 +44,8 @@ async def async_setup_entry(
 
 def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
     lines = connection_point(coordinator.config_entry.data).lines
-    for description in (*SITE_SENSORS, *map(line_headroom_sensor, lines)):
+    lines_left = map(line_headroom_sensor, lines)
+    for description in (*SITE_SENSORS, *DEMAND_SENSORS, *lines_left):
         yield NetflexSensor(coordinator, description)
 
 
@@ -47,6 +56,8 @@ def _of_subentry(
     descriptions: Iterable[NetflexSensorDescription]
     if kind is SubentryType.METER:
         descriptions = METER_SENSORS
+        for description in SUB_METER_SENSORS:
+            yield SubMeterSensor(coordinator, description, subentry)
     else:
         lines = (Line(line) for line in subentry.data.get(CONF_LINES) or Line)
         currents = () if kind is SubentryType.RELAY else map(current_sensor, lines)
@@ -55,20 +66,88 @@ def _of_subentry(
         yield NetflexSensor(coordinator, description, subentry)
 
 
+RATES: Final = {
+    SensorDeviceClass.POWER: 5.0,
+    SensorDeviceClass.REACTIVE_POWER: 10.0,
+    SensorDeviceClass.CURRENT: 15.0,
+    SensorDeviceClass.VOLTAGE: 30.0,
+    SensorDeviceClass.FREQUENCY: 30.0,
+    SensorDeviceClass.ENERGY: 60.0,
+    SensorDeviceClass.GAS: 60.0,
+    SensorDeviceClass.WATER: 60.0,
+    SensorDeviceClass.DURATION: 60.0,
+}
+"""s between two writes of a changing measurement, by its device class."""
+DIAGNOSTIC_RATE: Final = 60.0
+"""The same of figures about a device, which change with every reading."""
+URGENT_ATTRIBUTES: Final = ("source", "emergency")
+
+
+def rate_of(description: NetflexSensorDescription) -> float:
+    """Return how many s a sensor waits between two writes; facts do not wait."""
+    if description.rate is not None:
+        return description.rate
+    if description.state_class is None:
+        return 0.0
+    if description.device_class is None:
+        return (
+            DIAGNOSTIC_RATE
+            if description.entity_category is EntityCategory.DIAGNOSTIC
+            else 0.0
+        )
+    return RATES.get(description.device_class, 0.0)
+
+
 class NetflexSensor(NetflexEntity, SensorEntity):
     """A sensor that reads one value of the site's view."""
 
     entity_description: NetflexSensorDescription
     # Sentences with figures in them would fill the history without being of use.
     _unrecorded_attributes = frozenset(
-        {"cause", "causes", "infeasible", "not_confirmed", "problems"}
+        {"cause", "causes", "infeasible", "months", "not_confirmed", "problems"}
     )
+
+    def __init__(
+        self,
+        coordinator: SiteCoordinator,
+        description: NetflexSensorDescription,
+        subentry: ConfigSubentry | None = None,
+    ) -> None:
+        """Give the sensor its place and its rate."""
+        super().__init__(coordinator, description, subentry)
+        self._rate = rate_of(description)
+        self._written = -inf
+        self._shown: tuple[object, ...] = ()
+        self._urgent: tuple[object, ...] = ()
 
     @property
     @override
     def exists(self) -> bool:
         exists = self.entity_description.exists_fn
         return exists is None or exists(self.view, self.subject)
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write a new value, no more often than its kind is worth.
+
+        That it comes, goes, or has another cause is written at once.
+        """
+        attributes = self.extra_state_attributes or {}
+        value = self.native_value
+        shown = (self.available, value, attributes)
+        urgent = (
+            self.available,
+            value is None,
+            *(attributes.get(key) for key in URGENT_ATTRIBUTES),
+        )
+        now = self.coordinator.monotonic()
+        if shown == self._shown or (
+            urgent == self._urgent and now - self._written < self._rate
+        ):
+            return
+        self._written, self._shown, self._urgent = now, shown, urgent
+        super()._handle_coordinator_update()
 
     @property
     @override
@@ -88,3 +167,43 @@ class NetflexSensor(NetflexEntity, SensorEntity):
     def extra_state_attributes(self) -> Attributes | None:
         attributes = self.entity_description.attributes_fn
         return None if attributes is None else attributes(self.view, self.subject)
+
+
+class SubMeterSensor(NetflexSensor):
+    """A sensor of a meter behind a smart meter, which is a device of its own."""
+
+    @property
+    def _meter(self) -> SubMeter | None:
+        channel = self.entity_description.channel
+        return (
+            None if channel is None else sub_meter_of(self.view, self.subject, channel)
+        )
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        channel, meter = self.entity_description.channel, self._meter
+        kind = SubMeterKind.OTHER if meter is None else meter.kind or SubMeterKind.OTHER
+        info = DeviceInfo(
+            identifiers={(DOMAIN, f"{self.subject}_mbus{channel}")},
+            translation_key=f"{kind.value}_meter",
+            translation_placeholders={"channel": str(channel)},
+        )
+        smart_meter = dr.async_get(
+            self.coordinator.hass
+        ).async_get_device_by_identifier(
+            (DOMAIN, self.subject), self.coordinator.config_entry.entry_id
+        )
+        if smart_meter is not None:
+            info["via_device_id"] = smart_meter.id
+        return info
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str | None:
+        if (
+            self.entity_description.state_class is None
+            or (meter := self._meter) is None
+        ):
+            return None
+        return UNITS.get(meter.unit or "")

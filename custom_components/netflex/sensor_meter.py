@@ -1,11 +1,11 @@
 """Sensors of the meters, in our sign: import positive, injection negative."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import (
+    PERCENTAGE,
     EntityCategory,
     UnitOfElectricCurrent,
     UnitOfElectricPotential,
@@ -13,14 +13,15 @@ from homeassistant.const import (
     UnitOfFrequency,
     UnitOfPower,
     UnitOfReactivePower,
+    UnitOfTime,
 )
 from homeassistant.helpers.typing import StateType
 
-from .model.connection import Line
+from .model.connection import GridType, Line
 from .model.reading import BreakerState, MeterReading
 from .sensor_asset import NO_PROBLEM
 from .sensor_site import NetflexSensorDescription
-from .site.view import SiteView
+from .site.view import MeterView, SiteView
 from .view_values import as_state, measures, meter_of, reading_of, rounded
 
 
@@ -59,6 +60,7 @@ def _sensor(
     state_class: SensorStateClass = SensorStateClass.MEASUREMENT,
     display_unit: str | None = None,
     always: bool = False,
+    diagnostic: bool = False,
 ) -> NetflexSensorDescription:
     """Return one sensor; it comes with the first reading that has its value."""
     return NetflexSensorDescription(
@@ -70,6 +72,7 @@ def _sensor(
         suggested_unit_of_measurement=display_unit,
         suggested_display_precision=2 if display_unit else digits,
         state_class=state_class,
+        entity_category=EntityCategory.DIAGNOSTIC if diagnostic else None,
         entity_registry_enabled_default=enabled,
         value_fn=_reads(value, digits),
         available_fn=measures,
@@ -127,18 +130,14 @@ def _problem(view: SiteView, meter_id: str) -> StateType:
     return as_state(meter.problem)
 
 
-def _month_peak_at(view: SiteView, meter_id: str) -> datetime | None:
-    reading = reading_of(view, meter_id)
-    if reading is None or reading.month_peak is None:
-        return None
-    return reading.month_peak.at
+def _readers(meter: MeterView) -> StateType:
+    """Return how many others read the port through us."""
+    return meter.details.get("share_readers")
 
 
-def _breaker(view: SiteView, meter_id: str) -> StateType:
-    reading = reading_of(view, meter_id)
-    if reading is None or reading.breaker is None:
-        return None
-    return reading.breaker.value
+def _is_shared(view: SiteView, meter_id: str) -> bool:
+    meter = meter_of(view, meter_id)
+    return meter is not None and _readers(meter) is not None
 
 
 def _count(good: bool) -> Callable[[SiteView, str], StateType]:
@@ -149,6 +148,83 @@ def _count(good: bool) -> Callable[[SiteView, str], StateType]:
         return meter.good if good else meter.damaged
 
     return count
+
+
+def _meter_value(
+    value: Callable[[MeterView], StateType],
+) -> Callable[[SiteView, str], StateType]:
+    """Return a reader of something that is known of a meter beside its reading."""
+
+    def read(view: SiteView, meter_id: str) -> StateType:
+        meter = meter_of(view, meter_id)
+        return None if meter is None else value(meter)
+
+    return read
+
+
+def _text(
+    key: str, value: Callable[[MeterReading], str | None], *, enabled: bool = False
+) -> NetflexSensorDescription:
+    """Return a text of the meter; what identifies a customer is disabled."""
+
+    def shown(view: SiteView, meter_id: str) -> StateType:
+        reading = reading_of(view, meter_id)
+        text = None if reading is None else value(reading)
+        return None if text is None else as_state(text)
+
+    return NetflexSensorDescription(
+        key=key,
+        translation_key=key,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=enabled,
+        value_fn=shown,
+        available_fn=measures,
+        exists_fn=_said(value),
+    )
+
+
+def _enum(
+    key: str,
+    value: Callable[[MeterReading], str | None],
+    options: Iterable[str],
+    *,
+    enabled: bool = True,
+) -> NetflexSensorDescription:
+    def shown(view: SiteView, meter_id: str) -> StateType:
+        reading = reading_of(view, meter_id)
+        return None if reading is None else value(reading)
+
+    return NetflexSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.ENUM,
+        options=list(options),
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=enabled,
+        value_fn=shown,
+        available_fn=measures,
+        exists_fn=_said(value),
+    )
+
+
+GRID_TYPES: Final = {
+    GridType.SINGLE_PHASE: "single_phase",
+    GridType.STAR: "star",
+    GridType.DELTA: "delta",
+}
+TARIFFS: Final = {1: "day", 2: "night"}
+
+
+def _grid_type(reading: MeterReading) -> str | None:
+    return None if reading.grid_type is None else GRID_TYPES[reading.grid_type]
+
+
+def _tariff(reading: MeterReading) -> str | None:
+    return None if reading.tariff is None else TARIFFS.get(reading.tariff)
+
+
+def _state_of_breaker(reading: MeterReading) -> str | None:
+    return None if reading.breaker is None else reading.breaker.value
 
 
 METER_SENSORS: Final = (
@@ -200,37 +276,59 @@ METER_SENSORS: Final = (
         enabled=False,
     ),
     _sensor(
-        "quarter_demand",
-        lambda reading: reading.quarter_demand,
+        "power_threshold",
+        lambda reading: reading.power_threshold,
         SensorDeviceClass.POWER,
         UnitOfPower.WATT,
         display_unit=UnitOfPower.KILO_WATT,
+        diagnostic=True,
     ),
     _sensor(
-        "month_peak",
-        lambda reading: reading.month_peak.power if reading.month_peak else None,
-        SensorDeviceClass.POWER,
-        UnitOfPower.WATT,
-        display_unit=UnitOfPower.KILO_WATT,
+        "fuse_threshold",
+        lambda reading: reading.fuse_threshold,
+        SensorDeviceClass.CURRENT,
+        UnitOfElectricCurrent.AMPERE,
+        digits=2,
+        diagnostic=True,
     ),
+    _enum("breaker", _state_of_breaker, [state.value for state in BreakerState]),
+    _enum("tariff", _tariff, TARIFFS.values(), enabled=False),
+    _enum("connection", _grid_type, GRID_TYPES.values(), enabled=False),
+    _text("message", lambda reading: reading.message, enabled=True),
+    _text("meter_version", lambda reading: reading.version),
+    _text("serial", lambda reading: reading.serial),
+    _text("ean", lambda reading: reading.ean),
     NetflexSensorDescription(
-        key="month_peak_at",
-        translation_key="month_peak_at",
-        device_class=SensorDeviceClass.TIMESTAMP,
-        entity_registry_enabled_default=False,
-        value_fn=_month_peak_at,
-        available_fn=measures,
-        exists_fn=_said(lambda reading: reading.month_peak),
-    ),
-    NetflexSensorDescription(
-        key="breaker",
-        translation_key="breaker",
-        device_class=SensorDeviceClass.ENUM,
-        options=[state.value for state in BreakerState],
+        key="meter_clock_offset",
+        translation_key="meter_clock_offset",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_display_precision=1,
+        state_class=SensorStateClass.MEASUREMENT,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=_breaker,
+        entity_registry_enabled_default=False,
+        value_fn=_meter_value(lambda meter: rounded(meter.clock_offset, 1)),
         available_fn=measures,
-        exists_fn=_said(lambda reading: reading.breaker),
+        exists_fn=_said(lambda reading: reading.meter_time),
+    ),
+    NetflexSensorDescription(
+        key="error_rate",
+        translation_key="error_rate",
+        native_unit_of_measurement=PERCENTAGE,
+        suggested_display_precision=2,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=_meter_value(lambda meter: rounded(meter.error_rate, 2)),
+    ),
+    NetflexSensorDescription(
+        key="share_readers",
+        translation_key="share_readers",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=_meter_value(_readers),
+        exists_fn=_is_shared,
     ),
     NetflexSensorDescription(
         key="good_readings",

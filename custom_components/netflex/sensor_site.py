@@ -21,8 +21,9 @@ from homeassistant.helpers.typing import StateType
 
 from .model.asset import Direction
 from .model.connection import Line
-from .model.orders import OrderName, QMode
+from .model.orders import LinkState, OrderName, QMode
 from .model.plan import ALL_ASSETS, SITE, Infeasible, Quantity, Scope, Source
+from .model.reading import MeterRole
 from .site.view import SiteView, StopProof
 from .view_values import (
     ORDER_LIMITS,
@@ -47,6 +48,10 @@ class NetflexSensorDescription(SensorEntityDescription):
     attributes_fn: Callable[[SiteView, str], Attributes] | None = None
     available_fn: Callable[[SiteView, str], bool] | None = None
     exists_fn: Callable[[SiteView, str], bool] | None = None
+    rate: float | None = None
+    """s between two writes of a changed value; None: as its device class says."""
+    channel: int | None = None
+    """Of the meter behind a smart meter that it belongs to."""
 
 
 def has_station(view: SiteView, _subject: str) -> bool:
@@ -251,6 +256,7 @@ def _headroom_sensor(quantity: Quantity) -> NetflexSensorDescription:
         suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
         suggested_display_precision=2,
         state_class=SensorStateClass.MEASUREMENT,
+        rate=10.0,
         value_fn=_headroom_power(quantity),
         available_fn=_metered,
     )
@@ -278,6 +284,27 @@ def line_headroom_sensor(line: Line) -> NetflexSensorDescription:
     )
 
 
+def _has_stand_in(view: SiteView, _subject: str) -> bool:
+    """Whether more than one meter can measure the connection point."""
+    roles = [meter.role for meter in view.meters.values()]
+    return roles.count(MeterRole.CONNECTION_POINT) > 1
+
+
+def _site_meter(view: SiteView, _subject: str) -> StateType:
+    meter = None if view.site_meter is None else view.meters.get(view.site_meter)
+    return None if meter is None else as_state(meter.name)
+
+
+def _site_meter_attributes(view: SiteView, _subject: str) -> Attributes:
+    switch = view.meter_switch
+    preferred = None if switch is None else view.meters.get(switch.preferred)
+    return {
+        "in_place_of": None if preferred is None else preferred.name,
+        "since": None if switch is None else switch.at,
+        "reason": None if switch is None else switch.reason,
+    }
+
+
 def _link_reason(view: SiteView, _subject: str) -> StateType:
     """Return why the operator's link is as it is."""
     link = view.link
@@ -286,6 +313,22 @@ def _link_reason(view: SiteView, _subject: str) -> StateType:
     if not link.connected and link.last_close_reason is not None:
         return as_state(link.last_close_reason)
     return NO_LINK_REASON
+
+
+def _event_counter(
+    key: str, count: Callable[[LinkState], int]
+) -> NetflexSensorDescription:
+    """Return a count of the station's spontaneous reports to the operator."""
+    return NetflexSensorDescription(
+        key=key,
+        translation_key=key,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda view, _subject: count(view.link),
+        exists_fn=has_station,
+        available_fn=has_station,
+    )
 
 
 SITE_SENSORS: Final = (
@@ -326,6 +369,8 @@ SITE_SENSORS: Final = (
         exists_fn=has_station,
         available_fn=has_station,
     ),
+    _event_counter("events_waiting", lambda link: link.events_waiting),
+    _event_counter("events_dropped", lambda link: link.events_dropped),
     NetflexSensorDescription(
         key="order_q_mode",
         translation_key="order_q_mode",
@@ -352,6 +397,14 @@ SITE_SENSORS: Final = (
     _limit_sensor("injection_limit", SITE, Quantity.INJECTION),
     _limit_sensor("production_limit", ALL_ASSETS, Quantity.PRODUCTION),
     _limit_sensor("consumption_limit", ALL_ASSETS, Quantity.CONSUMPTION),
+    NetflexSensorDescription(
+        key="site_meter",
+        translation_key="site_meter",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=_site_meter,
+        attributes_fn=_site_meter_attributes,
+        exists_fn=_has_stand_in,
+    ),
     _headroom_sensor(Quantity.IMPORT),
     _headroom_sensor(Quantity.INJECTION),
     *(_proof_sensor(direction) for direction in Direction),

@@ -15,7 +15,7 @@ from .model.plan import (
     Setpoint,
     Source,
 )
-from .model.reading import MeterReading
+from .model.reading import MeterReading, SubMeter
 from .site.view import MeterView, SiteView
 
 type Attributes = Mapping[str, Any]
@@ -58,6 +58,13 @@ def reading_of(view: SiteView, meter_id: str) -> MeterReading | None:
     """Return a meter's newest reading."""
     meter = view.meters.get(meter_id)
     return meter.reading if meter is not None else None
+
+
+def sub_meter_of(view: SiteView, meter_id: str, channel: int) -> SubMeter | None:
+    """Return the meter on one channel behind a smart meter."""
+    if (reading := reading_of(view, meter_id)) is None:
+        return None
+    return next((item for item in reading.sub_meters if item.channel == channel), None)
 
 
 def setpoint_of(view: SiteView, asset_id: str) -> Setpoint | None:

@@ -78,10 +78,15 @@ async def site(
 
 
 @pytest.fixture
-def show(hass: HomeAssistant, site: FakeSite) -> Callable[..., Awaitable[None]]:
-    """Change the view, and let the second pass after which entities follow."""
+def show(
+    hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry
+) -> Callable[..., Awaitable[None]]:
+    """Change the view, and let the minute pass after which every entity follows."""
+    coordinator = entry.runtime_data.coordinator
 
     async def change(**changes: Any) -> None:
+        later = coordinator.monotonic() + 100.0
+        coordinator.monotonic = lambda: later
         site.show(**changes)
         async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
         await hass.async_block_till_done()

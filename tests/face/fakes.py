@@ -8,6 +8,7 @@ from typing import Any
 from custom_components.netflex.coordinator import SiteCoordinator
 from custom_components.netflex.model.asset import AssetState, ChargerState, Direction
 from custom_components.netflex.model.connection import GridType, LineValues
+from custom_components.netflex.model.demand import CapacityTariff, QuarterDemand
 from custom_components.netflex.model.orders import (
     GridOrders,
     LinkState,
@@ -31,10 +32,14 @@ from custom_components.netflex.model.plan import (
 from custom_components.netflex.model.reading import (
     BreakerState,
     MeterReading,
+    MeterRole,
     MonthPeak,
+    SubMeter,
+    SubMeterKind,
 )
 from custom_components.netflex.model.snapshot import UserLimits
-from custom_components.netflex.site.view import MeterView, SiteView
+from custom_components.netflex.site.view import DemandView, MeterView, SiteView
+from custom_components.netflex.telecontrol.wire_trace import WireEntry
 
 from . import sites
 
@@ -96,6 +101,17 @@ class FakeRuntime:
     coordinator: SiteCoordinator
     site: FakeSite
     changes: int = 0
+    reloads: int = 0
+    unusable: OSError | None = None
+    wire: tuple[WireEntry, ...] = ()
+
+    def wire_log(self) -> tuple[WireEntry, ...]:
+        return self.wire
+
+    async def async_reload_certificates(self) -> None:
+        if self.unusable is not None:
+            raise self.unusable
+        self.reloads += 1
 
     async def async_start(self) -> None:
         """Start nothing."""
@@ -112,6 +128,58 @@ def state(asset_id: str, **values: Any) -> AssetState:
     return AssetState(**{"asset_id": asset_id, "available": True, "at": 1.0} | values)
 
 
+def demand(**changes: Any) -> DemandView:
+    """Return a quarter hour that is 300 s old."""
+    return DemandView(
+        **{
+            "quarter": QuarterDemand(
+                start=NOW,
+                elapsed=300.0,
+                average=1800.0,
+                power=3600.0,
+                complete=True,
+                month_peak=MonthPeak(power=5200.0, at=NOW),
+            ),
+            "tariff": CapacityTariff(price=50.0),
+            "target": 5200.0,
+            "headroom": 5100.0,
+            "history": (
+                MonthPeak(power=1800.0, at=NOW, month_end=NOW.replace(day=1, hour=0)),
+            ),
+            "billed": 3850.0,
+            "cost": 192.5,
+        }
+        | changes
+    )
+
+
+SUB_METERS = (
+    SubMeter(
+        channel=1,
+        kind=SubMeterKind.GAS,
+        device_type=3,
+        serial="7FLO2123006385",
+        ean="541440012345678900",
+        value=1234.567,
+        unit="m3",
+        at=NOW,
+        valve=BreakerState.CONNECTED,
+    ),
+    SubMeter(
+        channel=2, kind=SubMeterKind.WATER, device_type=7, value=872.234, unit="m3"
+    ),
+    SubMeter(channel=3, kind=SubMeterKind.HEAT, device_type=4, value=12.5, unit="GJ"),
+    SubMeter(
+        channel=4,
+        kind=SubMeterKind.ELECTRICITY,
+        device_type=2,
+        value=2500.0,
+        unit="Wh",
+        relay=BreakerState.DISCONNECTED,
+    ),
+)
+
+
 def full_view() -> SiteView:
     """Return a view in which everything has a value."""
     reading = MeterReading(
@@ -126,9 +194,16 @@ def full_view() -> SiteView:
         energy_export=7_654_321.0,
         energy_import_tariffs=(1_000_000.0, 234_567.0),
         energy_export_tariffs=(7_000_000.0, 654_321.0),
-        quarter_demand=1800.0,
-        month_peak=MonthPeak(power=5200.0, at=NOW),
+        meter_time=NOW,
+        tariff=2,
         breaker=BreakerState.CONNECTED,
+        power_threshold=10_000.0,
+        fuse_threshold=40.0,
+        message="Works in your street",
+        version="50217",
+        serial="1SAG3105056625",
+        ean="541440012345678901",
+        sub_meters=SUB_METERS,
     )
     return SiteView(
         telecontrol=True,
@@ -147,10 +222,19 @@ def full_view() -> SiteView:
         ),
         meters={
             sites.METER_ID: MeterView(
-                meter_id=sites.METER_ID, reading=reading, available=True, good=12
+                meter_id=sites.METER_ID,
+                name="P1 port",
+                reading=reading,
+                available=True,
+                good=12,
+                clock_offset=-1.24,
+                error_rate=0.17,
+                details={"share_readers": 1},
             ),
             sites.SUBMETER_ID: MeterView(
                 meter_id=sites.SUBMETER_ID,
+                name="Hall meter",
+                role=MeterRole.CONNECTION_POINT,
                 reading=MeterReading(
                     meter_id=sites.SUBMETER_ID,
                     received=1.0,
@@ -162,6 +246,7 @@ def full_view() -> SiteView:
             ),
         },
         site_meter=sites.METER_ID,
+        demand=demand(),
         states={
             sites.CHARGER_ID: state(
                 sites.CHARGER_ID,

@@ -146,7 +146,6 @@ async def test_meter_shows_its_reading_in_our_sign(
     energy = find(hass, "sensor", meter, "energy_import")
     assert float(energy.state) == pytest.approx(1234.567)
     assert energy.attributes["unit_of_measurement"] == "kWh"
-    assert float(find(hass, "sensor", meter, "quarter_demand").state) == 1.8
     assert find(hass, "sensor", meter, "breaker").state == "connected"
     assert find(hass, "sensor", meter, "problem_reason").state == "none"
 
@@ -163,7 +162,7 @@ async def test_only_what_a_meter_measures_becomes_an_entity(
     assert exists("power")
     assert exists("reactive_power")
     assert not exists("line_current_l1")
-    assert not exists("month_peak")
+    assert not exists("breaker")
 
     reading = site.view.meters[sites.METER_ID].reading
     assert reading is not None
@@ -177,7 +176,7 @@ async def test_only_what_a_meter_measures_becomes_an_entity(
     )
 
     assert exists("line_current_l1")
-    assert exists("month_peak")
+    assert exists("breaker")
 
 
 async def test_a_silent_meter_is_unavailable_and_says_why(

@@ -16,6 +16,7 @@ from custom_components.netflex.entry_data import (
 )
 from custom_components.netflex.model.asset import Category, Direction, Nature, StopPath
 from custom_components.netflex.model.connection import GridType, Line
+from custom_components.netflex.model.reading import MeterRole
 from custom_components.netflex.site.config import SiteConfig
 
 from . import sites
@@ -73,9 +74,9 @@ def test_meters_by_p1_and_by_profile() -> None:
     assert (p1.meter_id, p1.name) == ("m1", "P1")
     assert p1.url == "socket://127.0.0.1:8088"
     assert p1.device is None
-    assert p1.connection_point
+    assert p1.role is MeterRole.CONNECTION_POINT
     assert modbus.url is None
-    assert not modbus.connection_point
+    assert modbus.role is MeterRole.SUBFEEDER
     assert modbus.device is not None
     assert modbus.device.asset is None
     assert modbus.device.profile == "acuvim_ii"

@@ -27,6 +27,8 @@ from custom_components.netflex.flows.fields import param_fields, param_values
 from custom_components.netflex.metering.p1_objects import Telegram
 from custom_components.netflex.model.asset import Direction, Nature
 from custom_components.netflex.model.connection import GridType, Line
+from custom_components.netflex.model.demand import CapacityTariff
+from custom_components.netflex.model.reading import MeterRole
 
 from . import sites
 from .fakes import FakeSite
@@ -665,10 +667,18 @@ async def test_a_relay_names_what_it_interrupts(
 
 # ------------------------------------------------------------------------------ meters
 
-P1 = {"name": "P1", "port": "/dev/ttyUSB0", "role": "connection_point"}
+TARIFF = {"peak_minimum": 2.5, "peak_minimum_rule": "per_month"}
+NOT_SHARED = {"share": False, "share_port": 8088, "share_allowed": []}
+P1: dict[str, Any] = {
+    "name": "P1",
+    "port": "/dev/ttyUSB0",
+    "role": "connection_point",
+    "tariff": TARIFF,
+    "sharing": NOT_SHARED,
+}
 
 
-async def add_p1(form: Form, **changes: str) -> Any:
+async def add_p1(form: Form, **changes: Any) -> Any:
     await form.begin()
     await form.choose("p1")
     return await form.submit(P1 | changes)
@@ -686,8 +696,15 @@ async def test_a_p1_port(entry: MockConfigEntry, form: Callable[[str], Form]) ->
         "source": "p1",
         "port": "/dev/ttyUSB0",
         "role": "connection_point",
+        "target_peak": None,
+        "peak_price": None,
+        **TARIFF,
+        **NOT_SHARED,
     }
-    assert meter_config(subentry).url == "/dev/ttyUSB0"
+    config = meter_config(subentry)
+    assert config.url == "/dev/ttyUSB0"
+    assert config.tariff == CapacityTariff()
+    assert config.share is None
 
 
 @pytest.mark.parametrize(
@@ -728,7 +745,8 @@ async def test_a_port_that_the_site_reads_is_not_opened_twice(
         await add_p1(form("meter"))
     meter = form("meter")
     await meter.begin(only_subentry(entry).subentry_id)
-    assert meter.shown == P1
+    assert meter.shown["port"] == P1["port"]
+    assert meter.shown["peak_minimum"] == 2.5
     with p1_answers(error="cannot_connect") as test:
         result = await meter.submit(P1 | {"role": "submeter", "name": "Hall"})
 
@@ -737,7 +755,7 @@ async def test_a_port_that_the_site_reads_is_not_opened_twice(
     subentry = only_subentry(entry)
     assert subentry.title == "Hall"
     assert subentry.unique_id == "1SAG3100000001"
-    assert not meter_config(subentry).connection_point
+    assert meter_config(subentry).role is MeterRole.SUBFEEDER
     # Another port is tried.
     await meter.begin(subentry.subentry_id)
     with p1_answers(error="no_data"):
@@ -750,7 +768,8 @@ async def test_a_modbus_meter_with_its_transformers(
 ) -> None:
     meter = form("meter")
     await meter.begin()
-    result = await meter.choose("profile")
+    await meter.choose("profile")
+    result = await meter.submit({"profile": "acuvim_ii"})
     assert result["step_id"] == "device"
     with device_answers(Nature.METER) as test:
         result = await meter.submit(
@@ -765,6 +784,7 @@ async def test_a_modbus_meter_with_its_transformers(
                 "direction": "load_negative",
                 "energy": "primary",
                 "role": "connection_point",
+                "tariff": {**TARIFF, "target_peak": 4.5, "peak_price": 52.1},
                 "more": {**TCP, "unit": 1},
             }
         )
@@ -772,7 +792,8 @@ async def test_a_modbus_meter_with_its_transformers(
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     config = meter_config(only_subentry(entry))
-    assert config.connection_point
+    assert config.role is MeterRole.CONNECTION_POINT
+    assert config.tariff == CapacityTariff(target=4500.0, price=52.1)
     assert config.device is not None
     assert config.device.params["ct1"] == 400
     assert config.device.params["direction"] == "load_negative"

@@ -27,6 +27,10 @@ from ..model.connection import GridType, Line
 SECTION_MORE: Final = "more"
 """Collapsed part of a form with what is rarely changed."""
 
+SECTION_TARIFF: Final = "tariff"
+SECTION_SHARING: Final = "sharing"
+SECTIONS: Final = (SECTION_MORE, SECTION_TARIFF, SECTION_SHARING)
+
 PARAM_UNIT: Final = "unit"
 LONG_LIST: Final = 10
 """Parameters above which a form shows only those that must be filled in."""
@@ -62,22 +66,27 @@ def choice(
     return SelectSelector(config)
 
 
+def part(name: str, fields: Fields) -> Fields:
+    """Return fields as a collapsed part of a form."""
+    return {vol.Required(name): section(vol.Schema(fields), {"collapsed": True})}
+
+
 def more(fields: Fields) -> Fields:
-    """Return fields as the collapsed part of a form."""
-    return {
-        vol.Required(SECTION_MORE): section(vol.Schema(fields), {"collapsed": True})
-    }
+    """Return fields as the collapsed part of a form for what is rarely changed."""
+    return part(SECTION_MORE, fields)
 
 
 def flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a form's input with the collapsed part laid out."""
-    values = {key: value for key, value in user_input.items() if key != SECTION_MORE}
-    return values | dict(user_input.get(SECTION_MORE, {}))
+    """Return a form's input with the collapsed parts laid out."""
+    values = {key: value for key, value in user_input.items() if key not in SECTIONS}
+    for name in SECTIONS:
+        values |= dict(user_input.get(name, {}))
+    return values
 
 
 def suggested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values for every part of a form, to be suggested there."""
-    return {**values, SECTION_MORE: dict(values)}
+    return {**values, **{name: dict(values) for name in SECTIONS}}
 
 
 def line_fields(grid_type: GridType) -> Fields:

@@ -9,29 +9,66 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_NAME, CONF_PORT
-from homeassistant.helpers.selector import SerialPortSelector, TextSelector
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.selector import (
+    EntitySelector,
+    EntitySelectorConfig,
+    SerialPortSelector,
+    TextSelector,
+)
 import voluptuous as vol
 
+from ..const import DOMAIN
+from ..devices.device import DeviceConfig
+from ..devices.entity_meter import FEWEST, MAX_AGE
+from ..devices.profile_parts import LOAD_NEGATIVE, LOAD_POSITIVE
 from ..entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
+from ..entry_meter import (
+    CONF_DIRECTION,
+    CONF_MAX_AGE,
+    CONF_SHARE,
+    CONF_SHARE_PORT,
+    SENSOR_ROLES,
+    sensor_params,
+    sensor_roles,
+)
 from ..model.asset import Nature
 from ..model.reading import MeterRole
-from .fields import Fields, choice
+from .fields import Fields, choice, flat, more, number, suggested
+from .meter_parts import (
+    EXAMPLE_NETWORK,
+    share_errors,
+    share_fields,
+    share_values,
+    tariff_errors,
+    tariff_fields,
+    tariff_values,
+)
 from .probing import async_test_p1
+from .site_checks import bind_error
 from .subentry import Errors, SubentryFlow
 
 EXAMPLE_PORT: Final = "socket://192.168.1.20:8088"
+ANY_ADDRESS: Final = "0.0.0.0"
+AGES: Final = (2.0, 300.0)
+"""s: the least and the most that a value of a sensor may be old."""
+RARE_SENSORS: Final = ("reactive_power_entity", "frequency_entity")
 
 
 class MeterFlow(SubentryFlow):
-    """Adds or changes a meter: a P1 port, or a device with a profile."""
+    """Adds or changes a meter: a P1 port, a device with a profile, or sensors."""
 
     kind: ClassVar = SubentryType.METER
     nature: ClassVar = Nature.METER
-    sources: ClassVar = (DeviceSource.P1, DeviceSource.PROFILE)
+    sources: ClassVar = (DeviceSource.P1, DeviceSource.PROFILE, DeviceSource.ENTITY)
 
     @override
     async def _async_step_source(self, source: DeviceSource) -> SubentryFlowResult:
+        if source is DeviceSource.ENTITY:
+            return await self.async_step_entity()
         return await self.async_step_p1()
+
+    # ---------------------------------------------------------------------- a P1 port
 
     async def async_step_p1(
         self, user_input: dict[str, Any] | None = None
@@ -41,8 +78,8 @@ class MeterFlow(SubentryFlow):
         details: dict[str, str] = {}
         shown = {CONF_NAME: self._title, **self._data} if self._data else {}
         if user_input is not None:
-            shown = user_input
-            errors, details = await self._async_take_p1(user_input)
+            shown = flat(user_input)
+            errors, details = await self._async_take_p1(shown)
             if not errors:
                 return self._finish()
         return self.async_show_form(
@@ -53,13 +90,15 @@ class MeterFlow(SubentryFlow):
                         vol.Required(CONF_NAME): TextSelector(),
                         vol.Required(CONF_PORT): SerialPortSelector(),
                         **self._role_fields(),
+                        **share_fields(),
                     }
                 ),
-                shown,
+                suggested(shown),
             ),
             errors=errors,
             description_placeholders={
                 "example": EXAMPLE_PORT,
+                "network": EXAMPLE_NETWORK,
                 "detail": "",
                 **details,
             },
@@ -70,7 +109,7 @@ class MeterFlow(SubentryFlow):
     ) -> tuple[Errors, dict[str, str]]:
         """Check and test the form's values, and keep them if they are good."""
         port = values[CONF_PORT].strip()
-        errors = self._name_errors(values[CONF_NAME])
+        errors = self._name_errors(values[CONF_NAME]) | self._role_errors(values)
         if not port:
             errors[CONF_PORT] = "port_missing"
         elif any(
@@ -78,8 +117,11 @@ class MeterFlow(SubentryFlow):
             for item in self._others()
         ):
             errors[CONF_PORT] = "already_configured"
+        shared = share_values(values)
+        wrong, details = share_errors(shared)
+        errors |= wrong or await self._async_port_errors(shared)
         if errors:
-            return errors, {}
+            return errors, details
         if not self._is_read_already(port):
             telegram, error, detail = await async_test_p1(port)
             if error is not None:
@@ -96,9 +138,19 @@ class MeterFlow(SubentryFlow):
                 CONF_SOURCE: DeviceSource.P1.value,
                 CONF_PORT: port,
                 **self._role_values(values),
+                **shared,
             },
         )
         return {}, {}
+
+    async def _async_port_errors(self, shared: Mapping[str, Any]) -> Errors:
+        """Return why the port could not be served again where it is to be."""
+        port = shared[CONF_SHARE_PORT]
+        listens = self._data.get(CONF_SHARE) and self._data[CONF_SHARE_PORT] == port
+        if not shared[CONF_SHARE] or listens:
+            return {}
+        error = await self.hass.async_add_executor_job(bind_error, ANY_ADDRESS, port)
+        return {} if error is None else {CONF_SHARE_PORT: "share_port_in_use"}
 
     def _is_read_already(self, port: str) -> bool:
         """Whether the site itself reads the port, which often serves one reader only."""
@@ -108,14 +160,122 @@ class MeterFlow(SubentryFlow):
             and self._get_reconfigure_subentry().data.get(CONF_PORT) == port
         )
 
+    # ------------------------------------------------------------------------- sensors
+
+    async def async_step_entity(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the sensors that make up the meter, and read them."""
+        errors: Errors = {}
+        details: dict[str, str] = {}
+        shown = self._shown_sensors()
+        if user_input is not None:
+            shown = flat(user_input)
+            errors, details = await self._async_take_sensors(shown)
+            if not errors:
+                return self._finish()
+        return self.async_show_form(
+            step_id="entity",
+            data_schema=self.add_suggested_values_to_schema(
+                self._sensor_schema(), suggested(shown)
+            ),
+            errors=errors,
+            description_placeholders={"detail": "", **details},
+        )
+
+    def _sensor_schema(self) -> vol.Schema:
+        sensor = EntitySelector(EntitySelectorConfig(domain="sensor"))
+        return vol.Schema(
+            {
+                vol.Required(CONF_NAME): TextSelector(),
+                **{
+                    vol.Optional(key): sensor
+                    for key in SENSOR_ROLES
+                    if key not in RARE_SENSORS
+                },
+                **self._role_fields(),
+                **more(
+                    {
+                        vol.Required(CONF_MAX_AGE, default=MAX_AGE): number("s"),
+                        vol.Required(CONF_DIRECTION, default=LOAD_POSITIVE): choice(
+                            [LOAD_POSITIVE, LOAD_NEGATIVE], "meter_direction"
+                        ),
+                        **{vol.Optional(key): sensor for key in RARE_SENSORS},
+                    }
+                ),
+            }
+        )
+
+    def _shown_sensors(self) -> dict[str, Any]:
+        """Return what is stored, with the entity ids of now."""
+        if not self._data:
+            return {}
+        registry = er.async_get(self.hass)
+        shown = {CONF_NAME: self._title, **self._data}
+        for key in SENSOR_ROLES:
+            if (reference := shown.pop(key, None)) and (
+                entity_id := er.async_resolve_entity_id(registry, reference)
+            ):
+                shown[key] = entity_id
+        return shown
+
+    async def _async_take_sensors(
+        self, values: dict[str, Any]
+    ) -> tuple[Errors, dict[str, str]]:
+        """Check and read the form's sensors; keep references that survive a rename."""
+        registry = er.async_get(self.hass)
+        errors = self._name_errors(values[CONF_NAME]) | self._role_errors(values)
+        if not AGES[0] <= values[CONF_MAX_AGE] <= AGES[1]:
+            errors[CONF_MAX_AGE] = "max_age_invalid"
+        data: dict[str, Any] = {
+            CONF_SOURCE: DeviceSource.ENTITY.value,
+            CONF_MAX_AGE: values[CONF_MAX_AGE],
+            CONF_DIRECTION: values[CONF_DIRECTION],
+        }
+        for key in SENSOR_ROLES:
+            if not (entity_id := values.get(key)):
+                continue
+            registered = registry.async_get(entity_id)
+            if registered is not None and registered.platform == DOMAIN:
+                errors[key] = "own_entity"
+            data[key] = entity_id if registered is None else registered.id
+        roles = sensor_roles(data)
+        if len(roles) < FEWEST:
+            errors["base"] = "too_few"
+        elif not any(role == "power" or role.startswith("power_l") for role in roles):
+            errors["base"] = "no_power"
+        if errors:
+            return errors, {}
+        _, error, detail = await self._async_test(
+            DeviceConfig(
+                device_id="test",
+                name=values[CONF_NAME],
+                entities=roles,
+                params=sensor_params(data),
+            )
+        )
+        if error is not None:
+            return {"base": error}, {"detail": detail}
+        for key in SENSOR_ROLES:
+            self._data.pop(key, None)
+        self._keep(values[CONF_NAME], data | self._role_values(values))
+        return {}, {}
+
+    # ----------------------------------------------------------------- what all meters ask
+
     @override
     def _role_fields(self) -> Fields:
         return {
             vol.Required(CONF_ROLE, default=MeterRole.CONNECTION_POINT.value): choice(
                 [role.value for role in MeterRole], "meter_role"
-            )
+            ),
+            **tariff_fields(),
         }
 
     @override
     def _role_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {CONF_ROLE: values[CONF_ROLE]}
+        return {CONF_ROLE: values[CONF_ROLE], **tariff_values(values)}
+
+    @override
+    def _role_errors(self, values: Mapping[str, Any]) -> Errors:
+        return tariff_errors(values)

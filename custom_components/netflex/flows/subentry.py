@@ -210,7 +210,7 @@ class SubentryFlow(ConfigSubentryFlow):
             CONF_PARAMS: params,
             **self._role_values(values),
         }
-        errors |= self._name_errors(values[CONF_NAME])
+        errors |= self._name_errors(values[CONF_NAME]) | self._role_errors(values)
         if not data[CONF_HOST]:
             errors[CONF_HOST] = "host_missing"
         elif self._is_same_as_another(data):
@@ -255,6 +255,10 @@ class SubentryFlow(ConfigSubentryFlow):
 
     def _role_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields above as they are stored."""
+        return {}
+
+    def _role_errors(self, values: Mapping[str, Any]) -> Errors:
+        """Return what is wrong with the fields above."""
         return {}
 
     # -------------------------------------------------------------------------- finish
