@@ -22,10 +22,15 @@ import voluptuous as vol
 
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
+from .entry_data import station_settings
 from .telecontrol.journal_export import ExportFormat, export_journal
+from .telecontrol.point_csv import write_points
+from .telecontrol.settings import TelecontrolSettings
 
 SERVICE_RELEASE_ORDERS: Final = "release_orders"
 SERVICE_EXPORT_JOURNAL: Final = "export_journal"
+SERVICE_EXPORT_POINTS: Final = "export_points"
+SERVICE_RELOAD_CERTIFICATES: Final = "reload_certificates"
 ATTR_FORMAT: Final = "format"
 ATTR_FROM: Final = "from"
 ATTR_REFERENCE: Final = "reference"
@@ -43,6 +48,8 @@ RELEASE_ORDERS_SCHEMA: Final = vol.Schema(
         vol.Required(ATTR_REFERENCE): _filled_in,
     }
 )
+
+SITE_SCHEMA: Final = vol.Schema({vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string})
 
 EXPORT_JOURNAL_SCHEMA: Final = vol.Schema(
     {
@@ -74,20 +81,66 @@ def async_register_actions(hass: HomeAssistant) -> None:
         schema=EXPORT_JOURNAL_SCHEMA,
         supports_response=SupportsResponse.ONLY,
     )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_EXPORT_POINTS,
+        _async_export_points,
+        schema=SITE_SCHEMA,
+        supports_response=SupportsResponse.ONLY,
+    )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_RELOAD_CERTIFICATES,
+        _async_reload_certificates,
+        schema=SITE_SCHEMA,
+    )
 
 
 async def _async_release_orders(call: ServiceCall) -> None:
     """Release orders on the operator's instruction, for a record of who and why."""
     entry = _loaded_entry(call)
-    if not entry.runtime_data.coordinator.data.telecontrol:
+    _require_telecontrol(entry)
+    await entry.runtime_data.coordinator.async_release_orders(
+        call.data[ATTR_NAME], call.data[ATTR_REFERENCE]
+    )
+
+
+async def _async_export_points(call: ServiceCall) -> ServiceResponse:
+    """Return the points that the station uses."""
+    entry = _loaded_entry(call)
+    points = _require_telecontrol(entry).points
+    return {
+        "csv": write_points(points),
+        "profile": points.profile,
+        "confirmed": points.confirmed,
+    }
+
+
+async def _async_reload_certificates(call: ServiceCall) -> None:
+    """Read the TLS files anew, as after a renewal."""
+    entry = _loaded_entry(call)
+    _require_telecontrol(entry)
+    try:
+        await entry.runtime_data.async_reload_certificates()
+    except OSError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="tls_files_unusable",
+            translation_placeholders={"site": entry.title, "error": str(err)},
+        ) from err
+
+
+def _require_telecontrol(entry: NetflexConfigEntry) -> TelecontrolSettings:
+    """Return how the operator's station of a site is set."""
+    if (settings := station_settings(entry)) is None:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="no_telecontrol",
             translation_placeholders={"site": entry.title},
         )
-    await entry.runtime_data.coordinator.async_release_orders(
-        call.data[ATTR_NAME], call.data[ATTR_REFERENCE]
-    )
+    return settings
 
 
 async def _async_export_journal(call: ServiceCall) -> ServiceResponse:

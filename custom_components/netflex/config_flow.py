@@ -42,6 +42,7 @@ from .flows.fields import choice, flat, more, number, suggested, whole_number
 from .flows.inverter import InverterFlow
 from .flows.load import LoadFlow
 from .flows.meter import MeterFlow
+from .flows.options import NetflexOptionsFlow
 from .flows.relay import RelayFlow
 from .flows.site_checks import (
     NOT_THERE,
@@ -134,6 +135,13 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Know nothing yet."""
         self._site: dict[str, Any] = {}
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> NetflexOptionsFlow:
+        """Return the options, by topic."""
+        return NetflexOptionsFlow()
 
     @classmethod
     @callback

@@ -14,7 +14,7 @@ from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION, LOGGER
 from .coordinator import NetflexConfigEntry
 from .devices.yaml_nodes import ProfileError
 from .profiles import async_profiles
-from .repairs import async_sync_problems
+from .repairs import async_forget_points, async_sync_problems
 from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
 from .telecontrol.order_store import OrderStoreError
 from .telecontrol_options import OptionsError
@@ -91,6 +91,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> 
 async def async_remove_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> None:
     """Close the station of a site that was removed, and forget its orders."""
     async_sync_problems(hass, entry, ())
+    async_forget_points(hass, entry)
     await async_close_parked(hass, entry.entry_id)
     await async_forget_orders(hass, entry.entry_id)
 

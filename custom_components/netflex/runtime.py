@@ -22,6 +22,7 @@ from .devices.profile_loader import ProfileLibrary
 from .entity import async_register_devices
 from .entry_data import site_config, station_settings
 from .links import Entities, SharedLinks
+from .local_stop_inputs import LocalStopWatch
 from .metering.p1_reader import P1Source
 from .metering.p1_shared import SharedP1Source
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
@@ -35,6 +36,7 @@ from .telecontrol.order_store import OrderStore
 from .telecontrol.settings import TelecontrolSettings
 from .telecontrol.station import TelecontrolStation
 from .telecontrol.wire_trace import WireEntry, WireTrace
+from .telecontrol_options import local_stop_inputs
 
 SAVE_DELAY = 10.0
 """s that a change which nothing depends on waits for others before it is stored."""
@@ -73,6 +75,7 @@ class NetflexRuntime:
         self._store = SiteStore(hass, entry.entry_id)
         self._local_stops = NO_LOCAL_STOPS
         self._station: _Parked
+        self._inputs: LocalStopWatch
         self.site: Site
         self.coordinator: SiteCoordinator
 
@@ -99,14 +102,17 @@ class NetflexRuntime:
             tuning=TUNING,
         )
         self.coordinator = SiteCoordinator(self._hass, self._entry, self.site)
+        self._inputs = LocalStopWatch(self._hass, self.site)
         try:
             await self.site.start()
+            self._inputs.async_set(local_stop_inputs(self._entry.options))
         except BaseException:
             await self.async_stop(park=False)
             raise
 
     async def async_stop(self, *, park: bool) -> None:
         """Stop the site; the station waits for the next one if `park`."""
+        self._inputs.async_stop()
         await self.coordinator.async_shutdown()
         await self.site.stop()
         await self._links.close()
@@ -151,11 +157,6 @@ class NetflexRuntime:
         """The journal of the site, which the station's host owns."""
         assert self._station.host.journal is not None
         return self._station.host.journal
-
-    @property
-    def telecontrol(self) -> TelecontrolSettings | None:
-        """The settings of the station in use, None without telecontrol."""
-        return self._station.settings
 
     def wire_log(self) -> tuple[WireEntry, ...]:
         """Return the newest APDUs and changes of the link, oldest first."""
@@ -292,6 +293,8 @@ class NetflexRuntime:
             settings = station_settings(self._entry)
             if settings != self._station.settings:
                 await self._async_change_station(self._station, settings)
+            self._inputs.async_set(local_stop_inputs(self._entry.options))
+            self.coordinator.async_points_changed()
             known, present = _members(old), _members(new)
             for subject in known.keys() - present.keys():
                 await self.site.remove(subject)

@@ -23,6 +23,7 @@ from .iec104 import (
     TimeZonePolicy,
     TlsSettings,
 )
+from .iec104.engine import Engine
 from .iec104.tls import MinimumVersion
 from .model.asset import Direction
 from .model.orders import POWER_LIMIT_ORDERS, OrderName
@@ -40,6 +41,7 @@ CONF_LINK: Final = "link"
 CONF_LINK_LOSS: Final = "link_loss"
 CONF_POINTS: Final = "points"
 CONF_TLS: Final = "tls"
+CONF_ENGINE: Final = "engine"
 CONF_LOCAL_STOP_INPUTS: Final = "local_stop_inputs"
 
 LINK_PARAMETERS: Final = ("t0", "t1", "t2", "t3", "k", "w")
@@ -130,6 +132,7 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_LINK_LOSS): _LINK_LOSS_SCHEMA,
         vol.Optional(CONF_POINTS): _POINTS_SCHEMA,
         vol.Optional(CONF_TLS): _TLS_SCHEMA,
+        vol.Optional(CONF_ENGINE, default=Engine.BUILTIN.value): _word(Engine),
         vol.Optional(CONF_LOCAL_STOP_INPUTS, default=dict): {
             vol.Optional(direction.value): [str] for direction in Direction
         },
@@ -158,7 +161,7 @@ class LocalStopInputs:
 def checked_options(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options with every key known; OptionsError says what is wrong."""
     if not stored:
-        return {CONF_VERSION: OPTIONS_VERSION, CONF_LINK: {}}
+        stored = {CONF_VERSION: OPTIONS_VERSION}
     version = stored.get(CONF_VERSION)
     if version != OPTIONS_VERSION:
         raise OptionsError(f"the options have the unknown version {version}")
@@ -203,6 +206,7 @@ def telecontrol_settings(
             link_loss=_link_loss(options.get(CONF_LINK_LOSS)),
             points=_points(options.get(CONF_POINTS)),
             tls=tls_settings(options.get(CONF_TLS)),
+            engine=Engine(options[CONF_ENGINE]),
         )
     except (ValueError, PointTableError) as err:
         raise OptionsError(str(err)) from err

@@ -296,7 +296,9 @@ async def test_releasing_says_which_site_is_wrong(
         return raised.value.translation_key
 
     assert await refused(config_entry_id="unknown") == "site_not_found"
-    await show(telecontrol=False)
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "telecontrol": False}
+    )
     assert await refused() == "no_telecontrol"
     await hass.config_entries.async_unload(entry.entry_id)
     assert await refused() == "site_not_loaded"

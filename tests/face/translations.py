@@ -20,8 +20,13 @@ def placeholders(text: str) -> set[str]:
 
 
 def assert_result_is_translated(result: Any, kind: str | None = None) -> None:
-    """Check a form's or a menu's texts; `kind` names a subentry's type."""
-    texts = ENGLISH["config"] if kind is None else ENGLISH["config_subentries"][kind]
+    """Check a form's or a menu's texts; `kind` is a subentry's type or "options"."""
+    if kind == "options":
+        texts = ENGLISH["options"]
+    elif kind is not None:
+        texts = ENGLISH["config_subentries"][kind]
+    else:
+        texts = ENGLISH["config"]
     if result["type"] is FlowResultType.ABORT:
         if result.get("translation_domain") is None:
             assert result["reason"] in texts["abort"]

@@ -34,6 +34,7 @@ def problems(view: SiteView, **more: object) -> dict[str, SiteProblem]:
     arguments: dict[str, object] = {
         "names": {key: asset.name for key, asset in assets().items()},
         "station": {},
+        "inputs": {},
         "writing": {},
         "weak": (),
         "decision": None,
@@ -71,6 +72,7 @@ def test_S12_what_a_stop_cannot_be_relied_on_for_is_named_before_it_matters() ->
         FINE,
         names={"charger": "Charger", "solar": "Solar"},
         station={},
+        inputs={},
         writing={},
         weak=weak_stops(site),
         decision=None,

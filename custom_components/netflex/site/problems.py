@@ -14,6 +14,7 @@ def find_problems(
     *,
     names: Mapping[str, str],
     station: Mapping[str, str],
+    inputs: Mapping[str, str],
     writing: Mapping[str, str],
     weak: Iterable[WeakStop],
     decision: str | None,
@@ -21,8 +22,9 @@ def find_problems(
     """Return the problems of a site, each with its cause in a user's words.
 
     `names` are the assets' names by id, `station` the station's own problems by
-    key, `writing` why a device takes no setpoint by the device's name, `weak` what a
-    stop could not be relied on for (S12), `decision` why the newest one failed.
+    key, `inputs` what silent inputs of local stops mean by input, `writing` why a
+    device takes no setpoint by the device's name, `weak` what a stop could not be
+    relied on for (S12), `decision` why the newest one failed.
     """
     problems = [
         SiteProblem(key=key, subject="station", text=text)
@@ -42,6 +44,10 @@ def find_problems(
                 text=f"{client} tried to connect and is not an allowed client",
             )
         )
+    problems.extend(
+        SiteProblem(key="local_stop_input_silent", subject=entity_id, text=text)
+        for entity_id, text in sorted(inputs.items())
+    )
     problems.extend(
         SiteProblem(key="device_not_told", subject=name, text=text)
         for name, text in sorted(writing.items())

@@ -1,6 +1,6 @@
 """The point table as a CSV file, for spreadsheets and for the RTU's installer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 import csv
 from enum import StrEnum
 import io
@@ -41,10 +41,15 @@ _MAX_CHARACTERS: Final = 200_000
 
 def write_points(table: PointTable) -> str:
     """Return the table as CSV with a header, in the table's order."""
+    return write_rows(table.points)
+
+
+def write_rows(points: Iterable[Point]) -> str:
+    """Return points as CSV with a header, whether or not they make a sound table."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_row(point) for point in table.points)
+    writer.writerows(_row(point) for point in points)
     return text.getvalue()
 
 
