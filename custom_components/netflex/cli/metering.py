@@ -9,7 +9,7 @@ good telegram. `s1 FILE|URL` does the same for frames and seconds (see `metering
 import argparse
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 import logging
 import os
@@ -30,6 +30,7 @@ _KINDS = {
     "p1": "the P1 user port of a smart meter",
     "s1": "the S1 user port, with the samples of voltage and current",
 }
+_UNPRINTED = ("meter_id", "received", "measured", "outdated", "estimated")
 _LONGEST_GAP = 3600.0
 """s: a longer step of the meter's clock is another recording, not lost telegrams."""
 
@@ -45,8 +46,10 @@ class _Printer(LinePrinter):
 
     def take(self, reading: MeterReading) -> None:
         """Print one reading with the quarter hour that it shows."""
-        line = asdict(reading)
-        del line["meter_id"], line["received"]
+        # Of one telegram all values are equally old; a view of times has no copy.
+        line = asdict(replace(reading, measured={}))
+        for name in _UNPRINTED:
+            del line[name]
         self._memory, demand = follow(self._memory, reading)
         if demand is not None:
             line["quarter"] = {
