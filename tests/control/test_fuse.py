@@ -9,6 +9,7 @@ from custom_components.netflex.control.memory import EMPTY, Memory
 from custom_components.netflex.model.asset import ChargerState
 from custom_components.netflex.model.connection import GridType, Line, LineValues
 from custom_components.netflex.model.reading import MeterReading
+from custom_components.netflex.model.snapshot import UserLimits
 
 from .sites import (
     ALL,
@@ -164,6 +165,25 @@ def test_the_fuse_bounds_injection_too() -> None:
     value = result.setpoints["sun"].value
     assert value == pytest.approx(25 * 690 + 690, abs=2)
     assert keys(result, "sun") == ["main_fuse"]
+
+
+def test_an_inverter_that_produces_is_not_curtailed_for_one_that_only_could() -> None:
+    model = site(
+        battery(rated=3000.0),
+        inverter(rated=15_000.0),
+        inverter("shade", rated=4000.0),
+        main_fuse=25.0,
+    )
+    result = plan(
+        model,
+        reading(-11_352.0),
+        {"battery": 0.0, "sun": -11_264.0, "shade": -88.0},
+        user={"battery": UserLimits(target_power=-3000.0)},
+    )
+    # 17.25 kW fit through the fuse.
+    assert (result.setpoints["sun"].value or 15_000.0) >= 11_264.0
+    told = values(result)
+    assert sum(told[name] or 0.0 for name in ("sun", "shade")) <= 17_250 - 3000
 
 
 def test_only_stop_and_fuse_switch_off_what_is_never_shed() -> None:

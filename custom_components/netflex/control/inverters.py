@@ -114,8 +114,15 @@ def set_inverters(balance: Balance) -> None:
     ]
     for bound in balance.injections:
         channel = bound.channel
-        room = bound.value + total(balance.picture.injection_base, channel)
+        base = total(balance.picture.injection_base, channel)
         members = [u for u in inverters if channel == 0 or channel in u.lines]
+        if bound.open_loop:
+            # The limit goes straight to the inverters, whatever else is measured.
+            room = bound.value + min(base, 0.0)
+            room += sum(min(0.0, unit.told or 0.0) for unit in batteries)
+            _narrow_channel(members, room, bound)
+            continue
+        room = bound.value + base
         for unit in consumers:
             if channel == 0 or channel in unit.lines:
                 room += unit.flow(channel, min(unit.draw, expected(unit)))
@@ -145,9 +152,16 @@ def _narrow_channel(members: list[Unit], room: float, bound: Bound) -> None:
     if bound.channel == 0:
         _share_inverters(members, room, bound.limit)
         return
-    flow = sum(unit.flow(bound.channel, unit.low) for unit in members)
-    if -flow <= room or flow >= 0:
+    channel = bound.channel
+    most = [max(0.0, -unit.flow(channel, unit.low)) for unit in members]
+    if sum(most) <= room:
         return
-    ratio = max(0.0, room) / -flow
-    for unit in members:
-        unit.narrow_low(unit.low * ratio, bound.limit.cause)
+    # Who produces now keeps its share before who only could.
+    demands = [
+        min(top, max(0.0, -unit.flow(channel, min(unit.draw, 0.0))))
+        for unit, top in zip(members, most, strict=True)
+    ]
+    shares = distribute(max(0.0, room), demands, most)
+    for unit, share in zip(members, shares, strict=True):
+        power = unit.measured - (share + unit.currents[channel]) * unit.watts
+        unit.narrow_low(min(0.0, power), bound.limit.cause)
