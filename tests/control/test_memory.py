@@ -38,7 +38,7 @@ def test_memory_survives_a_restart_where_it_says_so_and_nowhere_else() -> None:
     memory = used()
     kept = from_dict(json.loads(json.dumps(to_dict(memory))))
     assert kept.asset("car").lines == (Line.L2,)
-    assert survivors(Memory) == {"assets"}
+    assert survivors(Memory) == {"assets", "orders"}
     assert survivors(AssetMemory) == {"lines"}
     assert kept == Memory(assets={"car": AssetMemory(lines=(Line.L2,))})
     assert from_dict(to_dict(EMPTY)) == EMPTY
@@ -57,6 +57,8 @@ def test_memory_of_another_version_is_refused_aloud(version: object) -> None:
         {"version": VERSION, "assets": []},
         {"version": VERSION, "assets": {"car": {"lines": ["L9"]}}},
         {"version": VERSION, "assets": {"car": None}},
+        {"version": VERSION, "assets": {}, "orders": [{"name": "maxsetp"}]},
+        {"version": VERSION, "assets": {}, "orders": [None]},
     ],
 )
 def test_damaged_memory_is_refused(stored: dict[str, object]) -> None:

@@ -294,6 +294,25 @@ def test_limits_intersect_and_the_more_important_of_two_equals_stands() -> None:
     assert [item.source for item in found.values()] == [Source.GRID_OPERATOR]
 
 
+def test_what_the_operator_ordered_is_shown_even_where_the_meter_is_tighter() -> None:
+    model = site(load())
+    meter = reading(0.0, power_threshold=3000.0)
+    result = plan(
+        model, meter, {"boiler": 0.0}, given=orders(maxsetp=50.0, minsetap=10.0)
+    )
+    (effective,) = (
+        limit for limit in result.limits if limit.quantity is Quantity.IMPORT
+    )
+    assert (effective.source, effective.value) == (Source.METER_THRESHOLD, 3000.0)
+    assert [
+        (limit.quantity, limit.value, limit.source) for limit in result.ordered
+    ] == [
+        (Quantity.CONSUMPTION, 300.0, Source.GRID_OPERATOR),
+        (Quantity.IMPORT, 10_000.0, Source.GRID_OPERATOR),
+    ]
+    assert plan(model, meter, {"boiler": 0.0}).ordered == ()
+
+
 def test_the_meters_own_thresholds_are_limits() -> None:
     measured = MeterReading(
         meter_id="m", received=1.0, power_threshold=6000.0, fuse_threshold=20.0

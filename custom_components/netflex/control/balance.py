@@ -6,9 +6,11 @@ charging before production is curtailed.
 
 from ..model.asset import Direction, Nature
 from ..model.connection import Line
-from ..model.plan import Quantity
+from ..model.plan import Limit, Quantity, Source
 from ..model.snapshot import SiteModel
+from . import explain
 from .allocate import Capacity
+from .escalation import Actions
 from .estimate import Picture
 from .flows import Balance, Bound, future_production, is_stop, others, total
 from .inverters import share_budgets
@@ -27,6 +29,7 @@ def balance(
     memory: Memory,
     now: float,
     tuning: Tuning,
+    actions: Actions,
 ) -> Balance:
     """Return the flows and bounds of one decision; inverters get their budgets."""
     imports: list[Bound] = []
@@ -37,7 +40,7 @@ def balance(
         (Quantity.INJECTION, injections),
     ):
         if (limit := limits.of_site(quantity)) is not None:
-            bounds.append(Bound(limit=limit, value=limit.value * keep, channel=0))
+            bounds.append(_site_bound(limit, limits, keep, actions))
     for channel, line in enumerate(Line, start=1):
         if (limit := limits.of_line(line)) is not None:
             bound = Bound(
@@ -61,6 +64,27 @@ def balance(
     return result
 
 
+_OPPOSITE = {
+    Quantity.IMPORT: Quantity.INJECTION,
+    Quantity.INJECTION: Quantity.IMPORT,
+}
+
+
+def _site_bound(limit: Limit, limits: Limits, keep: float, actions: Actions) -> Bound:
+    """Return the bound at the connection point, tightened where it was not kept."""
+    aim = limit.value * keep
+    open_loop = False
+    if limit.source is Source.GRID_OPERATOR:
+        trim = actions.trims.get(limit.quantity, 0.0)
+        other = limits.of_site(_OPPOSITE[limit.quantity])
+        if trim and other is not None:
+            # Not so far that the other direction's limit would be broken.
+            trim = min(trim, max(0.0, aim + other.value * keep))
+        aim -= trim
+        open_loop = limit.quantity in actions.open_loop
+    return Bound(limit=limit, value=aim, channel=0, open_loop=open_loop)
+
+
 def _unforeseen(
     site: SiteModel,
     units: list[Unit],
@@ -82,13 +106,20 @@ def _unforeseen(
         if asset.nature is Nature.CHARGER and unit.state is None and unit.high > 0:
             reach = max(unit.past.value or 0.0, asset.safe_current)
             power = max(0.0, reach * unit.watts - max(unit.past.drawn, default=0.0))
-        elif asset.produces and Direction.PRODUCTION in unit.held:
+        elif asset.produces and _loses_generation(unit):
             power = _lost_generation(site, unit, memory, now, tuning)
         if power:
             extra[0] += power
             for channel in unit.lines:
                 extra[channel] += power / unit.watts
     return extra
+
+
+def _loses_generation(unit: Unit) -> bool:
+    """Return whether a stop or a relay is about to end what a unit produces."""
+    return Direction.PRODUCTION in unit.held or any(
+        cause.key == explain.CUT_OFF for cause in unit.low_causes
+    )
 
 
 def _lost_generation(
@@ -137,12 +168,10 @@ def capacities(balance: Balance) -> list[Capacity]:
         channel = bound.channel
         base = total(picture.import_base, channel)
         used = base + balance.extra[channel]
-        for unit in inverters:
-            if channel == 0 or channel in unit.lines:
-                used += unit.flow(channel, future_production(unit))
-        for unit in batteries:
-            if channel == 0 or channel in unit.lines:
-                used += unit.flow(channel, min(unit.low, unit.high))
+        if bound.open_loop:
+            used = max(base, 0.0) + balance.extra[channel]
+        else:
+            used += _produced(inverters, batteries, channel)
         steady = total(picture.steady_base, channel)
         result.append(
             Capacity(
@@ -153,3 +182,15 @@ def capacities(balance: Balance) -> list[Capacity]:
             )
         )
     return [*result, *balance.consumption]
+
+
+def _produced(inverters: list[Unit], batteries: list[Unit], channel: int) -> float:
+    """Return the flow (negative) that production and discharge bring to a channel."""
+    flow = 0.0
+    for unit in inverters:
+        if channel == 0 or channel in unit.lines:
+            flow += unit.flow(channel, future_production(unit))
+    for unit in batteries:
+        if channel == 0 or channel in unit.lines:
+            flow += unit.flow(channel, min(unit.low, unit.high))
+    return flow

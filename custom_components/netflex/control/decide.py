@@ -19,10 +19,12 @@ from ..model.plan import (
     Source,
 )
 from ..model.snapshot import Clock, SiteModel, Snapshot
-from . import explain, limits as limits_, units as units_
+from . import compliance, escalation, explain, limits as limits_, units as units_
 from .allocate import allocate
 from .balance import balance, capacities
 from .batteries import set_batteries
+from .compliance import Judged
+from .escalation import Actions
 from .estimate import Picture, picture
 from .flows import Balance
 from .infeasible import find_infeasible
@@ -37,7 +39,7 @@ from .shape import (
     shape_inverter,
     shape_load,
 )
-from .stops import relay_states, unreached
+from .stops import acts_in, relay_states, unreached
 from .tuning import DEFAULT, Tuning
 from .units import Unit, at_reserve, is_full
 from .wishes import remember_appetite
@@ -62,8 +64,20 @@ def decide(
     limits = limits_.collect(site, snapshot)
     units = units_.build(site, snapshot, memory, clock, tuning, limits)
     seen = picture(site, snapshot.reading, units, memory, clock, tuning)
+    judged = compliance.judge(
+        site,
+        snapshot,
+        limits,
+        memory.orders,
+        clock,
+        tuning,
+        first=memory.started is None,
+    )
+    judged = escalation.escalate(site, units, judged, now, tuning)
+    actions = escalation.actions(site, judged)
+    escalation.cut_off(units, actions)
     _go_safe(units, seen, site)
-    flows = balance(site, units, seen, limits, memory, now, tuning)
+    flows = balance(site, units, seen, limits, memory, now, tuning, actions)
     moment = Moment(
         now=now,
         elapsed=min(_LONGEST_STEP, now - (now if memory.at is None else memory.at)),
@@ -79,8 +93,8 @@ def decide(
     for unit in units:
         if unit.asset.nature is Nature.INVERTER:
             pasts[unit.asset.id] = shape_inverter(unit, unit.past, moment)
-    plan = _plan(site, snapshot, clock, limits, flows, moment)
-    return plan, _memory(memory, plan, units, pasts, seen, snapshot, moment)
+    plan = _plan(site, snapshot, clock, limits, flows, moment, judged, actions)
+    return plan, _memory(memory, plan, units, pasts, seen, snapshot, moment, judged)
 
 
 def _go_safe(units: list[Unit], seen: Picture, site: SiteModel) -> None:
@@ -134,6 +148,8 @@ def _plan(
     limits: Limits,
     flows: Balance,
     moment: Moment,
+    judged: tuple[Judged, ...],
+    actions: Actions,
 ) -> Plan:
     stops = Stops(orders=snapshot.orders, local=snapshot.local_stops)
     stopped = frozenset(
@@ -146,26 +162,30 @@ def _plan(
             value=unit.told,
             causes=_causes(unit),
             emergency=unit.emergency,
+            attempt=_attempt(unit, actions),
         )
         for unit in flows.units
         if unit.asset.controllable
     }
-    setpoints |= _relays(site, stops, limits)
+    setpoints |= _relays(site, stops, limits, actions)
     for unit in flows.units:
         if unit.held_until is not None:
             moment.due(unit.held_until)
     if flows.picture.fresh and snapshot.reading is not None:
         moment.due(snapshot.reading.received + site.meter_timeout)
     safe = _safe_limits(flows)
+    infeasible = find_infeasible(flows)
     return Plan(
         at=clock.monotonic,
         setpoints=MappingProxyType(setpoints),
         limits=(*limits.ordered(), *safe),
+        ordered=limits.of_operator(),
         stopped=stopped,
-        infeasible=find_infeasible(flows),
+        infeasible=infeasible,
         headroom=_headroom(limits, flows.picture),
         metered=flows.picture.fresh,
         uncontrolled=unreached(site, stopped),
+        compliance=compliance.figures(judged, infeasible),
         next_change=moment.next_change,
     )
 
@@ -181,7 +201,18 @@ def _causes(unit: Unit) -> tuple[Cause, ...]:
     return tuple(sorted(found, key=lambda cause: cause.source))
 
 
-def _relays(site: SiteModel, stops: Stops, limits: Limits) -> dict[str, Setpoint]:
+def _attempt(unit: Unit, actions: Actions) -> int:
+    """Return how often everything in an asset's directions is to be written again."""
+    return sum(
+        count
+        for direction, count in actions.attempts.items()
+        if acts_in(unit.asset, direction)
+    )
+
+
+def _relays(
+    site: SiteModel, stops: Stops, limits: Limits, actions: Actions
+) -> dict[str, Setpoint]:
     """Return the setpoints of the emergency outputs."""
     result = {}
     for output in site.outputs:
@@ -191,12 +222,16 @@ def _relays(site: SiteModel, stops: Stops, limits: Limits) -> dict[str, Setpoint
             for budget in limits.budgets
             if budget.limit.source < Source.FUSE and budget.direction in output.stops
         )
+        stopping = bool(causes)
+        if (escalated := actions.outputs.get(output.asset_id)) is not None:
+            energised = output.energised_when_stopped
+            causes = (*causes, escalated)
         result[output.asset_id] = Setpoint(
             asset_id=output.asset_id,
             kind=SetpointKind.SWITCH,
             value=float(energised),
             causes=causes,
-            emergency=bool(causes),
+            emergency=stopping,
         )
     return result
 
@@ -249,6 +284,7 @@ def _memory(
     seen: Picture,
     snapshot: Snapshot,
     moment: Moment,
+    judged: tuple[Judged, ...],
 ) -> Memory:
     now = moment.now
     received = memory.received
@@ -278,4 +314,5 @@ def _memory(
             }
         ),
         last_start=moment.last_start,
+        orders=MappingProxyType(compliance.settled(judged, plan.infeasible)),
     )

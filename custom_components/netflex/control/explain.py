@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import lru_cache
+from typing import Final
 
 from ..model.asset import Direction
 from ..model.connection import Line
@@ -125,6 +126,20 @@ def grid_order(name: OrderName, percent: float, base: float, what: str) -> Cause
             f"Grid operator limits {_ORDERS[name]} to {percent:g} % of"
             f" {power(base)} ({what}): {power(base * percent / 100)}"
         ),
+    )
+
+
+CUT_OFF: Final = "cut_off"
+"""Key of what a relay ends because a limit is not kept."""
+
+
+@lru_cache(maxsize=64)
+def cut_off(limit: Cause) -> Cause:
+    """Return the cause of a relay that acts because a limit is not kept."""
+    return Cause(
+        source=limit.source,
+        key=CUT_OFF,
+        text=f"Cut off by a relay, since this is not kept: {limit.text}",
     )
 
 

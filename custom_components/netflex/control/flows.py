@@ -27,6 +27,8 @@ class Bound:
     limit: Limit
     value: float
     channel: int
+    open_loop: bool = False
+    """Nothing is counted on that only a measurement knows."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -72,17 +72,27 @@ class Limits:
 
     def ordered(self) -> tuple[Limit, ...]:
         """Return the effective limits, the most important source first."""
-        return tuple(
-            sorted(
-                self.effective.values(),
-                key=lambda limit: (
-                    limit.source,
-                    limit.scope.kind,
-                    limit.scope.id or "",
-                    limit.quantity,
-                ),
-            )
+        return _by_importance(self.effective.values())
+
+    def of_operator(self) -> tuple[Limit, ...]:
+        """Return all limits of the grid operator, whatever else is tighter."""
+        return _by_importance(
+            limit for limit in self.all if limit.source is Source.GRID_OPERATOR
         )
+
+
+def _by_importance(limits: Iterable[Limit]) -> tuple[Limit, ...]:
+    return tuple(
+        sorted(
+            limits,
+            key=lambda limit: (
+                limit.source,
+                limit.scope.kind,
+                limit.scope.id or "",
+                limit.quantity,
+            ),
+        )
+    )
 
 
 def installed(

@@ -13,6 +13,8 @@ from typing import Any, Final
 from ..model.asset import Direction
 from ..model.connection import Line
 from ..model.plan import Cause
+from . import compliance_store
+from .compliance import Record
 
 VERSION: Final = 1
 
@@ -98,6 +100,10 @@ class Memory:
     """Since when a direction is under an emergency stop."""
     last_start: float | None = None
     """When a load last came back."""
+    orders: Mapping[tuple[str, str | None], Record] = field(
+        default_factory=lambda: MappingProxyType({}), metadata={"survives": True}
+    )
+    """How each limit of the grid operator is kept."""
 
     def asset(self, asset_id: str) -> AssetMemory:
         """Return what is remembered of one asset."""
@@ -123,6 +129,7 @@ def to_dict(memory: Memory) -> dict[str, Any]:
             for asset_id, past in memory.assets.items()
             if past.lines
         },
+        "orders": compliance_store.to_dict(memory.orders),
     }
 
 
@@ -143,7 +150,11 @@ def from_dict(stored: Mapping[str, Any]) -> Memory:
                     )
                     for asset_id, kept in stored["assets"].items()
                 }
-            )
+            ),
+            # A memory of before orders were followed has none of it.
+            orders=MappingProxyType(
+                compliance_store.from_dict(stored.get("orders", []))
+            ),
         )
     except (AttributeError, KeyError, TypeError) as err:
         raise ValueError(f"damaged memory: {err!r}") from err

@@ -40,6 +40,15 @@ class Tuning:
     """A production limit rises from zero to rated power in this time."""
     dead_band: float = 50.0
     """A battery is not moved for a smaller deviation at the meter."""
+    standby: float = 10.0
+    """W that an asset may draw while it does nothing: no limit on assets is broken."""
+    obedience: float = 0.05
+    """Share by which an asset may miss what it was told; more is disobedience."""
+    disobedience: float = 100.0
+    """The same in W, for what is told nothing or little."""
+    tighten_gain: float = 0.2
+    """Share of what a limit is still exceeded by that the aim is lowered by at each
+    measurement."""
     charge_band: float = 1.0
     """% above its reserve at which an emptied battery is discharged again, and below
     full at which a full one is charged again."""

@@ -116,7 +116,8 @@ class Setpoint:
     `emergency` marks a setpoint that carries out a stop: it takes the asset's
     emergency sequence and overtakes everything on the link. `phases` asks a
     charger for 1 or 3 phases, None leaves it. `value` None releases the asset to
-    itself (no limit).
+    itself (no limit). `attempt` counts the times that the grid operator's limits were
+    not kept and everything is therefore written once more.
     """
 
     asset_id: str
@@ -125,6 +126,7 @@ class Setpoint:
     causes: tuple[Cause, ...] = ()
     emergency: bool = False
     phases: int | None = None
+    attempt: int = 0
 
 
 class Problem(StrEnum):
@@ -153,6 +155,77 @@ class Headroom:
     line_current: LineValues = NO_LINE_VALUES
 
 
+class ComplianceState(StrEnum):
+    """Whether one order of the grid operator is complied with, as measured."""
+
+    PENDING = "pending"
+    """Not inside yet since the order, and its deadline has not passed."""
+    INSIDE = "inside"
+    VIOLATED = "violated"
+    """Outside after it was inside, or after its deadline."""
+    INFEASIBLE = "infeasible"
+    """Outside, and everything that may yield has yielded."""
+    UNKNOWN = "unknown"
+    """Nobody measures it now."""
+
+
+class Escalation(IntEnum):
+    """What is done about a limit that is not kept; each step includes the ones before.
+
+    Connection point: all of them. Limits on assets and stops skip what is done
+    there anyway: they are given to the assets open loop.
+    """
+
+    NONE = 0
+    RETRY = 1
+    """Everything is written once more."""
+    TIGHTEN = 2
+    """The decision aims below the limit by what is still too much."""
+    OPEN_LOOP = 3
+    """Nothing is counted on that only a measurement knows."""
+    RELAY = 4
+    """Relays cut off what does not obey, where the user allows it."""
+    REPAIR = 5
+    """Somebody has to come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compliance:
+    """How one limit of the grid operator is kept, since its order.
+
+    `name` is the order's Netflex name, `limit` what it means now. A new value is a new
+    order (`ordered_at` changes; what the plan before said of the old one is final); a
+    repetition of the same value is not. Only confirmed samples count: a single one is
+    neither a violation nor the end of one. Powers are W in the limit's own direction.
+    """
+
+    name: str
+    limit: Limit
+    ordered_at: datetime | None
+    state: ComplianceState
+    level: Escalation = Escalation.NONE
+    measured: float | None = None
+    """Newest measurement, None while nobody measures."""
+    inside_at: datetime | None = None
+    """First confirmed sample inside; None: never yet."""
+    seconds: float | None = None
+    """s from the order to `inside_at`; from the start where `resumed`."""
+    outside_for: float | None = None
+    """s of the present time outside, as far as it was measured; None: inside."""
+    violations: int = 0
+    """Times that it was left after it had been kept, or not reached in time."""
+    violation_seconds: float = 0.0
+    """s of them together."""
+    worst: float = 0.0
+    """W above the limit, the most during a violation."""
+    unmeasured_seconds: float = 0.0
+    """s since the order in which nobody measured."""
+    outputs: tuple[str, ...] = ()
+    """Ids of the emergency outputs that are driven for it, level `RELAY` and above."""
+    resumed: bool = False
+    """The order is older than this program's run and nothing of it was kept."""
+
+
 _NOTHING: Mapping[str, Setpoint] = MappingProxyType({})
 
 
@@ -160,19 +233,24 @@ _NOTHING: Mapping[str, Setpoint] = MappingProxyType({})
 class Plan:
     """All setpoints of one decision, with what bounded it.
 
-    `at` is monotonic s. `limits` are the effective limits, the tightest of each
-    scope and quantity, tightest source first. `stopped` are the directions under an
-    emergency stop. `metered` is False while the site meter is stale.
-    `uncontrolled` names assets that a stop in force does not reach.
+    `at` is monotonic s. `limits` are the effective limits: of each scope and quantity
+    the tightest one, whose source hides all others, the most important source first.
+    `ordered` are the limits that the grid operator has ordered, all of them, whatever
+    else is tighter. `stopped` are the directions under an emergency stop. `metered` is
+    False while the site meter is stale. `uncontrolled` names assets that a stop in
+    force does not reach. `compliance` has one entry for each limit and each stop of
+    the grid operator.
     """
 
     at: float
     setpoints: Mapping[str, Setpoint] = field(default=_NOTHING)
     limits: tuple[Limit, ...] = ()
+    ordered: tuple[Limit, ...] = ()
     stopped: frozenset[Direction] = frozenset()
     infeasible: tuple[Infeasible, ...] = ()
     headroom: Headroom = Headroom()
     metered: bool = False
     uncontrolled: tuple[str, ...] = ()
+    compliance: tuple[Compliance, ...] = ()
     next_change: float | None = None
     """Monotonic s of the next change that is known already, None: none is."""

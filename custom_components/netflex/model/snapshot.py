@@ -24,6 +24,38 @@ class Sharing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceRules:
+    """When a limit of the grid operator counts as kept, and what follows if it is not.
+
+    The deadlines `retry` to `repair` are s of being outside without a break, measured,
+    counted from the order at first; None leaves a step out. `relay_allowed` lets the
+    emergency outputs cut off what does not obey.
+    """
+
+    tolerance: float = 0.01
+    """Share of the limit that a measurement may be above it, 0..1."""
+    band: float = 100.0
+    """W that it may be above at least."""
+    samples: int = 2
+    """Measurements in a row that prove something; one alone never does."""
+    deadline: float = 60.0
+    """s after an order in which it must be reached; later it is a violation."""
+    retry: float | None = 20.0
+    tighten: float | None = 40.0
+    open_loop: float | None = 90.0
+    relay: float | None = 180.0
+    repair: float | None = 300.0
+    relay_allowed: bool = False
+    calm: float = 60.0
+    """s inside after which one step is taken back; doubled with each relapse."""
+    relay_back: float = 900.0
+    """s inside after which a relay is given back."""
+
+
+DEFAULT_COMPLIANCE = ComplianceRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteModel:
     """The site as installed and configured.
 
@@ -42,6 +74,7 @@ class SiteModel:
     """W/s toward the looser side, None: the decision's own default."""
     tolerance: float = 0.01
     """Share of a limit that is held back as a margin, 0..1."""
+    compliance: ComplianceRules = DEFAULT_COMPLIANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +106,7 @@ class Snapshot:
     states: Mapping[str, AssetState] = field(
         default_factory=lambda: MappingProxyType({})
     )
-    user: Mapping[str, UserLimits] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    user: Mapping[str, UserLimits] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
