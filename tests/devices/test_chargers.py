@@ -246,6 +246,37 @@ def go_e_takes(
         server.set_input(unit, 200, [0 if values[0] == 1 else 1])
 
 
+def any_charger() -> Map:
+    unit = Map()
+    unit.put(10, [3, 109, 159, 158, 157])
+    unit.put(20, [160])
+    unit.put(21, [1])
+    unit.put(30, [0])
+    return unit
+
+
+def any_charger_takes(
+    server: Server, unit: int, _function: int, address: int, values: list[int]
+) -> None:
+    if address == 20:
+        server.set(unit, 20, values)
+
+
+ANY_CHARGER = {
+    "limit_register": 20,
+    "limit_scale": 0.1,
+    "state_register": 10,
+    "power_register": 11,
+    "power_unit": "kW",
+    "power_scale": 0.1,
+    "current_l1_register": 12,
+    "current_l2_register": 13,
+    "current_l3_register": 14,
+    "current_scale": 0.1,
+    "minimum_current": 6,
+    "maximum_current": 20,
+}
+
 CHARGING = {
     "charger_state": ChargerState.CHARGING,
     "currents": (15.9, 15.8, 15.7),
@@ -253,6 +284,41 @@ CHARGING = {
 }
 
 FAMILIES = (
+    Family(
+        profile="generic_charger",
+        nature=Nature.CHARGER,
+        contents={1: any_charger()},
+        takes=any_charger_takes,
+        params={**ANY_CHARGER, "echo_register": 20, "fallback_current": 6},
+        state={**CHARGING, "device_fallback": 6.0, "current_limit": 16.0},
+        told=(
+            Told(value=10.0, writes=[(6, 20, [100])], readback=10.0),
+            Told(value=5.0, writes=[(6, 20, [0])], readback=0.0),
+            Told(value=32.0, writes=[(6, 20, [200])], readback=20.0),
+        ),
+    ),
+    Family(
+        id="generic_charger_with_a_switch",
+        profile="generic_charger",
+        nature=Nature.CHARGER,
+        contents={1: any_charger()},
+        params={
+            **ANY_CHARGER,
+            "state_charging": 5,
+            "state_connected": 3,
+            "pause": "register",
+            "enable_register": 21,
+            "limit_function": 16,
+            "heartbeat_register": 30,
+            "heartbeat_kind": "constant",
+        },
+        state={"charger_state": ChargerState.CONNECTED},
+        told=(
+            Told(value=10.0, writes=[(16, 20, [100]), (16, 21, [1])]),
+            Told(value=0.0, writes=[(16, 21, [0])]),
+        ),
+        beats=((6, 30, [1]),),
+    ),
     Family(
         profile="keba_kecontact",
         nature=Nature.CHARGER,

@@ -132,22 +132,3 @@ def test_users_own_files_add_and_override(tmp_path: Path) -> None:
     assert "test" in library.ids()
     assert library.get("moxa_iologik_e1214").vendor == "Me"
     assert library.get("alfen_ng9xx").vendor == "Alfen"
-
-
-def test_every_shipped_profile_says_what_it_rests_on(shipped: ProfileLibrary) -> None:
-    for id_ in shipped.ids():
-        file = shipped.get(id_)
-        assert file.name == f"{id_}.yaml"
-        assert file.requires
-        assert file.vendor
-        required = {
-            name: spec.minimum or 0
-            for name, spec in file.params.items()
-            if spec.required
-        }
-        profile = file.bind(required)
-        assert profile.sources
-        for alternatives in profile.controls.values():
-            for control in alternatives:
-                assert control.persistence
-                assert file.stays_stopped or control.fallback or control.keepalive

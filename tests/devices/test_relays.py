@@ -81,10 +81,10 @@ FAMILIES = (
             "function": 16,
             "silence": 30,
         },
-        state={"_output": 0, "device_fallback": 0.0},
+        state={"enabled": False, "device_fallback": 0.0},
         told=(
-            Told(value=1.0, writes=[(16, 40, [0x0100])]),
-            Told(value=0.0, writes=[(16, 40, [0x0200])]),
+            Told(value=1.0, writes=[(16, 40, [0x0100])], readback=1.0),
+            Told(value=0.0, writes=[(16, 40, [0x0200])], readback=0.0),
         ),
     ),
 )

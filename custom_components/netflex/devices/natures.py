@@ -131,10 +131,12 @@ def _power(values: Values) -> float | None:
 
 
 def _charger_state(values: Values) -> ChargerState | None:
-    """Return its state; where that says no more, whether a car is plugged in."""
+    """Return its state; where it has none, from whether it charges and is plugged."""
     value = values.get("state")
     if isinstance(value, str) and value in set(ChargerState):
         return ChargerState(value)
+    if truth_of(values.get("charging")):
+        return ChargerState.CHARGING
     if (plugged := truth_of(values.get("plugged"))) is None:
         return None
     return ChargerState.CONNECTED if plugged else ChargerState.IDLE

@@ -126,6 +126,8 @@ class Point:
     mask: int | None = None
     """Bits that count, shifted down to the lowest of them."""
     map: Mapping[str, Value] | None = None
+    equals: float | None = None
+    """The value is whether the raw number is this one."""
     between: tuple[float, float] | None = None
     """Outside of it the value is not believed and unknown."""
     poll: Poll = Poll.FAST

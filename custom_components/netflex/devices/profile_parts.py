@@ -72,6 +72,7 @@ class PointReader:
         measure, scaling = self.scaling(section)
         poll = section.get("poll")
         mask, mapping = section.get("mask"), section.get("map")
+        equals = section.get("equals")
         if register.type in TEXTS and measure is not None:
             section.place.fail("a text has no unit")
         return Point(
@@ -82,6 +83,7 @@ class PointReader:
             nan=self._nan(section.get("nan")),
             mask=None if mask is None else mask.integer(1),
             map=None if mapping is None else _mapping(mapping),
+            equals=None if equals is None else equals.number(),
             between=self.limits(section.get("between")),
             poll=Poll.FAST if poll is None else poll.choice(Poll),
         )
@@ -254,8 +256,13 @@ def _place(reader: Reader) -> SunSpecPlace:
 
 def _mapping(reader: Reader) -> Mapping[str, Value]:
     return MappingProxyType(
-        {key: entry.plain() for key, entry in reader.section().entries()}
+        {_key(key): entry.plain() for key, entry in reader.section().entries()}
     )
+
+
+def _key(text: str) -> str:
+    """Return a raw value's key; 0xAA is the number 170."""
+    return str(int(text, 16)) if text.startswith("0x") else text
 
 
 def read_function(reader: Reader, register: Register) -> int:

@@ -29,6 +29,8 @@ def point_value(
         return None
     if point.mask is not None and not isinstance(raw, str):
         raw = (int(raw) & point.mask) // (point.mask & -point.mask)
+    if point.equals is not None:
+        return raw == point.equals
     if point.map is not None:
         return _mapped(point.map, raw)
     if isinstance(raw, str | bool):

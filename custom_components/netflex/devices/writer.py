@@ -384,7 +384,12 @@ class Writer:
         )
         keys = [
             key
-            for key in (readback.point, readback.also, readback.stopped)
+            for key in (
+                readback.point,
+                readback.also,
+                readback.stopped,
+                *(step.only_changes for step in control.steps),
+            )
             if key is not None
         ]
         deadline = written_at + readback.within
