@@ -63,8 +63,6 @@ class S1Result:
     qualities: list[PowerQuality] = field(default_factory=list)
     events: list[PowerEvent] = field(default_factory=list)
     overloads: list[Overload] = field(default_factory=list)
-    good: int = 0
-    """Frames."""
 
 
 def to_reading(quality: PowerQuality) -> MeterReading:
@@ -221,7 +219,6 @@ class S1Analysis:
         result = S1Result()
         blocks = self._framer.feed(data)
         behind = sum(len(block) for block in blocks)
-        result.good = behind
         for block in blocks:
             rate = block.format.sample_rate(float(block.frequency.mean()))
             first = None if received is None else received - behind / rate
