@@ -113,6 +113,8 @@ def _limit_sensor(
         suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
         suggested_display_precision=2,
         state_class=SensorStateClass.MEASUREMENT,
+        # A limit changes by an order or a contract, and is waited for.
+        rate=0.0,
         value_fn=value,
         attributes_fn=attributes,
         available_fn=lambda view, _subject: view.plan is not None,
@@ -142,6 +144,7 @@ def _order_power_sensor(name: OrderName) -> NetflexSensorDescription:
         suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
         suggested_display_precision=2,
         state_class=SensorStateClass.MEASUREMENT,
+        rate=0.0,
         value_fn=_order_power(name),
         available_fn=lambda view, _subject: view.telecontrol and view.plan is not None,
         exists_fn=has_station,
