@@ -150,9 +150,16 @@ def subentry(
 
 
 def site_entry(
-    *, data: dict[str, Any] | None = None, complete: bool = True
+    *,
+    data: dict[str, Any] | None = None,
+    complete: bool = True,
+    meters: bool = False,
 ) -> MockConfigEntry:
-    """Return a site's entry, with one subentry of every kind when complete."""
+    """Return a site's entry, with one subentry of every kind when complete.
+
+    An incomplete one has none at all, or its P1 meter alone.
+    """
+    shown = ALL_SUBENTRIES if complete else ALL_SUBENTRIES[: int(meters)]
     return MockConfigEntry(
         domain=DOMAIN,
         title="Bakery",
@@ -168,8 +175,6 @@ def site_entry(
                 title=title,
                 unique_id=None,
             )
-            for kind, subentry_id, title, item in ALL_SUBENTRIES
-        ]
-        if complete
-        else [],
+            for kind, subentry_id, title, item in shown
+        ],
     )
