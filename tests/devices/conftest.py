@@ -25,6 +25,8 @@ def profiles() -> ProfileLibrary:
             ("within_s", "0.2"),
             ("min_interval", "0.02"),
             ("wait", "0.01"),
+            ("settle_s", "0.05"),
+            ("patience_s", "0.2"),
         ):
             source = re.sub(rf"\b{key}: [\d.]+", f"{key}: {quick}", source)
         files.append(read_file(source, path.name))

@@ -246,6 +246,28 @@ def go_e_takes(
         server.set_input(unit, 200, [0 if values[0] == 1 else 1])
 
 
+def scn() -> Map:
+    """Unit 200 of a station in a network of four sockets."""
+    unit = Map()
+    unit.put(123, text("6.4.0-4210", 17))
+    unit.put(140, text("NG910", 17))
+    unit.put(157, text("ACE0123456", 11))
+    unit.put(1400, [*text("SCN1", 4), 4])
+    unit.put(1405, [*f32(15.9), *f32(15.8), *f32(15.7)])
+    unit.put(1411, [*f32(24.0), *f32(24.0), *f32(24.0)])
+    unit.put(1417, [*f32(0.0), *f32(0.0), *f32(0.0)])
+    unit.put(1423, [*u32(0), *u32(0), *u32(0)])
+    unit.put(1429, [*f32(12.0), 1])
+    return unit
+
+
+def scn_takes(
+    server: Server, unit: int, _function: int, address: int, values: list[int]
+) -> None:
+    server.set(unit, address - 6, values)
+    server.set(unit, 1423 + address - 1417, u32(60))
+
+
 def any_charger() -> Map:
     unit = Map()
     unit.put(10, [3, 109, 159, 158, 157])
@@ -284,6 +306,34 @@ CHARGING = {
 }
 
 FAMILIES = (
+    Family(
+        profile="alfen_scn",
+        nature=Nature.CHARGER,
+        contents={200: scn()},
+        takes=scn_takes,
+        params={"maximum_current": 63},
+        state={
+            "currents": (15.9, 15.8, 15.7),
+            "current_limit": 24.0,
+            "device_fallback": 12.0,
+            "_sockets": 4,
+            "_network": "SCN1",
+        },
+        told=(
+            # 7.0 A is 40 E0 00 00 on every line.
+            Told(
+                value=7.0,
+                writes=[(16, at, [0x40E0, 0]) for at in (1417, 1419, 1421)],
+                readback=7.0,
+            ),
+            Told(
+                value=0.0,
+                emergency=True,
+                writes=[(16, at, [0, 0]) for at in (1417, 1419, 1421)],
+                readback=0.0,
+            ),
+        ),
+    ),
     Family(
         profile="generic_charger",
         nature=Nature.CHARGER,
