@@ -19,10 +19,12 @@ from custom_components.netflex.diagnostics import (
     async_get_device_diagnostics,
     redacted,
 )
+from custom_components.netflex.iec104 import Direction
 from custom_components.netflex.site.view import SiteProblem, SiteView
+from custom_components.netflex.telecontrol.wire_trace import WireEntry
 
 from . import sites
-from .fakes import FakeSite, full_view
+from .fakes import NOW, FakeSite, full_view
 from .translations import ENGLISH
 
 
@@ -62,6 +64,47 @@ async def test_nothing_identifies_a_site(
     assert view["meters"][sites.METER_ID]["reading"]["line_current"]["l1"] == 2.31
     assert view["problems"][0]["key"] == "new_client"
     assert view["states"][sites.CHARGER_ID]["charger_state"] == "charging"
+
+
+async def test_options_and_the_wire_are_in_it_without_addresses(
+    hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(
+        entry,
+        options={
+            "version": 1,
+            "tls": {
+                "enabled": False,
+                "certificate": "own.pem",
+                "key": "own.key",
+                "authorities": "ca.pem",
+                "peer_names": ["rtu.example"],
+            },
+        },
+    )
+    entry.runtime_data.wire = (
+        WireEntry(at=NOW, connection=3, direction=Direction.SENT, text="U STARTDT_CON"),
+        WireEntry(at=NOW, connection=None, direction=None, text="refused 192.0.2.99"),
+    )
+
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+
+    assert diagnostics["wire_log"] == [
+        {
+            "at": "2026-11-22T12:00:00+00:00",
+            "connection": 3,
+            "direction": "sent",
+            "text": "U STARTDT_CON",
+        },
+        {
+            "at": "2026-11-22T12:00:00+00:00",
+            "connection": None,
+            "direction": None,
+            "text": "refused **REDACTED**",
+        },
+    ]
+    assert diagnostics["entry"]["options"]["tls"]["certificate"] == "own.pem"
+    assert "rtu.example" not in json.dumps(diagnostics)
 
 
 async def test_diagnostics_of_one_device(

@@ -580,3 +580,12 @@ async def test_an_empty_plan_is_no_setpoint(
     charger = find(hass, "sensor", sites.CHARGER_ID, "setpoint")
     assert charger.state == STATE_UNKNOWN
     assert charger.attributes["causes"] == []
+
+
+async def test_events_of_the_station_are_counted(
+    hass: HomeAssistant, all_enabled: None, site: FakeSite, show: Show
+) -> None:
+    await show(link=replace(site.view.link, events_waiting=7, events_dropped=2))
+
+    assert find(hass, "sensor", SITE_ID, "events_waiting").state == "7"
+    assert find(hass, "sensor", SITE_ID, "events_dropped").state == "2"
