@@ -64,6 +64,7 @@ class Calls:
     _open: bool = True
     _image: dict[int, Report] = field(default_factory=dict)
     _image_at: float = 0.0
+    _changes: int = 0
     _reported: dict[int, datetime | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +83,7 @@ class Calls:
     def reported(self, report: Report) -> None:
         """Keep a value's time, and ask anew for values that are read from now on."""
         self._reported[report.obj.ioa] = report.recorded_at
-        self._image_at = 0.0
+        self._outdate()
 
     # On c104's threads.
 
@@ -123,7 +124,7 @@ class Calls:
     def command(self, asdu: bytes) -> Verdict:
         """Have a command carried out, and wait for the answer."""
         verdict: Future[Verdict] = Future()
-        self._image_at = 0.0
+        self._outdate()
         if not self._post(self.station.take, asdu, verdict):
             return Verdict.NEGATIVE
         try:
@@ -140,20 +141,29 @@ class Calls:
 
     def current(self, ioa: int) -> Report | None:
         """Return a value that is asked for; one question serves a whole interrogation."""
-        if monotonic() - self._image_at > FRESH:
+        asked = monotonic()
+        if asked - self._image_at > FRESH:
+            changes = self._changes
             image: Future[dict[int, Report]] = Future()
             if self._post(self._take_image, image):
                 try:
                     self._image = image.result(READ_TIMEOUT)
+                    if changes == self._changes:
+                        self._image_at = asked
                 except TimeoutError:
                     _LOGGER.warning("The values that are read are those of before")
-            self._image_at = monotonic()
+                    # The next point of the same request does not wait as well.
+                    self._image_at = monotonic()
         report = self._image.get(ioa)
         if report is None or report.recorded_at is None:
             return report
         return replace(
             report, recorded_at=self._reported.get(ioa) or report.recorded_at
         )
+
+    def _outdate(self) -> None:
+        self._changes += 1
+        self._image_at = 0.0
 
     def _take_image(self, image: Future[dict[int, Report]]) -> None:
         try:

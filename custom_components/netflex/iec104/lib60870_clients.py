@@ -26,6 +26,8 @@ class Client:
     info: ConnectionInfo
     state: LinkState = LinkState.STOPPED
     has_started: bool = False
+    awaits_start: bool = False
+    """Known to be started before the STARTDT con was seen."""
 
 
 class Clients:
@@ -69,7 +71,24 @@ class Clients:
         self._group.observer.connection_opened(info)
 
     def started(self) -> Client | None:
-        """Start the newest client that waits for it; None when none does."""
+        """Follow a STARTDT con; return a client that is started by it."""
+        for client in self._clients:
+            if client.awaits_start:
+                client.awaits_start = False
+                return None
+        return self._start()
+
+    def gave_command(self) -> Client | None:
+        """Follow a command, which may be told of before the STARTDT con is."""
+        if self.active is not None:
+            return None
+        client = self._start()
+        if client is not None:
+            client.awaits_start = True
+        return client
+
+    def _start(self) -> Client | None:
+        """Start the newest client that waits for it."""
         client = self._newest(LinkState.STOPPED)
         if client is not None:
             client.state = LinkState.STARTED

@@ -188,7 +188,8 @@ class _Channel:
 
     @property
     def is_started(self) -> bool:
-        return self._client.state is LinkState.STARTED
+        # As long as c104 waits, it has to be told.
+        return not self._verdict.done() or self._client.state is LinkState.STARTED
 
     def mirrored(self, request: bytes, cause: int, *, negative: bool = False) -> bytes:
         return mirror(

@@ -13,6 +13,7 @@ from typing import Final
 class DeviationKey(StrEnum):
     """Names of the deviations."""
 
+    INITIALIZATION = "initialization"
     TERMINATION = "termination"
     ONE_TYPE = "one_type"
     EXECUTION_BOTH = "execution_both"
@@ -48,6 +49,11 @@ def _deviation(key: DeviationKey, text: str) -> Deviation:
 
 
 DEVIATIONS: Final = (
+    _deviation(
+        DeviationKey.INITIALIZATION,
+        "The end of initialization goes to every started client, and a request that "
+        "follows the start at once may be answered before it.",
+    ),
     _deviation(
         DeviationKey.TERMINATION,
         "A direct command is not terminated (cause 10); one that was selected is "
@@ -91,8 +97,9 @@ DEVIATIONS: Final = (
     ),
     _deviation(
         DeviationKey.INTERROGATION,
-        "A deactivation of an interrogation starts one, and a counter interrogation "
-        "is confirmed though there are no counters.",
+        "Interrogated values come by type before address, a deactivation of an "
+        "interrogation starts one, and a counter interrogation is confirmed though "
+        "there are no counters.",
     ),
     _deviation(
         DeviationKey.READ,

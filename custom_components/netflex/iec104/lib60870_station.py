@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 import logging
 import socket
 from typing import Final, cast
@@ -33,21 +33,18 @@ from .config import EndOfInitializationRule, StationConfig
 from .controlled_station import StationStatus, StationWireHook
 from .group import RedundancyGroup
 from .information_objects import (
-    CODECS,
     COMMAND_TYPES,
-    IOA_SIZE,
-    UNTAGGED,
     ClockSynchronization,
     MonitorObject,
     TypeId,
-    encode_current,
 )
 from .lib60870 import CONTROL_FIELD, Lib60870Server, Report, Verdict
 from .lib60870_calls import Calls
 from .lib60870_clients import Client, Clients
 from .lib60870_commands import CheckedApplication, Commands
+from .lib60870_values import current, reported, returned
 from .link_user import CloseCode, CloseReason, Direction, LoopTimers
-from .time_tag import TimeTag, utc_now
+from .time_tag import utc_now
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -197,8 +194,7 @@ class Lib60870Station:
 
         Raises ValueError when the value does not fit its type.
         """
-        body = self._group.encode_reported(obj, at)
-        report = _report(_decoded(obj.type_id, obj.ioa, body), cause)
+        report = reported(self._group, obj, cause, at)
         if cause not in (Cause.PERIODIC, Cause.BACKGROUND):
             self._send(report)
         elif self._clients.active is not None:
@@ -257,8 +253,8 @@ class Lib60870Station:
             self.keep(report)
 
     def _send_return_information(self, asdu: Asdu) -> None:
-        for obj in asdu.objects:
-            self._send(_report(cast(MonitorObject, obj), asdu.cause))
+        for report in returned(asdu):
+            self._send(report)
 
     def _send_cyclic(self) -> None:
         reports, self._cyclic = self._cyclic, {}
@@ -281,22 +277,13 @@ class Lib60870Station:
             self._overflow = True
 
     def image(self) -> dict[int, Report]:
-        """Return all current values, those that do not fit as invalid."""
-        now = _moment(self._config.time_zone.tag(self._group.operator_now()))
-        found: dict[int, Report] = {}
-        for obj in self._application.points():
-            plain = UNTAGGED.get(obj.type_id, obj.type_id)
-            sent = _decoded(plain, obj.ioa, encode_current(obj, plain))
-            found[obj.ioa] = Report(
-                obj=replace(sent, type_id=obj.type_id),
-                cause=Cause.REQUEST,
-                recorded_at=now if plain != obj.type_id else None,
-            )
-        return found
+        """Return all current values."""
+        return current(self._group, self._application.points())
 
     def take(self, raw: bytes, verdict: Future[Verdict]) -> None:
         """Carry out a command that c104 waits with."""
-        self._commands.take(raw, self._clients.speaking, verdict)
+        self._begin(self._clients.gave_command())
+        self._commands.take(raw, self._clients.active, verdict)
 
     def admitted(self, address: str) -> None:
         """Take a new client in."""
@@ -327,7 +314,7 @@ class Lib60870Station:
         control = apdu[2]
         if control & 1:
             if not received and control == _STARTDT_CON:
-                self._start()
+                self._begin(self._clients.started())
             elif not received and control == _STOPDT_CON:
                 self._clients.stopped()
                 self._follow_clients()
@@ -348,8 +335,8 @@ class Lib60870Station:
             self._calls.occupied = active
             self._calls.present = len(self._clients) > 0
 
-    def _start(self) -> None:
-        client = self._clients.started()
+    def _begin(self, client: Client | None) -> None:
+        """Send a client that was just started what waits for it."""
         if client is None or self._server is None:
             return
         self._follow_clients()
@@ -414,20 +401,3 @@ class Lib60870Station:
         self._group.last_clock_sync = clock
         self._group.counters.clock_synchronizations += 1
         self._group.observer.clock_synchronized(clock)
-
-
-def _decoded(type_id: int, ioa: int, body: bytes) -> MonitorObject:
-    """Return a value as it is on the wire."""
-    return cast(MonitorObject, CODECS[type_id].decode(type_id, ioa, body, IOA_SIZE))
-
-
-def _report(obj: MonitorObject, cause: int) -> Report:
-    tag = obj.time_tag
-    return Report(
-        obj=obj, cause=cause, recorded_at=None if tag is None else _moment(tag)
-    )
-
-
-def _moment(tag: TimeTag) -> datetime:
-    """Return what c104 writes as this tag: it takes everything for UTC."""
-    return tag.wall_clock().replace(tzinfo=UTC)
