@@ -164,6 +164,11 @@ def capacities(balance: Balance) -> list[Capacity]:
     picture = balance.picture
     inverters = balance.of(Nature.INVERTER)
     batteries = balance.of(Nature.BATTERY)
+    deaf = [
+        (unit, excess)
+        for unit in balance.of(Nature.CHARGER)
+        if (excess := _unheeded(unit)) > 0
+    ]
     for bound in balance.imports:
         channel = bound.channel
         base = total(picture.import_base, channel)
@@ -172,6 +177,11 @@ def capacities(balance: Balance) -> list[Capacity]:
             used = max(base, 0.0) + balance.extra[channel]
         else:
             used += _produced(inverters, batteries, channel)
+        for unit, excess in deaf:
+            if channel == 0:
+                used += excess
+            elif channel in unit.lines:
+                used += excess / unit.watts
         steady = total(picture.steady_base, channel)
         result.append(
             Capacity(
@@ -182,6 +192,13 @@ def capacities(balance: Balance) -> list[Capacity]:
             )
         )
     return [*result, *balance.consumption]
+
+
+def _unheeded(unit: Unit) -> float:
+    """Return the W that a charger draws beyond what it says that it does not follow."""
+    if unit.state is None or unit.state.follows is not False:
+        return 0.0
+    return max(0.0, unit.measured - (unit.past.value or 0.0) * unit.watts)
 
 
 def _produced(inverters: list[Unit], batteries: list[Unit], channel: int) -> float:
