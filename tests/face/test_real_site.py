@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from datetime import timedelta
 from typing import Any
 
 from homeassistant.components.input_boolean import DOMAIN as INPUT_BOOLEAN
@@ -11,8 +12,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.netflex.const import DOMAIN
 
@@ -163,3 +168,50 @@ async def test_a_new_name_reaches_the_device(
         return device is not None and device.name == "Pizza oven"
 
     await until(hass, renamed)
+
+
+async def test_S13_an_input_stops_a_site_without_telecontrol_too(
+    hass: HomeAssistant, running: MockConfigEntry
+) -> None:
+    await add_oven(hass, running)
+    await until(hass, shows(hass, "binary_sensor.oven_running", STATE_ON))
+    button = "binary_sensor.button"
+    hass.states.async_set(button, STATE_ON)
+    hass.config_entries.async_update_entry(
+        running,
+        options={"version": 1, "local_stop_inputs": {"consumption": [button]}},
+    )
+    await hass.async_block_till_done()
+
+    hass.states.async_set(button, STATE_OFF)
+    await until(hass, shows(hass, OVEN, STATE_OFF))
+    stopped = hass.states.get("binary_sensor.bakery_consumption")
+    assert stopped is not None
+    assert stopped.attributes["local_holders"] == [button]
+    await until(hass, shows(hass, "sensor.oven_setpoint", STATE_OFF))
+    cause = hass.states.get("sensor.oven_setpoint")
+    assert cause is not None
+    assert button in cause.attributes["cause"]
+
+    # There is no station, so there is no wire and nothing to read anew.
+    assert running.runtime_data.wire_log() == ()
+    await running.runtime_data.async_reload_certificates()
+
+
+async def test_S13_a_silent_input_becomes_a_repair(
+    hass: HomeAssistant, running: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(
+        running,
+        options={
+            "version": 1,
+            "local_stop_inputs": {"production": ["binary_sensor.x"]},
+        },
+    )
+    await hass.async_block_till_done()
+    assert "local_stop_input_silent" not in issues(hass)
+
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=31))
+    await until(hass, lambda: "local_stop_input_silent" in issues(hass))
+    hass.states.async_set("binary_sensor.x", STATE_ON)
+    await until(hass, lambda: "local_stop_input_silent" not in issues(hass))

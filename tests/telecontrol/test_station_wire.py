@@ -1,0 +1,120 @@
+"""What of the wire the station itself keeps: certificates, counts, the log."""
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+import shutil
+
+import pytest
+
+from custom_components.netflex.iec104 import (
+    Cause,
+    ControllingConfig,
+    ControllingStation,
+)
+from custom_components.netflex.telecontrol.station import TelecontrolStation
+from custom_components.netflex.telecontrol.wire_trace import WireTrace
+from tests.iec104.test_tls import Authority
+
+from .bench import SETTINGS, Told, connected, running, until
+
+
+@asynccontextmanager
+async def secured(station: TelecontrolStation, authority: Authority):
+    """Connect with a certificate of an authority."""
+    client = ControllingStation(ControllingConfig(tls=authority.settings("rtu")))
+    assert station.address is not None
+    try:
+        await client.connect(*station.address)
+        await client.start_dt()
+        yield client
+    finally:
+        await client.close()
+
+
+async def test_L26_certificates_are_renewed_under_a_link_that_stays(
+    told: Told, tmp_path: Path
+) -> None:
+    old, new = Authority(tmp_path, "old"), Authority(tmp_path, "new")
+    server = old.settings("ems")
+    async with running(told, settings=replace(SETTINGS, tls=server)) as station:
+        async with secured(station, old) as client:
+            renewed = new.settings("ems")
+            shutil.copy(renewed.certificate, server.certificate)
+            shutil.copy(renewed.key, server.key)
+            shutil.copy(new.path, server.authorities)
+            await station.reload_certificates()
+            await client.test()
+            assert station.link.connected
+        async with secured(station, new) as client:
+            await client.test()
+        server.key.unlink()
+        with pytest.raises(OSError):
+            await station.reload_certificates()
+        async with secured(station, new) as client:
+            await client.test()
+
+
+async def test_without_tls_or_a_listener_there_is_nothing_to_reload(
+    told: Told,
+) -> None:
+    station = TelecontrolStation(
+        SETTINGS,
+        None,
+        on_order=told.on_order,
+        on_link=told.on_link,
+        on_problem=told.on_problem,
+    )
+    await station.reload_certificates()
+    async with running(told) as running_station:
+        await running_station.reload_certificates()
+        assert running_station.link.listening
+
+
+async def test_events_that_wait_for_the_operator_are_counted(told: Told) -> None:
+    async with running(told) as station:
+        async with connected(station) as rtu:
+            assert (await rtu.order("maxsetp", 30.0)).accepted
+        await until(lambda: not station.link.connected)
+        for _ in range(2):
+            station.report("test", Cause.SPONTANEOUS)
+            station.report("maxsetp", Cause.SPONTANEOUS)
+        await until(lambda: station.link.events_waiting >= 4)
+        assert station.link.events_dropped == 0
+        async with connected(station):
+            await until(lambda: station.link.events_waiting == 0)
+
+
+async def test_the_log_of_the_wire_tells_the_story_of_a_link(told: Told) -> None:
+    trace = WireTrace()
+    station = TelecontrolStation(
+        SETTINGS,
+        None,
+        on_order=told.on_order,
+        on_link=trace.link,
+        on_problem=told.on_problem,
+        wire_log=trace.apdu,
+    )
+    await station.start()
+    async with connected(station) as rtu:
+        await rtu.order("maxsetp", 30.0)
+    await until(lambda: not station.link.connected)
+    await station.stop()
+
+    texts = [entry.text for entry in trace.entries()]
+    story = [
+        "listening",
+        "U STARTDT_ACT",
+        "data transfer started",
+        "C_SE_NC_1 activation CA=100",
+        "C_SE_NC_1 activation_confirmation CA=100",
+        "closed: peer_closed",
+        "link lost",
+        "not listening",
+    ]
+    found = [
+        next((place for place, text in enumerate(texts) if part in text), -1)
+        for part in story
+    ]
+    assert -1 not in found, (texts, found)
+    assert found == sorted(found)
