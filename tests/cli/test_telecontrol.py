@@ -19,6 +19,7 @@ from custom_components.netflex.iec104 import (
     ControllingStation,
     LinkClosedError,
 )
+from custom_components.netflex.iec104.lib60870_deviations import DEVIATIONS
 from custom_components.netflex.telecontrol.point_csv import write_points
 from custom_components.netflex.telecontrol.points import DEFAULT_POINTS
 
@@ -132,6 +133,58 @@ async def test_the_bare_station_prints_orders_and_apdus(tmp_path: Path) -> None:
         "LINK data transfer started, 127.0.0.1",
     ):
         assert expected in printed
+
+
+@pytest.mark.lib60870
+@pytest.mark.usefixtures("socket_enabled", "lib60870")
+async def test_the_bare_station_runs_on_c104() -> None:
+    async with _station("--engine", "c104") as (process, output, port):
+        client = ControllingStation(ControllingConfig())
+        await client.connect("127.0.0.1", port)
+        await client.start_dt()
+        ioa = DEFAULT_POINTS.by_name["maxsetp"].ioa
+        limit = await client.command(ioa, 50, 42.0, wait_termination=False)
+        assert limit.accepted
+        assert not (await client.command(ioa, 50, 200.0)).accepted
+        found = await client.general_interrogation()
+        assert len(found.objects) == 27
+        await client.close()
+        process.send_signal(signal.SIGINT)
+        printed = (await output.read()).decode()
+        assert await process.wait() == 0
+    for expected in (
+        "ORDER maxsetp = 42.0 accepted from 127.0.0.1",
+        "ORDER maxsetp = 200.0 refused: 200 % is outside 0 to 100 %",
+        "C_SE_NC_1 activation_confirmation",
+        "LINK data transfer started, 127.0.0.1",
+    ):
+        assert expected in printed
+
+
+def test_an_engine_that_is_not_installed_is_named() -> None:
+    # As where c104 is not installed: a finder that finds everything but it.
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec;"
+        "u.find_spec = lambda name, *more: None if name == 'c104' else find(name, *more);"
+        "from custom_components.netflex.cli.telecontrol import main;"
+        "main(['--engine', 'c104'])"
+    )
+    refused = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert "the package c104 is not installed for this Python" in refused.stderr
+
+
+def test_help_names_what_c104_does_differently() -> None:
+    printed = " ".join(_run("--help").stdout.split())
+    for deviation in DEVIATIONS:
+        assert deviation.text in printed
 
 
 @pytest.mark.usefixtures("socket_enabled")
