@@ -305,7 +305,8 @@ def _take(
     )
     outside = _is_outside(record, measurement, rules)
     if outside is record.outside:
-        record = replace(record, doubt=None, doubts=0)
+        if record.doubts:
+            record = replace(record, doubt=None, doubts=0)
     elif record.doubt is outside and not gap:
         record = replace(record, doubts=record.doubts + 1)
     else:
@@ -364,7 +365,11 @@ def settled(
     """Return the records to remember; what the plan cannot meet is noted on them."""
     missing = {key_of(item.limit) for item in infeasible}
     return {
-        item.key: replace(item.record, infeasible=item.key in missing)
+        item.key: (
+            item.record
+            if item.record.infeasible is (item.key in missing)
+            else replace(item.record, infeasible=item.key in missing)
+        )
         for item in judged
     }
 

@@ -192,6 +192,8 @@ def _plan(
 
 def _causes(unit: Unit) -> tuple[Cause, ...]:
     """Return what bound a setpoint, the most important first, each once."""
+    if not unit.held and len(unit.causes) < 2:
+        return tuple(unit.causes)
     stops = [
         cause
         for cause in (*unit.low_causes, *unit.high_causes)
@@ -203,6 +205,8 @@ def _causes(unit: Unit) -> tuple[Cause, ...]:
 
 def _attempt(unit: Unit, actions: Actions) -> int:
     """Return how often everything in an asset's directions is to be written again."""
+    if not actions.attempts:
+        return 0
     return sum(
         count
         for direction, count in actions.attempts.items()

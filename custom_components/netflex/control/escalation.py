@@ -47,9 +47,11 @@ def escalate(
     tuning: Tuning,
 ) -> tuple[Judged, ...]:
     """Return the orders with the steps that are due now."""
-    return tuple(
-        replace(item, record=_step(site, units, item, now, tuning)) for item in judged
-    )
+    result = []
+    for item in judged:
+        record = _step(site, units, item, now, tuning)
+        result.append(item if record is item.record else replace(item, record=record))
+    return tuple(result)
 
 
 def _step(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from ..model.asset import ChargerState, Nature
-from ..model.connection import GridType, Line
+from ..model.connection import NO_LINE_VALUES, GridType, Line
 from ..model.reading import MeterReading, line_import_current
 from ..model.snapshot import Clock, SiteModel
 from .memory import NOTHING_KNOWN, Channels, Memory
@@ -167,7 +167,7 @@ def _line_currents(unit: Unit) -> list[float]:
     """Return the present A per channel 1..3 (index 0 is unused), load positive."""
     result = [0.0, 0.0, 0.0, 0.0]
     state = unit.state
-    if state is not None:
+    if state is not None and state.currents is not NO_LINE_VALUES:
         sign = -1.0 if unit.measured < 0 else 1.0
         seen = False
         for channel, line in enumerate(Line, start=1):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import floor, inf
 
 from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
-from ..model.connection import GridType, Line, power_of_current
+from ..model.connection import NO_LINE_VALUES, GridType, Line, power_of_current
 from ..model.plan import Cause, SetpointKind
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from . import explain
@@ -137,6 +137,8 @@ def car_lines(
         return past.lines or asset.lines
     if state.charger_state is ChargerState.IDLE:
         return asset.lines
+    if state.currents is NO_LINE_VALUES:
+        return past.lines or asset.lines
     seen = tuple(
         line for line in asset.lines if (state.currents[line] or 0.0) >= _DRAWING
     )
