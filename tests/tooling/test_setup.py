@@ -25,10 +25,12 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def setup(checkout: Path, tools: Path, **environment: str) -> tuple[int, str]:
+def setup(
+    checkout: Path, tools: Path, *arguments: str, **environment: str
+) -> tuple[int, str]:
     """Run scripts/setup with the tools of one folder; return status and messages."""
     done = subprocess.run(
-        ["bash", str(checkout / "scripts" / "setup")],
+        ["bash", str(checkout / "scripts" / "setup"), *arguments],
         env={"PATH": str(tools), "HOME": str(checkout.parent)} | environment,
         capture_output=True,
         text=True,
@@ -155,6 +157,37 @@ def test_missing_peers_are_a_failure_in_ci_only(checkout: Path, tools: Path) -> 
     status, messages = setup(checkout, tools, CI="true")
     assert status == 1
     assert "required in CI" in messages
+
+
+def test_the_second_engine_is_compiled_for_ci_only(checkout: Path, tools: Path) -> None:
+    calls = checkout.parent / "calls"
+    record_uv(tools, calls)
+    for name in ("python3.14", "python3.13"):
+        (tools / name).symlink_to(tools / "true")
+    program(tools, "dpkg-query", "echo ii")
+    stamp = checkout / ".venv" / ".complete-lib60870"
+    status, messages = setup(checkout, tools)
+    assert status == 0
+    assert "Tests of the IEC 104 engine c104 will be skipped" in messages
+    assert setup(checkout, tools) == (0, "")
+    assert stamp.read_text() == "not c104==2.2.1"
+
+    status, messages = setup(checkout, tools, "--ci")
+    assert status == 0
+    assert "cannot be compiled without cmake" in messages
+    status, messages = setup(checkout, tools, "--ci", CI="true")
+    assert status == 1
+    assert "cmake is required in CI" in messages
+
+    for name in ("cmake", "g++"):
+        (tools / name).symlink_to(tools / "true")
+    calls.unlink()
+    assert setup(checkout, tools, "--ci") == (0, "")
+    assert stamp.read_text() == "c104==2.2.1"
+    assert "pip" in calls.read_text().split()
+    calls.unlink()
+    assert setup(checkout, tools, "--ci") == (0, "")
+    assert not calls.exists()
 
 
 def test_uv_is_told_what_pip_was_told(checkout: Path, tools: Path) -> None:
