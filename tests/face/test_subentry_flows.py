@@ -75,6 +75,14 @@ def p1_answers(
         yield test
 
 
+FAMILIES = {
+    "charger": "alfen_ng9xx",
+    "inverter": "sunspec_inverter",
+    "battery": "generic_battery",
+    "relay": "moxa_iologik_e1214",
+}
+
+
 class Form:
     """Goes through the forms of one subentry."""
 
@@ -94,7 +102,7 @@ class Form:
                 self._hass, subentry_id
             )
         assert_result_is_translated(self.result, self._kind)
-        return self.result
+        return await self._pick_family()
 
     async def submit(self, values: dict[str, Any]) -> Any:
         self.result = await self._hass.config_entries.subentries.async_configure(
@@ -105,7 +113,17 @@ class Form:
         return self.result
 
     async def choose(self, option: str) -> Any:
-        return await self.submit({"next_step_id": option})
+        await self.submit({"next_step_id": option})
+        return await self._pick_family()
+
+    async def _pick_family(self) -> Any:
+        """Choose the family that these tests describe, where several are offered."""
+        if self.result.get("step_id") == "profile":
+            (selector,) = self.result["data_schema"].schema.values()
+            offered = [option["value"] for option in selector.config["options"]]
+            if (family := FAMILIES.get(self._kind)) in offered:
+                return await self.submit({"profile": family})
+        return self.result
 
     @property
     def shown(self) -> dict[str, Any]:
