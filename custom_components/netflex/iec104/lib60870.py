@@ -10,6 +10,7 @@ threads of its own. The station's loop waits for neither, so that a callback may
 wait for the loop whatever locks c104 holds meanwhile.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,12 +134,13 @@ class Lib60870Server:
         self._server: Any = None
         self._station: Any = None
         self._points: dict[int, tuple[int, Any]] = {}
+        self._thread = Thread(target=self._run, name="iec104 c104", daemon=True)
 
     # Called on the station's loop.
 
     def start(self) -> None:
         """Begin; `started` tells the user how it went."""
-        Thread(target=self._run, name="iec104 c104", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
         """End, once everything asked before is done; `stopped` tells the user."""
@@ -159,6 +161,10 @@ class Lib60870Server:
     def drop_clients(self) -> None:
         """Close every connection: c104 cannot close a single one."""
         self._tasks.put(self._restart)
+
+    async def ended(self) -> None:
+        """Wait until the thread is gone, once it has said that it goes."""
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
     # On the server's own thread.
 

@@ -164,6 +164,7 @@ class Lib60870Station:
             raise
         if fault is not None:
             self._calls = self._server = None
+            await server.ended()
             raise OSError(f"c104 does not start: {fault}") from fault
         self._address = address
 
@@ -177,6 +178,7 @@ class Lib60870Station:
         try:
             async with asyncio.timeout(STOP_TIMEOUT):
                 await calls.stop
+                await server.ended()
         except TimeoutError:
             _LOGGER.error("c104 has not stopped in %s s; leaving it", STOP_TIMEOUT)
         calls.close()
