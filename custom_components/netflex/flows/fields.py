@@ -32,7 +32,7 @@ SECTION_SHARING: Final = "sharing"
 SECTIONS: Final = (SECTION_MORE, SECTION_TARIFF, SECTION_SHARING)
 
 PARAM_UNIT: Final = "unit"
-LONG_LIST: Final = 10
+LONG_LIST: Final = 8
 """Parameters above which a form shows only those that must be filled in."""
 
 _KEY: Final = re.compile(r"[a-z0-9_-]+")
