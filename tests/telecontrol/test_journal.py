@@ -162,8 +162,8 @@ async def test_S04_kill_9_loses_no_record_that_was_confirmed(tmp_path: Path) -> 
         await write(journal, "after")
     verdict = check(folder)
     assert verdict.sound, verdict.breaks
-    befores = [r.data["before"] for r in records(folder) if r.kind == "started"]
-    assert befores == ["nothing", "killed", "killed", "killed", "killed"]
+    previous = [r.data["before"] for r in records(folder) if r.kind == "started"]
+    assert previous == ["nothing", "killed", "killed", "killed", "killed"]
 
 
 async def test_a_torn_last_record_is_cut_and_said(tmp_path: Path) -> None:

@@ -217,9 +217,7 @@ class PointSteps(TopicFlow):
     async def _async_given(self, user_input: Mapping[str, Any]) -> str:
         """Return the text of the file or, without one, of the field."""
         if file_id := user_input.get(CONF_FILE):
-            return await self.hass.async_add_executor_job(
-                _uploaded, self.hass, file_id
-            )
+            return await self.hass.async_add_executor_job(_uploaded, self.hass, file_id)
         if not (text := str(user_input.get(CONF_CSV, "")).strip()):
             raise _FileError("nothing_to_import")
         return text
