@@ -806,7 +806,9 @@ async def test_second_client(engine: Engine):
                 DeviationKey.INITIALIZATION, ours=[], c104=[(70, 4, False)]
             )
             given = await answers_to(first, interrogation(21))
-            assert given == [*initialized, (100, 7, True)]
+            # A request right after the start may be answered before it: see
+            # the words of this deviation.
+            assert sorted(given) == [*initialized, (100, 7, True)]
             assert bench.station.status.connections == 2
 
 
