@@ -152,6 +152,12 @@ class AssetState:
     """W, what the battery accepts now."""
     max_discharge_power: float | None = None
     """W, positive, what the battery delivers now."""
+    takes_reactive: bool = False
+    """Whether it takes `Setpoint.reactive` besides its setpoint."""
+    max_reactive: float | None = None
+    """var that it can give either way, where it says so or its profile knows."""
+    reactive_setpoint: float | None = None
+    """var: the reactive power that it was told last and took; None: its own."""
     energy_consumed: float | None = None
     """Wh."""
     energy_produced: float | None = None

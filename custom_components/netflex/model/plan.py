@@ -116,7 +116,10 @@ class Setpoint:
     `emergency` marks a setpoint that carries out a stop: it takes the asset's
     emergency sequence and overtakes everything on the link. `phases` asks a
     charger for 1 or 3 phases, None leaves it. `value` None releases the asset to
-    itself (no limit). `attempt` counts the times that the grid operator's limits were
+    itself (no limit). `reactive` is reactive power in var, power into the asset
+    positive, for an asset whose state says `takes_reactive`; None leaves that to the
+    asset itself. It is written after `value` and its failure never costs `value`
+    anything. `attempt` counts the times that the grid operator's limits were
     not kept and everything is therefore written once more.
     """
 
@@ -126,6 +129,7 @@ class Setpoint:
     causes: tuple[Cause, ...] = ()
     emergency: bool = False
     phases: int | None = None
+    reactive: float | None = None
     attempt: int = 0
 
 
