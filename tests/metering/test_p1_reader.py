@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from custom_components.netflex.metering.p1_reader import BACKOFF, P1Source
+from custom_components.netflex.metering.p1_reader import P1Source
+from custom_components.netflex.metering.port_source import BACKOFF
 from custom_components.netflex.model.connection import GridType
 from custom_components.netflex.model.reading import MeterReading
 
@@ -310,7 +311,7 @@ async def test_back_off_grows_and_a_good_telegram_starts_it_anew(
         heard = Listener()
         source = make(wire.url, backoff=BACKOFF)
         monkeypatch.setattr(
-            "custom_components.netflex.metering.p1_reader.asyncio.sleep", sleep
+            "custom_components.netflex.metering.port_source.asyncio.sleep", sleep
         )
         await heard.start(source)
         end = time.monotonic() + 5

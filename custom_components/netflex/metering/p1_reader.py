@@ -1,37 +1,32 @@
-"""The P1 port as a meter source: it owns its connection and never gives up."""
+"""The P1 port as a meter source."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-import logging
-import random
 import time
+from typing import ClassVar, override
 
-from ..model.reading import MeterReading
-from .errors import SWITCH_ON, CannotConnectError, MeterError, NoDataError
+from .errors import SWITCH_ON, CannotConnectError, NoDataError
 from .p1_framer import TelegramFramer
 from .p1_objects import Telegram
 from .p1_port import no_telegram, open_p1
 from .p1_reading import GridRecognition, to_reading
 from .port import PortConnection
+from .port_source import BACKOFF, PortSource
 from .source import MeterStatus
 
-_LOGGER = logging.getLogger(__name__)
-
-BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""s between tries to connect; the last one repeats. A good telegram starts anew."""
-_JITTER = 0.2
 SILENCE = 10.0
 """s without a byte after which a connection is taken for dead, and without a good
 telegram after which the user is told. A meter sends one a second."""
 
 
-class P1Source:
+class P1Source(PortSource):
     """Reads a P1 port: serial, or a URL of serialx (see `port`).
 
-    `meter_id` names the meter in its readings. `on_bytes` gets everything that comes
-    in, unchanged, for whoever shares the port. Staleness is not judged here: each
-    reading carries its arrival, and `status.last_good` that of the newest.
+    `on_bytes` gets everything that comes in, unchanged, for whoever shares the port.
     """
+
+    port_name: ClassVar = "P1"
+    unit_name: ClassVar = "telegrams"
 
     def __init__(
         self,
@@ -44,25 +39,17 @@ class P1Source:
         silence: float = SILENCE,
     ) -> None:
         """Prepare a source; nothing is opened before `start`."""
-        self.meter_id = meter_id
+        super().__init__(
+            url, meter_id=meter_id, clock=clock, backoff=backoff, silence=silence
+        )
         self.telegram: Telegram | None = None
         """The newest good telegram."""
-        self._url = url
         self._on_bytes = on_bytes
-        self._clock = clock
-        self._backoff = backoff
-        self._silence = silence
         self._framer = TelegramFramer()
         self._recognition = GridRecognition()
-        self._task: asyncio.Task[None] | None = None
-        self._on_reading: Callable[[MeterReading], None] = _ignore
-        self._on_status: Callable[[MeterStatus], None] = _ignore
-        self._connected = False
-        self._connections = 0
-        self._last_good: float | None = None
-        self._problem: MeterError | None = None
 
     @property
+    @override
     def status(self) -> MeterStatus:
         """How the port is doing."""
         telegram, framer = self.telegram, self._framer
@@ -82,61 +69,17 @@ class P1Source:
             },
         )
 
-    async def start(
-        self,
-        on_reading: Callable[[MeterReading], None],
-        on_status: Callable[[MeterStatus], None],
-    ) -> None:
-        """Start reading; a port that is not there is tried again and again.
+    @property
+    @override
+    def _good(self) -> int:
+        return self._framer.good
 
-        Raises:
-            RuntimeError: It has been started already.
-        """
-        if self._task is not None:
-            raise RuntimeError("The source is running")
-        self._on_reading = on_reading
-        self._on_status = on_status
-        self._task = asyncio.create_task(
-            self._run(), name=f"netflex P1 {self.meter_id}"
-        )
-
-    async def stop(self) -> None:
-        """Stop reading and close the port."""
-        if (task := self._task) is None:
-            return
-        self._task = None
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        self._connected = False
-
-    async def _run(self) -> None:
-        failures = 0
-        while True:
-            good = self._framer.good
-            try:
-                await self._read()
-            except MeterError as problem:
-                self._show(connected=False, problem=problem)
-            except Exception as error:
-                _LOGGER.exception("P1 port of %s", self.meter_id)
-                self._show(connected=False, problem=MeterError(str(error)))
-            failures = 1 if self._framer.good > good else failures + 1
-            wait = self._backoff[min(failures, len(self._backoff)) - 1]
-            await asyncio.sleep(wait * random.uniform(1 - _JITTER, 1 + _JITTER))
-
+    @override
     async def _read(self) -> None:
-        """Read one connection until it ends.
-
-        Raises:
-            MeterError: It could not be opened, was lost, or is silent.
-        """
         connection = PortConnection(self._take, self._clock)
         try:
             await open_p1(connection, self._url)
-            self._connections += 1
-            # The last problem stands until a telegram disproves it: a port that is
-            # off can be opened again and again.
-            self._show(connected=True, problem=self._problem)
+            self._opened()
             await self._watch(connection)
         finally:
             self._framer.close()
@@ -184,27 +127,3 @@ class P1Source:
                 self._show(connected=True, problem=None)
         if self._on_bytes is not None:
             self._call(self._on_bytes, data)
-
-    def _show(self, *, connected: bool, problem: MeterError | None) -> None:
-        """Note how the port is doing, and say so where it has changed."""
-        changed = str(problem) != str(self._problem)
-        if not changed and connected == self._connected:
-            return
-        self._connected = connected
-        self._problem = problem
-        if changed and problem is None:
-            _LOGGER.info("P1 port of %s: telegrams come in again", self.meter_id)
-        elif changed:
-            _LOGGER.warning("P1 port of %s: %s", self.meter_id, problem)
-        self._call(self._on_status, self.status)
-
-    def _call[ValueT](self, callback: Callable[[ValueT], None], value: ValueT) -> None:
-        """Call back; a fault in there must not cost the next telegram."""
-        try:
-            callback(value)
-        except Exception:
-            _LOGGER.exception("P1 port of %s: a callback failed", self.meter_id)
-
-
-def _ignore(_: object) -> None:
-    """Stand for a callback until the source is started."""

@@ -1,4 +1,4 @@
-"""The S1 port as a meter source: it owns its connection and never gives up.
+"""The S1 port as a meter source.
 
 Octets are collected on the loop and analysed in an executor, block by block. The loop
 sees one reading a second, and events as they happen.
@@ -9,15 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-import logging
-import random
 import time
-from typing import Final, Never
+from typing import ClassVar, Final, Never, override
 
 from ..model.power_quality import Overload, PowerEvent, PowerQuality
-from ..model.reading import MeterReading
 from .errors import SWITCH_ON, CannotConnectError, MeterError, NoDataError, NotS1Error
 from .port import PortConnection
+from .port_source import BACKOFF, PortSource
 from .recorder import Recording
 from .s1_analysis import DEFAULT_SETTINGS, S1Analysis, S1Result, S1Settings, to_reading
 from .s1_format import S1Counts, S1Format
@@ -32,15 +30,10 @@ from .s1_port import (
 )
 from .source import MeterStatus
 
-_LOGGER = logging.getLogger(__name__)
-
 BLOCK: Final = 0.1
 """s of samples that are analysed together."""
 FAST_BLOCK: Final = 0.05
 """The same where an overload is watched: with a period to measure, within 0.1 s."""
-BACKOFF: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""s between tries to connect; the last one repeats. A good frame starts anew."""
-_JITTER: Final = 0.2
 SILENCE: Final = 5.0
 """s without a byte after which a connection is taken for dead, and without a good frame
 after which the user is told. A meter sends thousands a second."""
@@ -65,13 +58,14 @@ class S1Listeners:
 NO_LISTENERS: Final = S1Listeners()
 
 
-class S1Source:
+class S1Source(PortSource):
     """Reads an S1 port: serial, or a URL of serialx (see `port`).
 
-    `meter_id` names the meter in its readings. `baudrate` is found out where it is not
-    given, `block` is s between analyses. Staleness is not judged here: each reading
-    carries its arrival, and `status.last_good` that of the newest one.
+    `baudrate` is found out where it is not given, `block` is s between analyses.
     """
+
+    port_name: ClassVar = "S1"
+    unit_name: ClassVar = "frames"
 
     def __init__(
         self,
@@ -92,34 +86,26 @@ class S1Source:
         Raises:
             ValueError: More waveform is to be kept than can be.
         """
-        self.meter_id = meter_id
+        super().__init__(
+            url, meter_id=meter_id, clock=clock, backoff=backoff, silence=silence
+        )
         self.quality: PowerQuality | None = None
         """The newest second."""
-        self._url = url
         self._settings = settings
         self._listeners = listeners
         self._fixed = baudrate
-        self._clock = clock
         self._utc_now = utc_now
-        self._backoff = backoff
-        self._silence = silence
         self._block = block or (FAST_BLOCK if settings.overload else BLOCK)
         self._analysis = S1Analysis(meter_id, settings)
-        self._task: asyncio.Task[None] | None = None
-        self._on_reading: Callable[[MeterReading], None] = _ignore
-        self._on_status: Callable[[MeterStatus], None] = _ignore
         self._pending = bytearray()
         self._overrun = 0
-        self._connected = False
-        self._connections = 0
         self._baudrate: int | None = None
         # Counts of connections at a rate that was right; those of trials are nobody's.
         self._counts = S1Counts()
         self._accepted = False
-        self._last_good: float | None = None
-        self._problem: MeterError | None = None
 
     @property
+    @override
     def status(self) -> MeterStatus:
         """How the port is doing; `good` and `damaged` count frames."""
         counts = self._counts
@@ -151,35 +137,17 @@ class S1Source:
         """What the meter says about itself; its identifier is personal."""
         return self._analysis.format
 
-    async def start(
-        self,
-        on_reading: Callable[[MeterReading], None],
-        on_status: Callable[[MeterStatus], None],
-    ) -> None:
-        """Start reading; a port that is not there is tried again and again.
+    @property
+    @override
+    def _good(self) -> int:
+        return self.status.good
 
-        Raises:
-            RuntimeError: It has been started already.
-        """
-        if self._task is not None:
-            raise RuntimeError("The source is running")
-        self._on_reading = on_reading
-        self._on_status = on_status
+    @override
+    def _prepare(self) -> None:
+        super()._prepare()
         self._close_counts()
         # A new one: a job of the last run may still be busy with the old one.
         self._analysis = S1Analysis(self.meter_id, self._settings)
-        self._task = asyncio.create_task(
-            self._run(), name=f"netflex S1 {self.meter_id}"
-        )
-
-    async def stop(self) -> None:
-        """Stop reading and close the port."""
-        if (task := self._task) is None:
-            return
-        self._task = None
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        self._connected = False
 
     async def record(self, seconds: float, *, before: float = 0.0) -> Recording:
         """Return the waveform of the next `seconds`, and of some s before that.
@@ -207,27 +175,9 @@ class S1Source:
             raise NoDataError(f"There are no samples to record. {SWITCH_ON}")
         return recording
 
-    async def _run(self) -> None:
-        failures = 0
-        while True:
-            good = self.status.good
-            try:
-                await self._read()
-            except MeterError as problem:
-                self._show(connected=False, problem=problem)
-            except Exception as error:
-                _LOGGER.exception("S1 port of %s", self.meter_id)
-                self._show(connected=False, problem=MeterError(str(error)))
-            failures = 1 if self.status.good > good else failures + 1
-            wait = self._backoff[min(failures, len(self._backoff)) - 1]
-            await asyncio.sleep(wait * random.uniform(1 - _JITTER, 1 + _JITTER))
-
+    @override
     async def _read(self) -> None:
-        """Find the rate, and read until the connection ends.
-
-        Raises:
-            MeterError: It could not be opened, was lost, is silent, or has no frames.
-        """
+        # The rate is found out first.
         profile = self._settings.profile
         rates = rates_to_try(self._url, profile, fixed=self._fixed, last=self._baudrate)
         parts: dict[float, int] = {}
@@ -260,10 +210,7 @@ class S1Source:
         connection = PortConnection(self._take, self._clock)
         try:
             await open_s1(connection, self._url, baudrate)
-            self._connections += 1
-            # The last problem stands until a frame disproves it: a port that is off
-            # can be opened again and again.
-            self._show(connected=True, problem=self._problem)
+            self._opened()
             yield connection
         finally:
             await connection.close()
@@ -345,31 +292,3 @@ class S1Source:
         if self._accepted:
             self._counts += counts
         self._accepted = False
-
-    def _show(self, *, connected: bool, problem: MeterError | None) -> None:
-        """Note how the port is doing, and say so where it has changed."""
-        changed = str(problem) != str(self._problem)
-        if not changed and connected == self._connected:
-            return
-        self._connected = connected
-        self._problem = problem
-        if changed and problem is None:
-            _LOGGER.info("S1 port of %s: frames come in again", self.meter_id)
-        elif changed:
-            _LOGGER.warning("S1 port of %s: %s", self.meter_id, problem)
-        self._call(self._on_status, self.status)
-
-    def _call[ValueT](
-        self, callback: Callable[[ValueT], None] | None, value: ValueT
-    ) -> None:
-        """Call back; a fault in there must not cost the next block."""
-        if callback is None:
-            return
-        try:
-            callback(value)
-        except Exception:
-            _LOGGER.exception("S1 port of %s: a callback failed", self.meter_id)
-
-
-def _ignore(_: object) -> None:
-    """Stand for a callback until the source is started."""
