@@ -69,4 +69,4 @@ class Fitting:
             raise DeviceError(
                 "config", "a percentage of what? Its rated power is not known"
             )
-        return min(100.0, 100.0 * value / hundred)
+        return max(-100.0, min(100.0, 100.0 * value / hundred))

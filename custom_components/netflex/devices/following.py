@@ -67,7 +67,7 @@ class Following:
             control.percent_of
             and (hundred := self._fitting.hundred(control)) is not None
         ):
-            return min(value, hundred)
+            return max(-hundred, min(value, hundred))
         return value
 
     def _tolerance(self, control: Control, tolerance: float) -> float:

@@ -13,6 +13,7 @@ from .link import endpoint_of
 from .natures import NATURES, STATE_KEYS, Driven, asset_state
 from .ports import LinkParams, UnitFactory, WriteBudget
 from .profile import Control, Profile
+from .reactive import REACTIVE, ReactivePower
 from .session import Session
 from .sunspec import SCALE_SUFFIX
 from .values import number_of
@@ -81,6 +82,15 @@ class ModbusDevice:
             time_to_live,
             self._changed,
         )
+        self._reactive: ReactivePower | None = None
+        if REACTIVE in profile.controls:
+            self._reactive = ReactivePower(
+                Writer(
+                    self._session, REACTIVE, asset, budget, time_to_live, self._changed
+                ),
+                self._session,
+                asset,
+            )
         self._tasks = Tasks()
         self._on_state: Callable[[AssetState], None] | None = None
         self._state = AssetState(asset_id=asset.id, available=False)
@@ -100,12 +110,16 @@ class ModbusDevice:
         self._on_state = on_state
         name = self._asset.id
         self._tasks.start(f"{name} polling", self._session.run())
-        controls = self._session.profile.controls[self._spec.control]
-        refresher = Refresher(self._writer, self._session)
-        if any(control.keepalive for control in controls):
-            self._tasks.start(f"{name} keep-alive", refresher.keep_alive())
-        if any(control.heartbeat for control in controls):
-            self._tasks.start(f"{name} heartbeat", refresher.beat())
+        writers = {self._spec.control: self._writer}
+        if self._reactive is not None:
+            writers[REACTIVE] = self._reactive.writer
+        for key, writer in writers.items():
+            controls = self._session.profile.controls[key]
+            refresher = Refresher(writer, self._session)
+            if any(control.keepalive for control in controls):
+                self._tasks.start(f"{name} {key} keep-alive", refresher.keep_alive())
+            if any(control.heartbeat for control in controls):
+                self._tasks.start(f"{name} {key} heartbeat", refresher.beat())
 
     async def apply(self, setpoint: Setpoint) -> Applied:
         """Write a setpoint now and verify it."""
@@ -114,7 +128,14 @@ class ModbusDevice:
                 "config",
                 f"a {self._asset.nature} takes {self._spec.kind}, not {setpoint.kind}",
             )
-        return await self._writer.apply(setpoint)
+        applied = await self._writer.apply(setpoint)
+        if self._reactive is not None:
+            if setpoint.emergency:
+                self._reactive.writer.reaffirm()
+            else:
+                await self._reactive.apply(setpoint)
+                self._changed()
+        return applied
 
     async def stop(self) -> None:
         """End all tasks and leave the device in what it was told last."""
@@ -125,7 +146,7 @@ class ModbusDevice:
     # -- state -------------------------------------------------------------------
 
     def _changed(self) -> None:
-        session, writer = self._session, self._writer
+        session, writer, reactive = self._session, self._writer, self._reactive
         self._state = asset_state(
             self._asset,
             session.values,
@@ -136,6 +157,9 @@ class ModbusDevice:
                 fallback=self._fallback(writer.control),
                 fallback_in=self._fallback_in(writer.control),
                 follows=writer.follows(),
+                takes_reactive=reactive is not None and reactive.possible,
+                max_reactive=None if reactive is None else reactive.most,
+                reactive_setpoint=None if reactive is None else reactive.told,
             ),
             problem=self._problem(),
             details=self._details(),
@@ -164,7 +188,7 @@ class ModbusDevice:
                 f"the device holds a setpoint for {writer.validity:g} s only: "
                 "lengthen the validity time in its own settings"
             )
-        return None
+        return None if self._reactive is None else self._reactive.problem
 
     def _details(self) -> dict[str, float | str | bool | None]:
         session = self._session

@@ -50,6 +50,7 @@ STATE_KEYS = frozenset(
         "energy_full",
         "max_charge_power",
         "max_discharge_power",
+        "max_reactive_power",
         "energy_consumed",
         "energy_produced",
     }
@@ -64,6 +65,9 @@ class Driven:
     fallback: float | None = None
     fallback_in: float | None = None
     follows: bool | None = None
+    takes_reactive: bool = False
+    max_reactive: float | None = None
+    reactive_setpoint: float | None = None
 
 
 def asset_state(
@@ -94,6 +98,9 @@ def asset_state(
         state_of_charge=_state_of_charge(values),
         max_charge_power=number_of(values.get("max_charge_power")),
         max_discharge_power=number_of(values.get("max_discharge_power")),
+        takes_reactive=driven.takes_reactive,
+        max_reactive=driven.max_reactive,
+        reactive_setpoint=driven.reactive_setpoint,
         energy_consumed=number_of(values.get("energy_consumed")),
         energy_produced=number_of(values.get("energy_produced")),
         device_fallback=driven.fallback,

@@ -9,6 +9,7 @@ import yaml
 
 from ..model.asset import Nature
 from .device import ParamValue
+from .natures import NATURES
 from .profile import Profile, Status
 from .profile_controls import read_control, read_phase_switch
 from .profile_params import Binder, ParamSpec, ParamType, fill_in, read_params
@@ -28,6 +29,7 @@ from .profile_sections import (
     read_variant,
     texts_of,
 )
+from .reactive import REACTIVE
 from .yaml_nodes import ProfileError, Reader, parse
 
 SCHEMA = 1
@@ -247,7 +249,14 @@ def _cross_check(reader: Reader, profile: Profile) -> None:
         if scale is not None and scale not in profile.points:
             place = section.need("points").section().need(key)
             place.fail(f"there is no point {scale}")
-    for alternatives in profile.controls.values():
+    spec = NATURES.get(profile.kind)
+    controls = section.get("controls")
+    for name, alternatives in profile.controls.items():
+        if spec is None or name not in {spec.control, REACTIVE}:
+            assert controls is not None, "it has this control"
+            controls.section().need(name).fail(
+                f"a {profile.kind} is not driven by {name}"
+            )
         for control in alternatives:
             for step in control.steps:
                 known(step.scaling.scale_point, "controls")

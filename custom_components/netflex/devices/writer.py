@@ -106,7 +106,7 @@ class Writer:
         """Write a setpoint and verify it, as `Device.apply` promises."""
         self._ticket += 1
         ticket = self._ticket
-        self._reaffirmed_at = self._clock()
+        self.reaffirm()
         priority = Priority.EMERGENCY if setpoint.emergency else Priority.SETPOINT
         self._running += 1
         try:
@@ -134,6 +134,10 @@ class Writer:
             ) from None
         finally:
             self._running -= 1
+
+    def reaffirm(self) -> None:
+        """Note that somebody still stands by what was asked for last."""
+        self._reaffirmed_at = self._clock()
 
     async def _change_phases(
         self, control: Control, phases: int | None, ticket: int
