@@ -377,8 +377,9 @@ class Site:
         assets, states = self._assets(), self._states()
         reading = self._ports.meters.site_reading(plan.at)
         self._notes.plan(plan, reading, assets, states)
-        self._host.set_measurements(measure(assets, states, plan.at))
         self._publish()
+        # Last: waking the station's thread may cost this one its turn.
+        self._host.set_measurements(measure(assets, states, plan.at))
 
     def _assets(self) -> Mapping[str, Asset]:
         return {key: seat.asset for key, seat in self._seats.items()}
