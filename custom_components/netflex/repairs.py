@@ -40,6 +40,7 @@ SEVERITIES: Final = {
     "meter_not_p1": ir.IssueSeverity.ERROR,
     "meter_replaced": ir.IssueSeverity.WARNING,
     "meter_silent": ir.IssueSeverity.WARNING,
+    "meter_slow": ir.IssueSeverity.WARNING,
     "meter_threshold": ir.IssueSeverity.WARNING,
     NEW_CLIENT: ir.IssueSeverity.WARNING,
     "no_site_meter": ir.IssueSeverity.WARNING,

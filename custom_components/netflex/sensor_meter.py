@@ -312,6 +312,18 @@ METER_SENSORS: Final = (
         exists_fn=_said(lambda reading: reading.meter_time),
     ),
     NetflexSensorDescription(
+        key="reading_period",
+        translation_key="reading_period",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_display_precision=1,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=_meter_value(lambda meter: rounded(meter.period, 1)),
+        available_fn=measures,
+    ),
+    NetflexSensorDescription(
         key="error_rate",
         translation_key="error_rate",
         native_unit_of_measurement=PERCENTAGE,

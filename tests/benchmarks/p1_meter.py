@@ -1,7 +1,7 @@
 """A P1 port behind a socket, in a process of its own.
 
-`FILE COUNT INTERVAL`: prints its port, then sends the file's telegram COUNT times to
-its one reader, INTERVAL s apart, the last three bytes by themselves. Last it prints
+`FILE COUNT INTERVAL`: writes its port, then sends the file's telegram COUNT times to
+its one reader, INTERVAL s apart, the last three bytes by themselves. Last it writes
 when it sent those, in s of the machine's monotonic clock, as one JSON list.
 """
 
@@ -18,7 +18,8 @@ def main(path: str, count: str, interval: str) -> None:
     telegram, pause = Path(path).read_bytes(), float(interval) / 2
     sent: list[float] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-        print(server.getsockname()[1], flush=True)
+        sys.stdout.write(f"{server.getsockname()[1]}\n")
+        sys.stdout.flush()
         wire, _ = server.accept()
     with wire:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -28,7 +29,8 @@ def main(path: str, count: str, interval: str) -> None:
             sent.append(time.monotonic())
             wire.sendall(telegram[-TAIL:])
             time.sleep(pause)
-        print(json.dumps(sent), flush=True)
+        sys.stdout.write(json.dumps(sent) + "\n")
+        sys.stdout.flush()
         sys.stdin.read()
 
 

@@ -9,7 +9,6 @@ import asyncio
 from asyncio.subprocess import PIPE
 from dataclasses import dataclass, field
 import json
-from pathlib import Path
 from statistics import median, quantiles
 import sys
 import time

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from custom_components.netflex.devices.device import Applied, DeviceError
+from custom_components.netflex.devices.device import Applied, DeviceError, MeterStatus
 from custom_components.netflex.model.asset import Asset, AssetState, Category, Nature
 from custom_components.netflex.model.plan import Setpoint, SetpointKind
+from custom_components.netflex.model.reading import MeterReading
 
 
 class FakeDevice:
@@ -38,6 +39,26 @@ class FakeDevice:
 
     async def stop(self) -> None:
         self.stopped = True
+
+
+class FakeMeter:
+    """A meter that says what the test wants."""
+
+    def __init__(self, meter_id: str) -> None:
+        self.meter_id = meter_id
+        self.status = MeterStatus()
+        self.starts = self.stops = 0
+
+    async def start(
+        self,
+        on_reading: Callable[[MeterReading], None],
+        on_status: Callable[[MeterStatus], None],
+    ) -> None:
+        self.starts += 1
+        self.read = on_reading
+
+    async def stop(self) -> None:
+        self.stops += 1
 
 
 def switch(value: float, *, emergency: bool = False) -> Setpoint:

@@ -1,6 +1,5 @@
 """Which meter counts, what stands in for it, and what its readings say of it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import logging
@@ -25,28 +24,10 @@ from custom_components.netflex.site.meters import RETURN_AFTER, AnyMeter, SiteMe
 from custom_components.netflex.site.problems import find_problems
 from custom_components.netflex.site.view import SiteView
 
+from .fakes import FakeMeter
+
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CEILING = 40_000.0
-
-
-class Source:
-    """A meter that says what the test wants."""
-
-    def __init__(self, meter_id: str) -> None:
-        self.meter_id = meter_id
-        self.status = MeterStatus()
-        self.starts = self.stops = 0
-
-    async def start(
-        self,
-        on_reading: Callable[[MeterReading], None],
-        on_status: Callable[[MeterStatus], None],
-    ) -> None:
-        self.starts += 1
-        self.read = on_reading
-
-    async def stop(self) -> None:
-        self.stops += 1
 
 
 class Bench:
@@ -54,7 +35,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.sources: dict[str, Source] = {}
+        self.sources: dict[str, FakeMeter] = {}
         self.decisions = self.quarters = 0
         self.meters = SiteMeters(
             self._make, monotonic=lambda: self.now, local_time=lambda: self.time
@@ -68,7 +49,7 @@ class Bench:
         return START + timedelta(seconds=self.now - 1000.0)
 
     def _make(self, config: MeterConfig) -> AnyMeter:
-        source = self.sources[config.meter_id] = Source(config.meter_id)
+        source = self.sources[config.meter_id] = FakeMeter(config.meter_id)
         return source
 
     def _decide(self) -> None:
@@ -233,6 +214,40 @@ async def test_every_meter_has_its_own_patience(bench: Bench) -> None:
     assert bench.meters.views(bench.now)["sensors"].available
     bench.now += 2
     assert not bench.meters.views(bench.now)["sensors"].available
+
+
+async def test_a_port_that_sends_every_ten_seconds_does_not_flap(bench: Bench) -> None:
+    await add(bench, "first")
+    for _ in range(4):
+        bench.read("first")
+        bench.now += 10.0
+    assert bench.meters.stale_after(bench.now) == 22.0
+    for second in range(60):
+        if second % 10 == 0 and second != 30:
+            bench.read("first")
+        assert bench.meters.views(bench.now)["first"].available
+        bench.now += 1.0
+    assert bench.meters.views(bench.now)["first"].period == 10.0
+    subject, text = bench.problems()["meter_slow"]
+    assert subject == "first"
+    assert "every 10 s" in text
+    assert "lost after 22 s" in text
+    # Silence is a loss all the same, and a faster telegram takes the patience back.
+    bench.now += 23.0
+    assert not bench.meters.views(bench.now)["first"].available
+    bench.run(2, "first")
+    assert bench.meters.stale_after(bench.now) == 5.0
+    bench.run(4, "first")
+    assert bench.problems() == {}
+
+
+async def test_what_is_asked_for_readings_gets_no_patience(bench: Bench) -> None:
+    await add(bench, "modbus", url=None)
+    for _ in range(5):
+        bench.read("modbus")
+        bench.now += 10.0
+    assert bench.meters.stale_after(bench.now) == 5.0
+    assert "meter_slow" not in bench.problems()
 
 
 async def test_a_changed_meter_keeps_its_place(bench: Bench) -> None:

@@ -20,7 +20,7 @@ from ..profiles import async_profiles
 
 _LOGGER = logging.getLogger(__name__)
 
-P1_TIMEOUT: Final = 10.0
+P1_TIMEOUT: Final = 15.0
 """s: a meter sends every second, an old one every ten."""
 
 

@@ -51,7 +51,7 @@ class ErrorRate:
 class Finding:
     """What a meter's values say against it or its wiring.
 
-    `key` is that of the problem: phase_missing, grid_type_differs, meter_defective.
+    `key` is that of the problem (phase_missing, meter_defective ...).
     """
 
     key: str

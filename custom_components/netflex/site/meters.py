@@ -7,13 +7,14 @@ import logging
 import time
 
 from ..devices.device import MeterDevice
+from ..metering.cadence import SLOW, Cadence
 from ..metering.demand import DemandMemory
 from ..metering.source import MeterSource
 from ..model.connection import GridType
 from ..model.reading import MeterReading, MeterRole
 from .config import STALE_AFTER, MeterConfig
 from .demand import SiteDemand
-from .meter_quality import ErrorRate, MeterChecks
+from .meter_quality import ErrorRate, Finding, MeterChecks
 from .view import DemandView, MeterSwitch, MeterView
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,15 +41,25 @@ class _Meter:
     checks: MeterChecks
     added: float
     errors: ErrorRate = field(default_factory=ErrorRate)
+    cadence: Cadence = field(default_factory=Cadence)
     reading: MeterReading | None = None
     good_since: float | None = None
     """Since when the readings come without a break."""
     clock_offset: float | None = None
 
+    @property
+    def stale_after(self) -> float:
+        """The s without a reading after which it is lost.
+
+        A P1 port sends at a rate of its own; the others are asked for readings.
+        """
+        if self.config.url is None:
+            return self.config.stale_after
+        return self.cadence.patience(self.config.stale_after)
+
     def fresh(self, now: float) -> bool:
         return (
-            self.reading is not None
-            and now - self.reading.received <= self.config.stale_after
+            self.reading is not None and now - self.reading.received <= self.stale_after
         )
 
     def awaited(self, now: float) -> bool:
@@ -134,11 +145,9 @@ class SiteMeters:
 
     def _take(self, meter: _Meter, reading: MeterReading) -> None:
         before, meter.reading = meter.reading, reading
-        if (
-            before is None
-            or reading.received - before.received > meter.config.stale_after
-        ):
+        if before is None or reading.received - before.received > meter.stale_after:
             meter.good_since = reading.received
+        meter.cadence.take(reading.received, meter.source.status.damaged)
         # First of all: nothing below may cost the decision a reading.
         self.on_reading()
         now = self._local_time()
@@ -216,7 +225,7 @@ class SiteMeters:
         meter_id = self.site_meter(now)
         if meter_id is None:
             return STALE_AFTER
-        return self._meters[meter_id].config.stale_after
+        return self._meters[meter_id].stale_after
 
     # -------------------------------------------------------------------------- demand
 
@@ -264,7 +273,8 @@ class SiteMeters:
             problem_key=status.problem_key,
             clock_offset=meter.clock_offset,
             error_rate=meter.errors.rate(now, status.good, status.damaged),
-            findings=meter.checks.findings,
+            findings=(*meter.checks.findings, *_slow(meter)),
+            period=meter.cadence.period,
             details=status.details,
         )
 
@@ -275,6 +285,22 @@ class SiteMeters:
             return None
         age = now - meter.reading.received
         return f"No good reading for {age:.0f} s"
+
+
+def _slow(meter: _Meter) -> tuple[Finding, ...]:
+    """Say that a port sends so seldom that the fuse is protected later."""
+    period = meter.cadence.period
+    if meter.config.url is None or period is None or period < SLOW:
+        return ()
+    return (
+        Finding(
+            key="meter_slow",
+            text=(
+                f"It sends every {period:.0f} s. An overload is seen only then, and "
+                f"the meter counts as lost after {meter.stale_after:.0f} s of silence"
+            ),
+        ),
+    )
 
 
 def _wire(config: MeterConfig) -> MeterConfig:

@@ -34,6 +34,8 @@ class MeterView:
     """s that the meter's clock is ahead of ours, at its newest reading."""
     error_rate: float | None = None
     """% of the telegrams of the last hour that were damaged."""
+    period: float | None = None
+    """s between its readings while they come in a steady rhythm."""
     findings: tuple[Finding, ...] = ()
     """What its values say against it or its wiring."""
     details: Mapping[str, float | str | bool | None] = field(
