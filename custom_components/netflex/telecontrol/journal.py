@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ..model.orders import AnyOrder, OrderName
 from .journal_files import flush_files, list_segments
-from .journal_format import URGENT, Draft, RecordKind, Stamp, timestamp
+from .journal_format import URGENT, ChainEnd, Draft, RecordKind, Stamp, timestamp
 from .journal_house import Housekeeping
 from .journal_queue import NameBreaks, Reconcile, RecordQueue, Work
 from .journal_verify import Break, Pacer, Verdict, verify
@@ -131,6 +131,11 @@ class Journal:
             if not self._closing:
                 self._queue.add(Reconcile(stored))
                 self._work.notify()
+
+    @property
+    def head(self) -> ChainEnd:
+        """The newest record that was written."""
+        return self._writer.end
 
     def hold_segment(self, hold: bool) -> None:
         """Begin, compress and delete no files while a backup reads them."""

@@ -63,6 +63,8 @@ class RecordKind(StrEnum):
     INFEASIBLE = "infeasible"
     COMPLIANCE = "compliance"
     """Whether the meter shows that an order's limit is kept."""
+    REHEARSAL = "rehearsal"
+    """What a rehearsal orders, and its beginning and end; never the operator's."""
 
 
 URGENT: Final = frozenset(
@@ -76,6 +78,7 @@ URGENT: Final = frozenset(
         RecordKind.STOP_PROOF,
         RecordKind.LOCAL_STOP,
         RecordKind.CONTRACT,
+        RecordKind.REHEARSAL,
         RecordKind.BREAK,
         RecordKind.GAP,
     }

@@ -68,6 +68,26 @@ def decode_order(point: Point, value: PointValue) -> OrderValue:
     return _in_range(point, number, overshoot=True) + 0.0
 
 
+def encode_command(point: Point, order: OrderValue) -> PointValue:
+    """Return the value that gives an order on a point of the control direction.
+
+    The inverse of `decode_order`, as exact as the type on the wire.
+    """
+    if isinstance(order, QMode):
+        on = (order is QMode.REMOTE) != point.invert
+        return DoublePoint.ON if on else DoublePoint.OFF
+    if isinstance(order, bool):
+        return order != point.invert
+    number = float(order)
+    if point.sign is Sign.NEGATIVE and point.order not in REACTIVE_BAND_ORDERS:
+        number = -number
+    raw = number / point.scale
+    if point.type_id == TypeId.C_SE_NB_1:
+        return round(raw)
+    # Adding zero keeps a reversed zero from being sent as -0.0.
+    return raw + 0.0
+
+
 def encode_order(point: Point, order: OrderValue | None) -> tuple[PointValue, Quality]:
     """Return what a feedback point reports of an order and with which quality.
 

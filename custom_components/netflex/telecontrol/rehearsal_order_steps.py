@@ -1,0 +1,383 @@
+"""Chapters of a rehearsal that give orders: reasons, limits, stops, test, Q mode."""
+
+import asyncio
+from typing import Final
+
+from ..model.orders import OrderName, OrderSource, QMode
+from .meaning import OrderValue
+from .point import REASON_ORDERS
+from .rehearsal_client import Answer
+from .rehearsal_plant import LIMITED, Bounded, Observation, RehearsalMode, Verdict
+from .rehearsal_record import Effect
+from .rehearsal_run import Run, Tracer
+
+REASON: Final = 99
+"""The reason code of a test: carried out like any order, kept out of the figures."""
+BAND: Final = 0.2
+"""Share of the reactive band's range that a rehearsal orders."""
+RECOVERED: Final = 0.8
+"""Share of what flowed before that counts as flowing again."""
+WORTH: Final = 500.0
+"""W below which waiting for something to flow again proves nothing."""
+
+
+async def reasons(run: Run) -> None:
+    """Mark everything that follows as a test."""
+    for name in sorted(REASON_ORDERS):
+        answer = await run.client.order(name, REASON, feedback=run.pace.feedback)
+        run.add(
+            f"{name.upper()} = {REASON}",
+            expected="Confirmed and mirrored: what follows is a test",
+            seen=_answered(answer),
+            passed=answer.accepted and answer.mirrored,
+            ms=answer.confirmed,
+        )
+
+
+async def limit(run: Run, name: OrderName) -> None:
+    """Give one limit at 100, 50 and 0 % and take it back."""
+    tracer = Tracer(name, LIMITED[name], predicted=run.mode is RehearsalMode.SHADOW)
+    first = None if run.plant is None else run.plant.observe().flow(name)
+    for percent in (100.0, 50.0, 0.0, 100.0):
+        await _order(run, tracer, name, percent, f"{percent:g} %")
+    await _recover(run, tracer, name, first)
+    _keep(run, tracer)
+
+
+async def stop(run: Run, name: OrderName) -> None:
+    """Give one emergency stop and release it."""
+    tracer = Tracer(name, LIMITED[name], predicted=run.mode is RehearsalMode.SHADOW)
+    first = None if run.plant is None else run.plant.observe().flow(name)
+    await _order(run, tracer, name, True, "on")
+    await _order(run, tracer, name, False, "released")
+    await _recover(run, tracer, name, first)
+    _keep(run, tracer)
+
+
+async def both_stops(run: Run) -> None:
+    """Hold both stops together and release one: the other holds."""
+    client, feedback = run.client, run.pace.feedback
+    production = OrderName.EMERGENCY_STOP_PRODUCTION
+    consumption = OrderName.EMERGENCY_STOP_CONSUMPTION
+    for name in (production, consumption):
+        answer = await client.order(name, True, feedback=feedback)
+        run.add(
+            f"{_title(name)} on, beside the other"
+            if name is consumption
+            else f"{_title(name)} on",
+            expected="Confirmed and mirrored",
+            seen=_answered(answer),
+            passed=answer.accepted and answer.mirrored,
+            ms=answer.mirrored_after,
+        )
+    answer = await client.order(consumption, False, feedback=feedback)
+    holds = client.shows(production, True)
+    run.add(
+        "Only the stop of consumption released",
+        expected="It is released, the stop of production still holds",
+        seen=(f"{_answered(answer)}; stop of production {client.shown(production)}"),
+        passed=answer.accepted and answer.mirrored and holds,
+        ms=answer.mirrored_after,
+    )
+    answer = await client.order(production, False, feedback=feedback)
+    run.add(
+        "The stop of production released",
+        expected="Confirmed and mirrored",
+        seen=_answered(answer),
+        passed=answer.accepted and answer.mirrored,
+        ms=answer.mirrored_after,
+    )
+
+
+async def test_order(run: Run) -> None:
+    """Give the test command: mirrored, without any effect on the plant."""
+    before = None if run.plant is None else run.plant.observe()
+    for value in (True, False):
+        answer = await run.client.order(
+            OrderName.TEST, value, feedback=run.pace.feedback
+        )
+        seen, untouched = _answered(answer), True
+        if run.plant is not None and before is not None:
+            await run.pause()
+            untouched = _limits(run.plant.observe()) == _limits(before)
+            seen += "; no limit changed" if untouched else "; limits changed"
+        run.add(
+            f"Test {'on' if value else 'off'}",
+            expected="Confirmed and mirrored, no effect on the plant",
+            seen=seen,
+            passed=answer.accepted and answer.mirrored and untouched,
+            ms=answer.confirmed,
+        )
+
+
+async def reactive(run: Run) -> None:
+    """Give a reactive band in local, turn to remote and back."""
+    points = run.client.points.by_name
+    low = BAND * (points[OrderName.MINSETQ].minimum or 0.0)
+    high = BAND * (points[OrderName.MAXSETQ].maximum or 0.0)
+    unit = points[OrderName.MINSETQ].unit
+    steps: tuple[tuple[OrderName, OrderValue, str, str], ...] = (
+        (OrderName.Q_MODE, QMode.LOCAL, "Q mode local", "mirrored"),
+        (
+            OrderName.MINSETQ,
+            low,
+            f"MINSETQ {low:g} {unit} in local",
+            "mirrored, not applied",
+        ),
+        (
+            OrderName.MAXSETQ,
+            high,
+            f"MAXSETQ {high:g} {unit} in local",
+            "mirrored, not applied",
+        ),
+        (OrderName.Q_MODE, QMode.REMOTE, "Q mode remote", "mirrored, the band applies"),
+        (OrderName.Q_MODE, QMode.LOCAL, "Q mode local again", "mirrored"),
+    )
+    for name, value, title, expected in steps:
+        answer = await run.client.order(name, value, feedback=run.pace.feedback)
+        passed = answer.accepted and answer.mirrored
+        seen = _answered(answer)
+        if run.plant is not None:
+            decided = await _decided(run, name, value)
+            passed = passed and decided
+            seen += (
+                "; the decision works with it"
+                if decided
+                else "; the decision does not know it"
+            )
+            reactive_power = run.plant.observe().reactive_power
+            if value is QMode.REMOTE and reactive_power is not None:
+                seen += f"; {reactive_power:.0f} var at the meter"
+        run.add(
+            title,
+            expected=f"Confirmed and {expected}",
+            seen=seen,
+            passed=passed,
+            ms=answer.confirmed,
+        )
+
+
+async def _order(
+    run: Run, tracer: Tracer, name: OrderName, value: float | bool, words: str
+) -> None:
+    """Give one limit or stop and follow what it does."""
+    before = None if run.plant is None else run.plant.observe()
+    if before is not None:
+        tracer.sample(before)
+    tracer.mark(words)
+    answer = await run.client.order(name, value, feedback=run.pace.feedback)
+    passed = answer.accepted and answer.mirrored
+    seen, effect = _answered(answer), None
+    notes: tuple[str, ...] = ()
+    if run.plant is not None and before is not None and answer.accepted:
+        bounded, decided = await _follow(run, tracer, name, value)
+        passed = passed and decided
+        if not decided:
+            seen += "; the decision does not know it"
+        elif bounded is not None:
+            effect = _effect(run, name, before, bounded)
+            passed = passed and bounded.verdict is Verdict.KEPT
+            seen += f". {_flowed(run, name, effect, bounded)}"
+            notes = _notes(run, value, bounded, effect)
+        elif value is False:
+            seen += ". Nothing holds it any more"
+    run.add(
+        f"{_title(name)} {words}",
+        expected=_expected(run, name, value),
+        seen=seen,
+        passed=passed,
+        ms=answer.mirrored_after if isinstance(value, bool) else answer.confirmed,
+        effect=effect,
+        notes=notes,
+    )
+
+
+async def _follow(
+    run: Run, tracer: Tracer, name: OrderName, value: OrderValue
+) -> tuple[Bounded | None, bool]:
+    """Watch the plant until it keeps an order; tell whether it was decided at all."""
+    assert run.plant is not None
+    if not await _decided(run, name, value):
+        return None, False
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    since = begun
+    while True:
+        seen = run.plant.observe()
+        tracer.sample(seen)
+        bounded = seen.bounded.get(name)
+        if bounded is None or run.mode is RehearsalMode.SHADOW:
+            return bounded, True
+        now = loop.time()
+        hopeless = bounded.verdict in (Verdict.IMPOSSIBLE, Verdict.UNKNOWN)
+        if not hopeless:
+            since = now
+        if bounded.verdict is Verdict.KEPT:
+            break
+        if now - since > run.pace.hopeless or now - begun > run.pace.comply:
+            return bounded, True
+        await run.pause()
+    kept, until = bounded, loop.time() + run.pace.dwell
+    while loop.time() < until:
+        await run.pause()
+        seen = run.plant.observe()
+        tracer.sample(seen)
+        bounded = seen.bounded.get(name) or bounded
+    return bounded if bounded.seconds is not None else kept, True
+
+
+async def _decided(run: Run, name: OrderName, value: OrderValue) -> bool:
+    """Wait until the decision works with an order, or with a tighter one."""
+    assert run.plant is not None
+    loop = asyncio.get_running_loop()
+    until = loop.time() + run.pace.decide
+    while not _works_with(run.plant.observe(), name, value):
+        if loop.time() > until:
+            return False
+        await run.pause()
+    return True
+
+
+def _works_with(seen: Observation, name: OrderName, value: OrderValue) -> bool:
+    order = seen.orders.get(name)
+    if value is False:
+        return (
+            order is None
+            or not order.value
+            or (order.source is not OrderSource.REHEARSAL)
+        )
+    if order is None:
+        return False
+    if order.source is not OrderSource.REHEARSAL:
+        # The operator's own order holds, because it is at least as tight.
+        return True
+    if isinstance(value, float) and not isinstance(order.value, bool | QMode):
+        return abs(order.value - value) < 1e-3 * max(1.0, abs(value))
+    return order.value == value
+
+
+async def _recover(
+    run: Run, tracer: Tracer, name: OrderName, first: float | None
+) -> None:
+    """Wait until something flows again, so that the next order has an effect."""
+    if run.plant is None or run.mode is not RehearsalMode.REAL:
+        return
+    if first is None or first < WORTH:
+        return
+    loop = asyncio.get_running_loop()
+    until = loop.time() + run.pace.recover
+    while loop.time() < until:
+        seen = run.plant.observe()
+        tracer.sample(seen)
+        flows = seen.flow(name)
+        if flows is not None and flows >= RECOVERED * first:
+            return
+        await run.pause()
+
+
+def _keep(run: Run, tracer: Tracer) -> None:
+    if run.plant is not None:
+        run.traces.append(tracer.trace())
+
+
+def _limits(seen: Observation) -> dict[OrderName, float]:
+    return {name: bounded.limit for name, bounded in seen.bounded.items()}
+
+
+def _effect(run: Run, name: OrderName, before: Observation, bounded: Bounded) -> Effect:
+    shadow = run.mode is RehearsalMode.SHADOW
+    flowed = bounded.now if shadow else before.flow(name)
+    return Effect(
+        limit=bounded.limit,
+        before=flowed,
+        after=bounded.value,
+        seconds=None if shadow else bounded.seconds,
+        exercised=flowed is not None and flowed > bounded.limit + bounded.tolerance,
+        predicted=shadow,
+    )
+
+
+def _notes(
+    run: Run, value: float | bool, bounded: Bounded, effect: Effect
+) -> tuple[str, ...]:
+    notes = []
+    if bounded.why:
+        notes.append(bounded.why)
+    if (
+        bounded.verdict is Verdict.KEPT
+        and not effect.exercised
+        and value
+        not in (
+            100.0,
+            False,
+        )
+    ):
+        notes.append(
+            "What flowed was below the limit already, so this step shows that the "
+            "order is taken, not that anything is reduced for it"
+        )
+    if bounded.missing:
+        notes.append("Not confirmed yet: " + ", ".join(bounded.missing))
+    if run.plant is not None and value != 100.0:
+        notes.extend(run.plant.observe().setpoints)
+    return tuple(notes)
+
+
+def _flowed(run: Run, name: OrderName, effect: Effect, bounded: Bounded) -> str:
+    what = LIMITED[name].capitalize()
+    if bounded.verdict is Verdict.UNKNOWN:
+        return f"{what} is not measured now, so nothing can be said of it"
+    if run.mode is RehearsalMode.SHADOW:
+        told = (
+            "would be kept" if bounded.verdict is Verdict.KEPT else "would not be kept"
+        )
+        return (
+            f"{what} is {kilowatts(effect.before)}; it would be "
+            f"{kilowatts(effect.after)}, {kilowatts(effect.limit)} at most: {told}"
+        )
+    text = (
+        f"{what} went from {kilowatts(effect.before)} to {kilowatts(effect.after)}, "
+        f"{kilowatts(effect.limit)} at most: "
+    )
+    if bounded.verdict is Verdict.KEPT:
+        after = effect.seconds
+        return text + (
+            "kept" if after is None else f"kept {max(0.0, after):.1f} s after the order"
+        )
+    if bounded.verdict is Verdict.IMPOSSIBLE:
+        return text + "not kept, though everything that may yield has yielded"
+    return text + f"not kept within {run.pace.comply:g} s"
+
+
+def _expected(run: Run, name: OrderName, value: float | bool) -> str:
+    what = LIMITED[name]
+    if value is False:
+        return "Confirmed and mirrored; the stop is released"
+    if value is True:
+        text = "Confirmed, mirrored once every output is written (5 s at most)"
+        return text if run.plant is None else f"{text}; {what} ends"
+    text = "Confirmed and mirrored"
+    return text if run.plant is None else f"{text}; {what} at most {value:g} %"
+
+
+def _title(name: OrderName) -> str:
+    if name is OrderName.EMERGENCY_STOP_PRODUCTION:
+        return "Emergency stop of production"
+    if name is OrderName.EMERGENCY_STOP_CONSUMPTION:
+        return "Emergency stop of consumption"
+    return name.upper()
+
+
+def _answered(answer: Answer) -> str:
+    if answer.cause is None:
+        return "No confirmation"
+    if not answer.accepted:
+        return f"Refused, cause {answer.cause}"
+    if not answer.mirrored:
+        return f"Confirmed, but the feedback shows {answer.mirror or 'nothing'}"
+    return f"Confirmed, feedback {answer.mirror}"
+
+
+def kilowatts(value: float | None) -> str:
+    """Return a power in W as a reader wants it."""
+    return "unknown" if value is None else f"{value / 1000:.2f} kW"

@@ -1,0 +1,361 @@
+"""The certification rehearsal on its own listener, with its own orders (S07)."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from custom_components.netflex.iec104 import ControllingStation
+from custom_components.netflex.model.orders import (
+    NO_LOCAL_STOPS,
+    NO_ORDERS,
+    GridOrders,
+    LinkState,
+    Order,
+    OrderEvent,
+    OrderName,
+    OrderSource,
+    QMode,
+)
+from custom_components.netflex.telecontrol.journal_format import RecordKind
+from custom_components.netflex.telecontrol.meaning import decode_order, encode_command
+from custom_components.netflex.telecontrol.point import Execution, Sign, TimeTagChoice
+from custom_components.netflex.telecontrol.points import DEFAULT_POINTS
+from custom_components.netflex.telecontrol.rehearsal import CHAPTERS, Rehearsal
+from custom_components.netflex.telecontrol.rehearsal_client import RehearsalClient
+from custom_components.netflex.telecontrol.rehearsal_orders import tighter
+from custom_components.netflex.telecontrol.rehearsal_plant import RehearsalMode
+from custom_components.netflex.telecontrol.rehearsal_record import (
+    Outcome,
+    RehearsalResult,
+)
+from custom_components.netflex.telecontrol.rehearsal_run import Pace
+from custom_components.netflex.telecontrol.rehearsal_station import (
+    RehearsalEnd,
+    RehearsalState,
+    RehearsalStation,
+)
+from custom_components.netflex.telecontrol.settings import TelecontrolSettings
+
+from .bench import SETTINGS, until, with_points
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+QUICK = Pace(
+    poll=0.01,
+    comply=2.0,
+    feedback=2.0,
+    decide=1.0,
+    dwell=0.02,
+    recover=0.1,
+    hopeless=0.1,
+)
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Host:
+    """What the site's host would do with a rehearsal."""
+
+    states: list[RehearsalState] = field(default_factory=list)
+    events: list[OrderEvent] = field(default_factory=list)
+    records: list[tuple[RecordKind, Mapping[str, Any]]] = field(default_factory=list)
+
+    def on_state(self, state: RehearsalState, event: OrderEvent | None) -> None:
+        self.states.append(state)
+        if event is not None:
+            self.events.append(event)
+
+    def record(self, kind: RecordKind, data: Mapping[str, Any]) -> None:
+        self.records.append((kind, data))
+
+
+@asynccontextmanager
+async def station(
+    host: Host,
+    *,
+    real: bool = False,
+    settings: TelecontrolSettings = SETTINGS,
+    **times: float,
+) -> AsyncIterator[tuple[RehearsalStation, tuple[str, int]]]:
+    rehearsal = RehearsalStation(
+        settings, real=real, on_state=host.on_state, record=host.record, **times
+    )
+    address = await rehearsal.start(LinkState(), NO_LOCAL_STOPS, {})
+    try:
+        yield rehearsal, address
+    finally:
+        await rehearsal.close()
+
+
+async def whole_list(
+    settings: TelecontrolSettings = SETTINGS,
+) -> tuple[Host, RehearsalResult]:
+    host = Host()
+    async with station(host, settings=settings) as (_rehearsal, address):
+        result = await Rehearsal(
+            address, settings, RehearsalMode.WIRE, None, pace=QUICK
+        ).run()
+    return host, result
+
+
+async def test_S07_the_whole_list_over_a_real_socket() -> None:
+    host, result = await whole_list()
+    assert [step for step in result.steps if step.passed is not True] == []
+    assert result.outcome is Outcome.PASSED
+    assert list(result.chapters) == [title for title, _chapter in CHAPTERS]
+    ordered = {event.name for event in host.events}
+    assert ordered == set(OrderName)
+    assert {event.source for event in host.events} == {OrderSource.REHEARSAL}
+    reasons = [event.value for event in host.events if event.name is OrderName.REDENP]
+    assert reasons[0] == 99
+    first = next(event for event in host.events if event.name is OrderName.MINSETP)
+    assert host.events.index(first) >= 2, "the reasons come before every limit"
+    assert {kind for kind, _data in host.records} == {RecordKind.REHEARSAL}
+    for name in ("minsetp", "maxsetp", "maxsetap", "minsetap"):
+        values = [event.value for event in host.events if event.name == name]
+        assert values[:4] == [100.0, 50.0, 0.0, 100.0]
+
+
+async def test_the_list_fits_any_point_table() -> None:
+    points = with_points(
+        maxsetp={"type_id": 49, "scale": 0.1, "execution": Execution.SELECT},
+        minsetp={"type_id": 48, "scale": 100.0, "sign": Sign.NEGATIVE},
+        maxsetap={"time_tag": TimeTagChoice.ALWAYS},
+        q_mode={"invert": True},
+        q_mode_feedback={"invert": True},
+        emergency_stop_production={"invert": True},
+        minsetp_feedback={"sign": Sign.NEGATIVE, "type_id": 11},
+    )
+    _host, result = await whole_list(replace(SETTINGS, points=points))
+    assert [step for step in result.steps if step.passed is not True] == []
+
+
+async def test_a_station_that_refuses_fails_the_list() -> None:
+    points = with_points(maxsetap={"ioa": 2999})
+    host = Host()
+    async with station(host) as (_rehearsal, address):
+        result = await Rehearsal(
+            address,
+            replace(SETTINGS, points=points),
+            RehearsalMode.WIRE,
+            None,
+            pace=QUICK,
+        ).run()
+    assert result.outcome is Outcome.FAILED
+    failed = {step.chapter for step in result.steps if step.passed is False}
+    assert failed == {"Limit MAXSETAP"}
+
+
+async def test_S07_orders_end_with_the_connection() -> None:
+    host = Host()
+    async with station(host, real=True) as (rehearsal, address):
+        client = RehearsalClient(address, SETTINGS)
+        await client.open()
+        await client.start()
+        await client.order(OrderName.MAXSETP, 20.0, feedback=1.0)
+        await client.order(OrderName.EMERGENCY_STOP_PRODUCTION, True, feedback=1.0)
+        assert rehearsal.in_force.maxsetp is not None
+        assert rehearsal.in_force.maxsetp.source is OrderSource.REHEARSAL
+        await client.drop()
+        await until(lambda: rehearsal.in_force == NO_ORDERS)
+        assert host.states[-1].orders == NO_ORDERS
+        assert rehearsal.ended is None
+        await client.open()
+        await client.start()
+        await client.interrogate()
+        assert client.shows(OrderName.MAXSETP, 100.0)
+        assert client.shows(OrderName.EMERGENCY_STOP_PRODUCTION, False)
+        await client.drop()
+
+
+async def test_S07_ends_when_its_client_stays_away_or_its_time_is_up() -> None:
+    host = Host()
+    async with station(host, absence=0.03) as (rehearsal, _address):
+        await until(lambda: rehearsal.ended is RehearsalEnd.CLIENT_LOST)
+    async with station(host, longest=0.1) as (rehearsal, address):
+        client = RehearsalClient(address, SETTINGS)
+        await client.open()
+        await client.start()
+        await until(lambda: rehearsal.ended is RehearsalEnd.TIMED_OUT)
+        await until(lambda: not client.started)
+
+
+@pytest.mark.parametrize("how", ["connects", "orders"])
+async def test_S07_ends_at_once_when_the_operator_is_there(how: str) -> None:
+    host = Host()
+    async with station(host, real=True) as (rehearsal, address):
+        client = RehearsalClient(address, SETTINGS)
+        await client.open()
+        await client.start()
+        await client.order(OrderName.MAXSETAP, 0.0, feedback=1.0)
+        assert rehearsal.in_force.maxsetap is not None
+        if how == "connects":
+            rehearsal.operator_link(LinkState(connected=True, since=NOW))
+            assert rehearsal.ended is RehearsalEnd.OPERATOR_CONNECTED
+        else:
+            rehearsal.operator_order(
+                OrderEvent(
+                    name=OrderName.TEST,
+                    value=True,
+                    source=OrderSource.OPERATOR,
+                    at=NOW,
+                )
+            )
+            assert rehearsal.ended is RehearsalEnd.OPERATOR_ORDER
+        # Before anything else happens on the loop: not a moment later.
+        assert rehearsal.in_force == NO_ORDERS
+        assert host.states[-1].ended is rehearsal.ended
+        await until(lambda: not client.started)
+        with pytest.raises(OSError):
+            await client.open()
+
+
+async def test_a_link_that_stays_does_not_end_it() -> None:
+    host = Host()
+    async with station(host) as (rehearsal, _address):
+        rehearsal.operator_link(LinkState(listening=True))
+        rehearsal.operator_link(LinkState(listening=True, last_refused_client="a"))
+        assert rehearsal.ended is None
+        rehearsal.operator_link(LinkState(connected=True, since=NOW))
+        assert rehearsal.ended is not None
+
+
+async def test_S07_in_shadow_nothing_is_in_force() -> None:
+    host = Host()
+    async with station(host) as (rehearsal, address):
+        client = RehearsalClient(address, SETTINGS)
+        await client.open()
+        await client.start()
+        answer = await client.order(
+            OrderName.EMERGENCY_STOP_CONSUMPTION, True, feedback=1.0
+        )
+        assert answer.mirrored
+        assert rehearsal.in_force == NO_ORDERS
+        assert rehearsal.orders.emergency_stop_consumption is not None
+        await client.drop()
+
+
+async def test_a_second_client_is_refused() -> None:
+    host = Host()
+    async with station(host) as (_rehearsal, address):
+        client = RehearsalClient(address, SETTINGS)
+        await client.open()
+        await client.start()
+        other = ControllingStation()
+        await other.connect(*address)
+        with pytest.raises(ConnectionError):
+            await other.start_dt()
+        assert client.started
+        await client.drop()
+
+
+async def test_the_list_ends_early_when_the_station_goes() -> None:
+    host = Host()
+    async with station(host) as (rehearsal, address):
+
+        def on_progress(progress: Any) -> None:
+            if progress.chapter == "Limit MAXSETP" and progress.step:
+                rehearsal.operator_link(LinkState(connected=True, since=NOW))
+
+        result = await Rehearsal(
+            address,
+            SETTINGS,
+            RehearsalMode.WIRE,
+            None,
+            pace=QUICK,
+            on_progress=on_progress,
+            ended_because=lambda: "The operator is there",
+        ).run()
+    assert result.outcome is Outcome.ENDED_EARLY
+    assert result.ended_early == "The operator is there"
+    assert "Loss of the connection" in result.left_out
+
+
+def limit(value: float, source: OrderSource = OrderSource.OPERATOR) -> Order[float]:
+    return Order(value=value, source=source, at=NOW)
+
+
+def flag(value: bool, source: OrderSource = OrderSource.OPERATOR) -> Order[bool]:
+    return Order(value=value, source=source, at=NOW)
+
+
+REHEARSAL = OrderSource.REHEARSAL
+
+
+def test_S07_of_both_orders_the_tighter_holds() -> None:
+    own = GridOrders(
+        emergency_stop_production=flag(True),
+        emergency_stop_consumption=flag(False),
+        maxsetp=limit(30.0),
+        minsetp=limit(80.0),
+        redenp=Order(value=1, source=OrderSource.OPERATOR, at=NOW),
+    )
+    other = GridOrders(
+        emergency_stop_production=flag(False, REHEARSAL),
+        emergency_stop_consumption=flag(True, REHEARSAL),
+        maxsetp=limit(100.0, REHEARSAL),
+        minsetp=limit(0.0, REHEARSAL),
+        maxsetap=limit(50.0, REHEARSAL),
+        redenp=Order(value=99, source=REHEARSAL, at=NOW),
+    )
+    both = tighter(own, other)
+    assert both.emergency_stop_production == own.emergency_stop_production
+    assert both.emergency_stop_consumption == other.emergency_stop_consumption
+    assert both.maxsetp == own.maxsetp
+    assert both.minsetp == other.minsetp
+    assert both.maxsetap == other.maxsetap
+    assert both.redenp == own.redenp
+    assert tighter(own, NO_ORDERS) is own
+    assert tighter(NO_ORDERS, other) == other
+
+
+def test_S07_a_reactive_band_keeps_to_the_operators() -> None:
+    remote = Order(value=QMode.REMOTE, source=OrderSource.OPERATOR, at=NOW)
+    own = GridOrders(q_mode=remote, minsetq=limit(-10.0), maxsetq=limit(5.0))
+    other = GridOrders(
+        q_mode=replace(remote, source=REHEARSAL),
+        minsetq=limit(-20.0, REHEARSAL),
+        maxsetq=limit(0.0, REHEARSAL),
+    )
+    both = tighter(own, other)
+    assert both.minsetq == own.minsetq
+    assert both.maxsetq == other.maxsetq
+    apart = replace(other, minsetq=limit(6.0, REHEARSAL), maxsetq=limit(9.0, REHEARSAL))
+    assert tighter(own, apart) == own
+    local = replace(other, q_mode=Order(value=QMode.LOCAL, source=REHEARSAL, at=NOW))
+    assert tighter(own, local) == own
+    assert tighter(NO_ORDERS, other).q_mode == other.q_mode
+
+
+@pytest.mark.parametrize("sign", list(Sign))
+@pytest.mark.parametrize(("type_id", "scale"), [(50, 1.0), (49, 0.01), (48, 100.0)])
+@pytest.mark.parametrize("value", [0.0, 33.0, 100.0])
+def test_a_command_gives_the_order_that_it_is_made_from(
+    sign: Sign, type_id: int, scale: float, value: float
+) -> None:
+    point = replace(
+        DEFAULT_POINTS.by_name["maxsetp"], sign=sign, type_id=type_id, scale=scale
+    )
+    assert decode_order(point, encode_command(point, value)) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("q_mode", QMode.LOCAL),
+        ("q_mode", QMode.REMOTE),
+        ("emergency_stop_production", True),
+        ("test", False),
+        ("redenp", 99),
+    ],
+)
+def test_a_command_with_states_too(name: str, value: Any, invert: bool) -> None:
+    point = DEFAULT_POINTS.by_name[name]
+    if name != "redenp":
+        point = replace(point, invert=invert)
+    assert decode_order(point, encode_command(point, value)) == value
