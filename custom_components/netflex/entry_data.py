@@ -27,8 +27,9 @@ from .model.asset import Asset, Category, Direction, EmergencyOutput, Nature, St
 from .model.connection import ConnectionPoint, GridType, Line, power_of_current
 from .model.reading import MeterRole
 from .site.config import STALE_AFTER, MeterConfig, OutputConfig, SiteConfig
+from .site_options import CONF_LIMITS, site_rules
 from .telecontrol.settings import TelecontrolSettings
-from .telecontrol_options import telecontrol_settings
+from .telecontrol_options import checked_options, telecontrol_settings
 
 CONF_GRID_TYPE: Final = "grid_type"
 CONF_MAIN_FUSE: Final = "main_fuse"
@@ -153,6 +154,7 @@ def site_config(
             if item.subentry_type in ASSET_TYPES
         ),
         outputs=outputs,
+        rules=site_rules(checked_options(entry.options).get(CONF_LIMITS, {})),
     )
 
 

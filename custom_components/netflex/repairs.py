@@ -25,6 +25,7 @@ OTHER: Final = "other"
 SEVERITIES: Final = {
     "asset_not_stopped": ir.IssueSeverity.CRITICAL,
     "breaker_open": ir.IssueSeverity.ERROR,
+    "cut_off_by_relay": ir.IssueSeverity.WARNING,
     "decision_failed": ir.IssueSeverity.CRITICAL,
     "device_not_told": ir.IssueSeverity.ERROR,
     "grid_type_differs": ir.IssueSeverity.WARNING,
@@ -32,6 +33,7 @@ SEVERITIES: Final = {
     "journal_disk_short": ir.IssueSeverity.WARNING,
     "journal_not_written": ir.IssueSeverity.ERROR,
     "limit_infeasible": ir.IssueSeverity.WARNING,
+    "limit_not_kept": ir.IssueSeverity.ERROR,
     "local_stop_input_silent": ir.IssueSeverity.ERROR,
     "meter_defective": ir.IssueSeverity.ERROR,
     "meter_encrypted": ir.IssueSeverity.ERROR,

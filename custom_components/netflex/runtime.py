@@ -95,6 +95,7 @@ class NetflexRuntime:
                 make_device=self._make_device,
                 meters=self._meters,
                 save_local_stops=self._save_local_stops,
+                save_memory=self._save_soon,
             ),
             self._station.host,
             local_stops=self._local_stops,
@@ -290,6 +291,8 @@ class NetflexRuntime:
             self._applied = new
             if new.connection != old.connection:
                 self.site.set_connection(new.connection)
+            if new.rules != old.rules:
+                self.site.set_rules(new.rules)
             settings = station_settings(self._entry)
             if settings != self._station.settings:
                 await self._async_change_station(self._station, settings)

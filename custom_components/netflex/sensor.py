@@ -21,6 +21,7 @@ from .entry_data import CONF_LINES, SubentryType, connection_point
 from .model.connection import Line
 from .model.reading import SubMeter, SubMeterKind
 from .sensor_asset import ASSET_SENSORS, current_sensor
+from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
@@ -45,7 +46,12 @@ async def async_setup_entry(
 def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
     lines = connection_point(coordinator.config_entry.data).lines
     lines_left = map(line_headroom_sensor, lines)
-    for description in (*SITE_SENSORS, *DEMAND_SENSORS, *lines_left):
+    for description in (
+        *SITE_SENSORS,
+        *COMPLIANCE_SENSORS,
+        *DEMAND_SENSORS,
+        *lines_left,
+    ):
         yield NetflexSensor(coordinator, description)
 
 
@@ -104,7 +110,15 @@ class NetflexSensor(NetflexEntity, SensorEntity):
     entity_description: NetflexSensorDescription
     # Sentences with figures in them would fill the history without being of use.
     _unrecorded_attributes = frozenset(
-        {"cause", "causes", "infeasible", "months", "not_confirmed", "problems"}
+        {
+            "cause",
+            "causes",
+            "infeasible",
+            "months",
+            "not_confirmed",
+            "orders",
+            "problems",
+        }
     )
 
     def __init__(

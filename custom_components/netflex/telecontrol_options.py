@@ -27,6 +27,7 @@ from .iec104.engine import Engine
 from .iec104.tls import MinimumVersion
 from .model.asset import Direction
 from .model.orders import POWER_LIMIT_ORDERS, OrderName
+from .site_options import CONF_LIMITS, LIMITS_SCHEMA
 from .telecontrol.link_loss import LinkLossAction, LinkLossPolicy
 from .telecontrol.point_csv import read_points, write_points
 from .telecontrol.points import DEFAULT_POINTS, PointTable, PointTableError
@@ -136,6 +137,7 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_LOCAL_STOP_INPUTS, default=dict): {
             vol.Optional(direction.value): [str] for direction in Direction
         },
+        vol.Optional(CONF_LIMITS): LIMITS_SCHEMA,
     }
 )
 

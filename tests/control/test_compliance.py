@@ -289,6 +289,20 @@ def levels(samples: list[Sample]) -> list[Escalation]:
     return found
 
 
+def test_S19_a_restart_gives_nothing_back_that_a_relay_cut_off() -> None:
+    loop = rebellion()
+    loop.run(75)
+    assert loop.samples[-1].plan.setpoints["relay"].value == 1.0
+    loop.memory = from_dict(json.loads(json.dumps(to_dict(loop.memory))))
+    samples = loop.run(RULES.relay_back - 10)
+    assert {sample.plan.setpoints["relay"].value for sample in samples} == {1.0}
+    assert samples[0].plan.compliance[0].level is Escalation.RELAY
+    rebel = loop.devices[0]
+    assert isinstance(rebel, Rebel)
+    rebel.obeys_after = loop.now
+    assert loop.run(300)[-1].plan.setpoints["relay"].value == 0.0
+
+
 def test_S19_what_does_not_obey_is_escalated_step_by_step_to_its_relay() -> None:
     loop = rebellion()
     samples = loop.run(75)

@@ -110,7 +110,15 @@ async def test_every_topic_can_be_reached(
 ) -> None:
     topics = (await begin(hass, entry))["menu_options"]
 
-    assert topics == ["link", "link_loss", "points", "tls", "engine", "local_stops"]
+    assert topics == [
+        "link",
+        "link_loss",
+        "points",
+        "tls",
+        "engine",
+        "local_stops",
+        "limits",
+    ]
     for topic in topics:
         result = await reach(hass, entry, topic)
         assert result["step_id"].startswith(topic)
@@ -430,7 +438,7 @@ async def test_S13_an_open_input_stops_only_after_a_tick(
     assert local_stop_inputs(entry.options).production == (BUTTON,)
 
 
-async def test_without_telecontrol_only_the_inputs_can_be_chosen(
+async def test_without_telecontrol_only_the_sites_own_topics_can_be_chosen(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
     entry.add_to_hass(hass)
@@ -438,7 +446,9 @@ async def test_without_telecontrol_only_the_inputs_can_be_chosen(
         entry, data={**entry.data, "telecontrol": False}
     )
 
-    assert (await begin(hass, entry))["step_id"] == "local_stops"
+    begun = await begin(hass, entry)
+    assert begun["step_id"] == "site"
+    assert begun["menu_options"] == ["local_stops", "limits"]
 
 
 # ----------------------------------------------------------------------------- stored

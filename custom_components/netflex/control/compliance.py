@@ -42,7 +42,8 @@ _DIRECTIONS: Final = {
 class Record:
     """What is remembered of one limit since its order. Times are monotonic s.
 
-    `survives` says what is kept over a restart; everything that escalates is not.
+    `survives` says what is kept over a restart: of what escalates only the relays,
+    which go on until it has been calm for long enough.
     """
 
     value: float = field(metadata={"survives": True})
@@ -86,8 +87,8 @@ class Record:
     """W below the limit that the decision aims at."""
     peak: float = 0.0
     """W: the largest excess of the present time outside."""
-    outputs: tuple[str, ...] = ()
-    """Emergency outputs that are driven for it."""
+    outputs: tuple[str, ...] = field(default=(), metadata={"survives": True})
+    """Emergency outputs that are driven for it: a restart gives nothing back."""
 
     def excess(self) -> float:
         """Return the W that the newest measurement is above the limit."""

@@ -1,4 +1,4 @@
-"""What is kept of the grid operator's orders over a restart: figures, no escalation."""
+"""What is kept of the grid operator's orders over a restart: figures and relays."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -6,6 +6,7 @@ from datetime import datetime
 from math import nan
 from typing import Any, Final
 
+from ..model.plan import Escalation
 from .compliance import Key, Record
 
 _STORED_TIMES: Final = ("ordered_at", "inside_at")
@@ -29,6 +30,7 @@ def from_dict(stored: list[dict[str, Any]]) -> dict[Key, Record]:
     """Return records that `judge` takes up again; raises ValueError if damaged."""
     result: dict[Key, Record] = {}
     for kept in stored:
+        outputs = tuple(map(str, kept.get("outputs", ())))
         result[(str(kept["name"]), kept["scope"])] = Record(
             value=float(kept["value"]),
             begun=nan,
@@ -40,6 +42,8 @@ def from_dict(stored: list[dict[str, Any]]) -> dict[Key, Record]:
             resumed=bool(kept["resumed"]),
             ordered_at=_time(kept["ordered_at"]),
             inside_at=_time(kept["inside_at"]),
+            outputs=outputs,
+            level=Escalation.RELAY if outputs else Escalation.NONE,
         )
     return result
 

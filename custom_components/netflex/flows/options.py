@@ -26,6 +26,7 @@ from ..iec104.engine import Engine
 from ..iec104.lib60870_deviations import DEVIATIONS
 from ..iec104.tls import MinimumVersion
 from ..model.orders import OrderName
+from ..site_options import CONF_LIMITS
 from ..telecontrol.link_loss import LinkLossAction
 from ..telecontrol.settings import TelecontrolSettings
 from ..telecontrol_options import (
@@ -57,6 +58,7 @@ from ..telecontrol_options import (
     tls_settings,
 )
 from .fields import choice, flat, more, number, suggested, whole_number
+from .limits import LimitSteps
 from .local_stops import LocalStopSteps
 from .points import PointSteps
 from .site_checks import Errors
@@ -67,13 +69,14 @@ FALLBACK_ORDERS: Final = (
     OrderName.MAXSETAP,
     OrderName.MINSETAP,
 )
+SITE_TOPICS: Final = ["local_stops", CONF_LIMITS]
 TOPICS: Final = [
     CONF_LINK,
     CONF_LINK_LOSS,
     CONF_POINTS,
     CONF_TLS,
     CONF_ENGINE,
-    "local_stops",
+    *SITE_TOPICS,
 ]
 FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITIES)
 
@@ -143,10 +146,10 @@ ENGINE_SCHEMA: Final = vol.Schema(
 )
 
 
-class NetflexOptionsFlow(PointSteps, LocalStopSteps):
+class NetflexOptionsFlow(PointSteps, LocalStopSteps, LimitSteps):
     """Changes one topic of a site; nothing is reloaded, only new wires drop the link.
 
-    Without telecontrol there is nothing but the site's own stops to choose.
+    Without telecontrol there are no topics of the operator's.
     """
 
     async def async_step_init(
@@ -161,13 +164,19 @@ class NetflexOptionsFlow(PointSteps, LocalStopSteps):
                 reason="options_error", description_placeholders={"error": str(err)}
             )
         if not self.config_entry.data[CONF_TELECONTROL]:
-            return await self.async_step_local_stops()
+            return await self.async_step_site()
         if self._faults(CONF_ENGINE, self.options[CONF_ENGINE])[0]:
             # The engine is gone: without another one nothing else can be changed.
             return await self.async_step_engine(
                 {CONF_ENGINE: self.options[CONF_ENGINE]}
             )
         return self.async_show_menu(step_id="init", menu_options=TOPICS)
+
+    async def async_step_site(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the topic where there is no operator."""
+        return self.async_show_menu(step_id="site", menu_options=SITE_TOPICS)
 
     # ------------------------------------------------------------------------ the link
 

@@ -7,6 +7,7 @@ from ..model.asset import EmergencyOutput
 from ..model.connection import ConnectionPoint
 from ..model.demand import DEFAULT_TARIFF, CapacityTariff
 from ..model.reading import MeterRole
+from ..model.snapshot import DEFAULT_COMPLIANCE, ComplianceRules, Sharing
 
 STALE_AFTER = 5.0
 """s without a good reading after which a meter that sends every second is stale."""
@@ -48,6 +49,20 @@ class OutputConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SiteRules:
+    """How a user wants limits to be held; see `SiteModel` for what each one means."""
+
+    sharing: Sharing = Sharing.TOTAL
+    tolerance: float = 0.01
+    ramp_up: float | None = None
+    safe_delay: float = 5.0
+    compliance: ComplianceRules = DEFAULT_COMPLIANCE
+
+
+DEFAULT_RULES = SiteRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteConfig:
     """A whole site at one connection point, without its station."""
 
@@ -57,3 +72,4 @@ class SiteConfig:
     meters: tuple[MeterConfig, ...] = field(default=())
     devices: tuple[DeviceConfig, ...] = field(default=())
     outputs: tuple[OutputConfig, ...] = field(default=())
+    rules: SiteRules = DEFAULT_RULES

@@ -1,24 +1,16 @@
 """What the site writes into the journal: writes, proofs, limits and their effect."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from ..devices.device import Applied
-from ..model.asset import Asset, AssetState, Direction
+from ..model.asset import Direction
 from ..model.connection import ConnectionPoint
 from ..model.orders import LocalStops
-from ..model.plan import Limit, Plan, Quantity, ScopeKind, Setpoint, Source
-from ..model.reading import MeterReading
+from ..model.plan import Plan, Quantity, Setpoint
 from ..telecontrol.journal import Journal
-from ..telecontrol.journal_format import RecordKind, timestamp
+from ..telecontrol.journal_format import RecordKind
 
-TOLERANCE: Final = 0.02
-"""Of a limit: what counts as kept."""
-TOLERANCE_FLOOR: Final = 100.0
-"""W that count as kept in any case: meters and inverters are not exact."""
-
-type _LimitKey = tuple[Quantity, ScopeKind, float, datetime | None]
 type Record = Callable[[RecordKind, Mapping[str, Any]], None]
 
 
@@ -94,7 +86,6 @@ class SiteNotes:
         """Start knowing nothing."""
         self._record = record
         self._infeasible: dict[str, dict[str, Any]] = {}
-        self._kept: dict[_LimitKey, bool] = {}
 
     def contract(self, before: ConnectionPoint, after: ConnectionPoint) -> None:
         """Record a change of contract or fuse."""
@@ -104,27 +95,9 @@ class SiteNotes:
                 {"before": _connection(before), "after": _connection(after)},
             )
 
-    def plan(
-        self,
-        plan: Plan,
-        reading: MeterReading | None,
-        assets: Mapping[str, Asset],
-        states: Mapping[str, AssetState],
-    ) -> None:
-        """Record limits that cannot be met, and whether orders are complied with."""
+    def plan(self, plan: Plan) -> None:
+        """Record limits that cannot be met."""
         self._note_infeasible(plan)
-        kept: dict[_LimitKey, bool] = {}
-        for limit in plan.limits:
-            if limit.source is not Source.GRID_OPERATOR:
-                continue
-            measured = _measured(limit, plan.metered, reading, assets, states)
-            if measured is None:
-                continue
-            key = (limit.quantity, limit.scope.kind, limit.value, limit.since)
-            kept[key] = _keeps(measured, limit.value)
-            if self._kept.get(key) is not kept[key]:
-                self._record(RecordKind.COMPLIANCE, _compliance(limit, measured))
-        self._kept = kept
 
     def _note_infeasible(self, plan: Plan) -> None:
         """Record a limit that cannot be met, when that begins and when it ends."""
@@ -154,48 +127,3 @@ def _connection(connection: ConnectionPoint) -> dict[str, Any]:
         "grid_type": connection.grid_type,
         "main_fuse": connection.main_fuse,
     }
-
-
-def _keeps(measured: float, limit: float) -> bool:
-    return measured <= limit + max(TOLERANCE * limit, TOLERANCE_FLOOR)
-
-
-def _compliance(limit: Limit, measured: float) -> dict[str, Any]:
-    return {
-        "kept": _keeps(measured, limit.value),
-        "limit": limit.value,
-        "measured": round(measured, 1),
-        "name": limit.cause.key,
-        "scope": limit.scope.kind,
-        "since": None if limit.since is None else timestamp(limit.since),
-        "text": limit.cause.text,
-    }
-
-
-def _measured(
-    limit: Limit,
-    metered: bool,
-    reading: MeterReading | None,
-    assets: Mapping[str, Asset],
-    states: Mapping[str, AssetState],
-) -> float | None:
-    """Return what a limit bounds, in W in its own direction; None: nobody knows."""
-    if limit.scope.kind is ScopeKind.SITE:
-        power = reading.power if metered and reading is not None else None
-        if power is None or limit.quantity not in (Quantity.IMPORT, Quantity.INJECTION):
-            return None
-        return power if limit.quantity is Quantity.IMPORT else -power
-    if limit.scope.kind is not ScopeKind.ASSETS:
-        return None
-    sign = 1.0 if limit.quantity is Quantity.CONSUMPTION else -1.0
-    total = 0.0
-    for asset in assets.values():
-        concerned = asset.consumes if sign > 0 else asset.produces
-        state = states.get(asset.id)
-        power = None if state is None else state.power
-        if not concerned:
-            continue
-        if power is None:
-            return None
-        total += max(0.0, sign * power)
-    return total

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..control.stops import Weakness, WeakStop
 from ..metering.p1_shared import SHARE_PROBLEM
-from ..model.plan import Infeasible, Quantity
+from ..model.plan import Compliance, Escalation, Infeasible, Quantity
 from ..model.reading import BreakerState
 from .view import MeterView, SiteProblem, SiteView
 
@@ -141,7 +141,28 @@ def _stop_problems(view: SiteView, names: Mapping[str, str]) -> list[SiteProblem
         for asset_id in view.plan.uncontrolled
     ]
     problems.extend(_infeasible(item) for item in view.plan.infeasible)
+    for item in view.plan.compliance:
+        problems.extend(_not_kept(item, names))
     return problems
+
+
+def _not_kept(item: Compliance, names: Mapping[str, str]) -> Iterator[SiteProblem]:
+    """Say what was done about an order that is not kept, and that nothing helped."""
+    for output in item.outputs:
+        yield SiteProblem(
+            key="cut_off_by_relay",
+            subject=output,
+            text=(
+                f"{names.get(output, output)} acts since this was not kept: "
+                f"{item.limit.cause.text}"
+            ),
+        )
+    if item.level is Escalation.REPAIR:
+        yield SiteProblem(
+            key="limit_not_kept",
+            subject=item.name,
+            text=f"{item.limit.cause.text}. It is exceeded by {item.worst:.0f} W",
+        )
 
 
 def _infeasible(item: Infeasible) -> SiteProblem:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import logging
 import time
 
+from ..control.explain import CUT_OFF
 from ..control.memory import Memory
 from ..control.stops import weak_stops
 from ..control.tuning import DEFAULT, Tuning
@@ -22,11 +23,12 @@ from ..model.orders import (
     OrderEvent,
     Stops,
 )
-from ..model.plan import Plan
+from ..model.plan import Cause, Plan
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from .actors import AssetActor
 from .broken_device import BrokenDevice
-from .config import MeterConfig, OutputConfig, SiteConfig
+from .compliance_notes import ComplianceNotes
+from .config import MeterConfig, OutputConfig, SiteConfig, SiteRules
 from .controller import Controller
 from .journal_notes import SiteNotes, WriteNotes
 from .measurements import measure
@@ -57,12 +59,14 @@ class SitePorts:
 
     `make_device` builds a device from its configuration and raises DeviceError
     where that cannot be; `meters` owns the meters. `save_local_stops` is called
-    with the local stops whenever they change, to be kept over a restart.
+    with the local stops whenever they change, to be kept over a restart;
+    `save_memory` when the decision's memory has changed in a way that is worth it.
     """
 
     make_device: Callable[[DeviceConfig], Device]
     meters: SiteMeters
     save_local_stops: Callable[[LocalStops], None]
+    save_memory: Callable[[], None] = lambda: None
     monotonic: Callable[[], float] = time.monotonic
     utcnow: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -85,6 +89,7 @@ class Site:
         self._ports = ports
         self._host = host
         self._connection = config.connection
+        self._rules = config.rules
         self._seats: dict[str, _Seat] = {}
         self._outputs: dict[str, OutputConfig] = {}
         self._output_states: dict[str, AssetState] = {}
@@ -95,6 +100,8 @@ class Site:
         self._reported: dict[Direction, tuple[int, tuple[str, ...]]] = {}
         self._local = local_stops
         self._notes = SiteNotes(host.record)
+        self._compliance = ComplianceNotes(host.record)
+        self._cut_off: Mapping[str, Cause] | None = None
         self._link = LinkState()
         self._station_problems: dict[str, str] = {}
         self._silent_inputs: Mapping[str, str] = {}
@@ -211,6 +218,11 @@ class Site:
         self._notes.contract(self._connection, connection)
         self._connection = connection
         self._ports.meters.grid_type = connection.grid_type
+        self._controller.wake()
+
+    def set_rules(self, rules: SiteRules) -> None:
+        """Change how limits are held."""
+        self._rules = rules
         self._controller.wake()
 
     def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
@@ -342,7 +354,12 @@ class Site:
             connection=self._connection,
             assets={key: seat.asset for key, seat in self._seats.items()},
             outputs=tuple(config.output for config in self._outputs.values()),
+            sharing=self._rules.sharing,
             meter_timeout=self._ports.meters.stale_after(self._ports.monotonic()),
+            safe_delay=self._rules.safe_delay,
+            ramp_up=self._rules.ramp_up,
+            tolerance=self._rules.tolerance,
+            compliance=self._rules.compliance,
         )
 
     def _snapshot(self) -> Snapshot:
@@ -374,12 +391,27 @@ class Site:
             if (seat := self._seats.get(asset_id)) is not None:
                 seat.actor.post(setpoint)
         self._report_stops()
+        self._drive_cut_off(plan)
         assets, states = self._assets(), self._states()
-        reading = self._ports.meters.site_reading(plan.at)
-        self._notes.plan(plan, reading, assets, states)
+        self._notes.plan(plan)
         self._publish()
         # Last: waking the station's thread may cost this one its turn.
         self._host.set_measurements(measure(assets, states, plan.at))
+
+    def _drive_cut_off(self, plan: Plan) -> None:
+        """Tell the station which outputs act because a limit is not kept (S19)."""
+        cut_off = {
+            asset_id: cause
+            for asset_id in self._outputs
+            if (setpoint := plan.setpoints.get(asset_id)) is not None
+            for cause in setpoint.causes
+            if cause.key == CUT_OFF
+        }
+        if cut_off != self._cut_off:
+            self._cut_off = cut_off
+            self._host.set_cut_off(cut_off)
+        if self._compliance.take(plan):
+            self._ports.save_memory()
 
     def _assets(self) -> Mapping[str, Asset]:
         return {key: seat.asset for key, seat in self._seats.items()}

@@ -4,7 +4,7 @@ They keep working while the site's own loop is blocked, being reloaded or not
 there: an order drives the emergency outputs without passing through it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import logging
 from typing import Protocol
@@ -23,7 +23,7 @@ from ..model.orders import (
     OrderEvent,
     Stops,
 )
-from ..model.plan import Setpoint, SetpointKind
+from ..model.plan import Cause, Setpoint, SetpointKind
 from ..telecontrol.journal import Journal
 from ..telecontrol.settings import TelecontrolSettings
 from ..telecontrol.station import TelecontrolStation
@@ -123,6 +123,7 @@ class StationHost:
         self._outputs: dict[str, _Output] = {}
         self._orders = NO_ORDERS
         self._local = NO_LOCAL_STOPS
+        self._cut: Mapping[str, Cause] = {}
         self._progress = {direction: _Progress() for direction in Direction}
 
     @property
@@ -190,6 +191,13 @@ class StationHost:
     def set_local_stops(self, local: LocalStops) -> None:
         """Take over the site's own stops; outputs follow at once."""
         self._thread.call(self._set_local, local)
+
+    def set_cut_off(self, outputs: Mapping[str, Cause]) -> None:
+        """Drive these outputs, by id, because a limit is not kept; no others.
+
+        They stay as they are while no site is attached: a reload gives nothing back.
+        """
+        self._thread.call(self._set_cut_off, outputs)
 
     def set_measurements(self, measurements: Measurements) -> None:
         """Take over what the station reports per category."""
@@ -264,6 +272,10 @@ class StationHost:
             self._station.set_local_stops(local)
         self._drive()
         self._publish_orders(None)
+
+    def _set_cut_off(self, outputs: Mapping[str, Cause]) -> None:
+        self._cut = outputs
+        self._drive()
 
     def _set_measurements(self, measurements: Measurements) -> None:
         if self._station is not None:
@@ -368,12 +380,17 @@ class StationHost:
         for asset_id, energised in states.items():
             output = self._outputs[asset_id]
             stopping = any(map(stops.stopped, output.config.output.stops))
+            causes = stop_causes(stops, output.config.output.stops)
+            if (cut_off := self._cut.get(asset_id)) is not None:
+                # It only ever adds to what a stop does: the same state of the coil.
+                energised = output.config.output.energised_when_stopped
+                causes = (*causes, cut_off)
             output.actor.post(
                 Setpoint(
                     asset_id=asset_id,
                     kind=SetpointKind.SWITCH,
                     value=1.0 if energised else 0.0,
-                    causes=stop_causes(stops, output.config.output.stops),
+                    causes=causes,
                     emergency=stopping,
                 )
             )
