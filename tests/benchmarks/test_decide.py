@@ -1,6 +1,7 @@
 """How long one decision takes, from five assets to a car park of a thousand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -10,6 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from custom_components.netflex.control.decide import decide
 from custom_components.netflex.control.memory import EMPTY, Memory
 from custom_components.netflex.model.asset import AssetState
+from custom_components.netflex.model.connection import Feeder
 from custom_components.netflex.model.orders import NO_ORDERS, GridOrders
 from custom_components.netflex.model.plan import Plan
 from custom_components.netflex.model.snapshot import SiteModel, Snapshot
@@ -42,6 +44,29 @@ def mixed(size: int) -> SiteModel:
     return site(*others, *chargers, main_fuse=40.0 + 4.0 * size)
 
 
+def feeding(size: int, feeders: int) -> SiteModel:
+    """Return the same site with its assets spread over feeders, two levels deep.
+
+    Every tenth feeder carries the nine after it; their fuses are tight.
+    """
+    model = mixed(size)
+    names = sorted(model.assets)
+    return replace(
+        model,
+        feeders=tuple(
+            Feeder(
+                id=f"feeder{n:02}",
+                name=f"Row {n}",
+                fuse=4.0 * size / feeders * (10 if n % 10 == 0 else 1),
+                parent=None if n % 10 == 0 else f"feeder{n - n % 10:02}",
+                members=frozenset(names[n::feeders]),
+                other_loads=2.0,
+            )
+            for n in range(feeders)
+        ),
+    )
+
+
 def runner(model: SiteModel, given: GridOrders) -> Callable[[], tuple[Plan, Memory]]:
     """Return a decision after which time goes on: every call has a new reading."""
     memory = EMPTY
@@ -66,11 +91,14 @@ def runner(model: SiteModel, given: GridOrders) -> Callable[[], tuple[Plan, Memo
 
 
 @pytest.mark.parametrize(
-    ("size", "target"), [(5, 1.0), (10, 0.5), (100, 5.0), (1000, 20.0)]
+    ("size", "feeders", "target"),
+    [(5, 0, 1.0), (10, 0, 0.5), (100, 0, 5.0), (1000, 0, 20.0), (1000, 50, 20.0)],
 )
-def test_decision(benchmark: BenchmarkFixture, size: int, target: float) -> None:
+def test_decision(
+    benchmark: BenchmarkFixture, size: int, feeders: int, target: float
+) -> None:
     """A limit is in force and a reading is new; target in ms, median."""
-    model = mixed(size)
+    model = feeding(size, feeders) if feeders else mixed(size)
     once = runner(model, orders(maxsetp=80.0, minsetap=60.0))
     result, _ = benchmark.pedantic(once, rounds=50, iterations=1, warmup_rounds=5)
     assert len(result.setpoints) == size

@@ -37,15 +37,61 @@ class Capacity:
     members: frozenset[str] | None = None
     weight: float = 0.0
     """Of the shares that are rising, in its unit per A."""
+    level: float = 0.0
+    """A of the common level at which `left` counts."""
+    version: int = 0
+    """Counts the changes of its weight while it is tight, 0 otherwise."""
+    asked: float = 0.0
+    """What shares would take of it, while they are counted."""
     rising: list[_Share] = field(default_factory=list)
 
-    def per_watt(self, unit: Unit) -> float:
-        """Return how much of it 1 W of a unit uses."""
-        if self.members is not None and unit.asset.id not in self.members:
-            return 0.0
-        if self.channel == 0:
-            return 1.0
-        return 1.0 / unit.watts if self.channel in unit.lines else 0.0
+    def settle(self, level: float) -> None:
+        """Take what the rising shares have used up since the last change."""
+        if self.weight > 0:
+            self.left -= (level - self.level) * self.weight
+        self.level = level
+
+    def reach(self) -> float:
+        """Return the level at which it is used up."""
+        if self.weight <= _EPSILON:
+            return inf
+        return self.level + max(self.left, 0.0) / self.weight
+
+
+class Capacities:
+    """All capacities, found by what a unit's current passes."""
+
+    def __init__(self, capacities: Iterable[Capacity]) -> None:
+        """Index the capacities by channel; those of some members stand apart."""
+        self._by_channel: dict[int, list[Capacity]] = {}
+        self._sums: list[Capacity] = []
+        self._lines: dict[tuple[int, ...], list[Capacity]] = {}
+        for capacity in capacities:
+            if capacity.members is None:
+                self._by_channel.setdefault(capacity.channel, []).append(capacity)
+            else:
+                self._sums.append(capacity)
+
+    def uses(self, unit: Unit) -> list[tuple[Capacity, float]]:
+        """Return what a unit draws on, and how much of each 1 A of it uses."""
+        paths = self._lines.get(unit.paths)
+        if paths is None:
+            paths = self._lines[unit.paths] = [
+                capacity
+                for channel in unit.paths
+                for capacity in self._by_channel.get(channel, ())
+            ]
+        watts = unit.watts
+        found = [(capacity, watts) for capacity in self._by_channel.get(0, ())]
+        found += [(capacity, 1.0) for capacity in paths]
+        if self._sums:
+            asset_id = unit.asset.id
+            found += [
+                (capacity, watts)
+                for capacity in self._sums
+                if capacity.members is not None and asset_id in capacity.members
+            ]
+        return found
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +102,8 @@ class _Share:
     amps: float
     cap: float
     uses: list[tuple[Capacity, float]]
+    tight: list[tuple[Capacity, float]] = field(default_factory=list)
+    """Those of `uses` that cannot give everyone what they ask for."""
     active: bool = False
     done: bool = False
     binding: Limit | None = None
@@ -72,25 +120,26 @@ def allocate(
     `units` are in order of priority. Causes are noted on the units.
     """
     shares: list[_Share] = []
+    index = Capacities(capacities)
     for unit in units:
         if unit.asset.nature is Nature.LOAD and unit.asset.never_shed:
-            _place_load(unit, capacities, protective_only=True)
+            _place_load(unit, index, protective_only=True)
     for _, tier in groupby(units, key=lambda unit: unit.asset.priority):
         members = list(tier)
         for unit in members:
             if unit.asset.nature is Nature.LOAD and not unit.asset.never_shed:
-                _place_load(unit, capacities, protective_only=False)
+                _place_load(unit, index, protective_only=False)
         chargers = [
             unit
             for unit in members
             if unit.asset.nature is Nature.CHARGER and unit.movable
         ]
         wanting = [unit for unit in chargers if _wants(unit)]
-        admitted = _admit(wanting, capacities, now, tuning)
-        _fill(admitted, capacities)
+        admitted = _admit(wanting, index, now, tuning)
+        _fill(admitted)
         shares += admitted
-    _second_round(shares, capacities)
-    _idle_round(units, capacities, now, tuning)
+    _second_round(shares)
+    _idle_round(units, index, now, tuning)
     for share in shares:
         _settle_share(share)
 
@@ -99,38 +148,28 @@ def _wants(unit: Unit) -> bool:
     return unit.plugged and charger_wish(unit) > 0
 
 
-def _uses(unit: Unit, capacities: Iterable[Capacity]) -> list[tuple[Capacity, float]]:
-    return [
-        (capacity, per_watt * unit.watts)
-        for capacity in capacities
-        if (per_watt := capacity.per_watt(unit)) > 0
-    ]
-
-
-def _place_load(
-    unit: Unit, capacities: list[Capacity], *, protective_only: bool
-) -> None:
+def _place_load(unit: Unit, capacities: Capacities, *, protective_only: bool) -> None:
     """Leave a load on where it fits; it is booked where it is on."""
     wanted = load_wish(unit)
     unit.on = False
     if not wanted:
-        unit.causes = list(unit.high_causes)
+        unit.causes = unit.high_causes
         return
     running = unit.past.value is None or unit.past.value > 0
-    power = load_power(unit)
-    uses = [(c, u) for c in capacities if (u := c.per_watt(unit)) > 0]
-    for capacity, per_watt in uses:
+    amps = load_power(unit) / unit.watts
+    uses = capacities.uses(unit)
+    for capacity, per_amp in uses:
         if protective_only and capacity.limit.source >= Source.GRID_OPERATOR:
             continue
         room = capacity.left + (capacity.grace if running else 0.0)
         # A limit that is broken already takes off what might start, too.
-        if per_watt * power > room + _EPSILON:
-            unit.causes = [capacity.limit.cause]
+        if per_amp * amps > room + _EPSILON:
+            unit.causes = (capacity.limit.cause,)
             return
     unit.on = True
     if unit.movable:
-        for capacity, per_watt in uses:
-            capacity.left -= per_watt * power
+        for capacity, per_amp in uses:
+            capacity.left -= per_amp * amps
 
 
 def load_power(unit: Unit) -> float:
@@ -157,21 +196,18 @@ def _order(unit: Unit, now: float, tuning: Tuning) -> tuple[int, int, float, str
 
 
 def _admit(
-    chargers: list[Unit], capacities: list[Capacity], now: float, tuning: Tuning
+    chargers: list[Unit], capacities: Capacities, now: float, tuning: Tuning
 ) -> list[_Share]:
     """Give each charger its minimum where it fits, in order of the queue."""
     admitted = []
     for unit in sorted(chargers, key=lambda unit: _order(unit, now, tuning)):
-        uses = _uses(unit, capacities)
+        uses = capacities.uses(unit)
         minimum = unit.asset.minimum_current
-        short = next(
-            (
-                capacity
-                for capacity, use in uses
-                if use * minimum > capacity.left + _EPSILON
-            ),
-            None,
-        )
+        short = None
+        for capacity, use in uses:
+            if use * minimum > capacity.left + _EPSILON:
+                short = capacity
+                break
         if short is not None:
             unit.share = 0.0
             unit.causes = [short.limit.cause, explain.below_minimum(minimum)]
@@ -182,7 +218,7 @@ def _admit(
     return admitted
 
 
-def _second_round(shares: list[_Share], capacities: list[Capacity]) -> None:
+def _second_round(shares: list[_Share]) -> None:
     """Raise those that lend as far as nobody else needs it."""
     lending = []
     for share in shares:
@@ -191,11 +227,11 @@ def _second_round(shares: list[_Share], capacities: list[Capacity]) -> None:
             share.cap = wish
             lending.append(share)
     for _, tier in groupby(lending, key=lambda share: share.unit.asset.priority):
-        _fill(list(tier), capacities)
+        _fill(list(tier))
 
 
 def _idle_round(
-    units: list[Unit], capacities: list[Capacity], now: float, tuning: Tuning
+    units: list[Unit], capacities: Capacities, now: float, tuning: Tuning
 ) -> None:
     """Let chargers without a car stand ready within what nobody uses.
 
@@ -219,7 +255,7 @@ def _idle_round(
     admitted = _admit(idle, capacities, now, tuning)
     for share in admitted:
         share.cap = charger_wish(share.unit)
-    _fill(admitted, capacities)
+    _fill(admitted)
     for share in admitted:
         _settle_share(share)
 
@@ -244,91 +280,140 @@ def _settle_share(share: _Share) -> None:
         unit.causes = [explain.lent()]
 
 
-def _freeze(share: _Share) -> None:
-    if share.active:
-        share.active = False
-        for capacity, use in share.uses:
-            capacity.weight -= use
-    share.done = True
-
-
-def _fill(shares: list[_Share], capacities: list[Capacity]) -> None:
+def _fill(shares: list[_Share]) -> None:
     """Raise shares together until a cap or a capacity stops each of them.
 
     The common level rises; a share joins at what it has already and leaves at its
-    cap. When a capacity is used up, all that use it stay where they are.
+    cap. When a capacity is used up, all that use it stay where they are. What fits
+    into all that it uses goes straight to its cap: only tight capacities matter.
     """
-    for capacity in capacities:
+    rising = [share for share in shares if share.cap > share.amps + _EPSILON]
+    tight = _tight(rising)
+    contested = []
+    for share in rising:
+        share.done = False
+        share.tight = [(c, use) for c, use in share.uses if c.version] if tight else []
+        if not share.tight:
+            _take(share, share.cap)
+            share.done = True
+        else:
+            contested.append(share)
+    if contested:
+        for share in contested:
+            for capacity, _ in share.tight:
+                capacity.rising.append(share)
+        _rise(contested)
+    for capacity in tight:
+        capacity.version = 0
         capacity.weight = 0.0
         capacity.rising = []
+
+
+def _tight(shares: list[_Share]) -> list[Capacity]:
+    """Return the capacities that cannot give all what they ask for, marked."""
+    asked: list[Capacity] = []
     for share in shares:
-        share.done = share.cap <= share.amps + _EPSILON
-        for capacity, _ in share.uses:
-            capacity.rising.append(share)
-    starts = sorted(
-        (share for share in shares if not share.done),
-        key=lambda share: -share.amps,
-    )
-    caps: list[tuple[float, int]] = []
-    running: list[_Share] = []
-    level = starts[-1].amps if starts else 0.0
-    heapify(caps)
-    while starts or caps:
-        next_level = min(
-            starts[-1].amps if starts else inf,
-            caps[0][0] if caps else inf,
-        )
-        full: Capacity | None = None
-        for capacity in capacities:
-            if capacity.weight > _EPSILON:
-                reach = level + max(capacity.left, 0.0) / capacity.weight
-                if reach < next_level - 1e-12:
-                    next_level, full = reach, capacity
-        rise = next_level - level
-        for capacity in capacities:
-            if capacity.weight > _EPSILON:
-                capacity.left -= rise * capacity.weight
-        level = next_level
-        if full is not None:
-            _close(full, level)
-        else:
-            while starts and starts[-1].amps <= level + 1e-12:
-                share = starts.pop()
-                if not share.done:
-                    _start(share, running, caps)
-            while caps and caps[0][0] <= level + 1e-12:
-                share = running[heappop(caps)[1]]
-                if share.active:
-                    share.amps = share.cap
-                    _freeze(share)
-        while caps and not running[caps[0][1]].active:
-            heappop(caps)
-        while starts and starts[-1].done:
-            starts.pop()
+        more = share.cap - share.amps
+        for capacity, use in share.uses:
+            if capacity.asked == 0.0:
+                asked.append(capacity)
+            capacity.asked += use * more
+    found = []
+    for capacity in asked:
+        if capacity.asked > capacity.left:
+            capacity.version = 1
+            found.append(capacity)
+        capacity.asked = 0.0
+    return found
 
 
-def _start(share: _Share, running: list[_Share], caps: list[tuple[float, int]]) -> None:
-    used_up = next(
-        (capacity for capacity, _ in share.uses if capacity.left <= _EPSILON), None
-    )
-    if used_up is not None:
-        share.binding = used_up.limit
-        share.done = True
-        return
-    share.active = True
+def _take(share: _Share, amps: float) -> None:
+    """Give a share more, out of all that it uses."""
+    more = amps - share.amps
     for capacity, use in share.uses:
+        capacity.left -= use * more
+    share.amps = amps
+
+
+_START, _CAP, _USED_UP = 0, 1, 2
+
+type _Event = tuple[float, int, int, int, _Share | Capacity]
+
+
+def _rise(shares: list[_Share]) -> None:
+    """Raise the common level from event to event."""
+    events: list[_Event] = [
+        (share.amps, _START, number, 0, share) for number, share in enumerate(shares)
+    ]
+    heapify(events)
+    number = len(events)
+    level = events[0][0]
+    for share in shares:
+        for capacity, _ in share.tight:
+            capacity.level = level
+    while events:
+        level = max(level, events[0][0])
+        touched: dict[int, Capacity] = {}
+        # Everything of one moment is settled before it is asked what is used up.
+        while events and events[0][0] <= level + 1e-12:
+            _, kind, order, version, subject = heappop(events)
+            if isinstance(subject, Capacity):
+                if version == subject.version:
+                    _close(subject, level, touched)
+                continue
+            if subject.done:
+                continue
+            if kind == _START:
+                _start(subject, level, touched)
+                if subject.active:
+                    heappush(events, (subject.cap, _CAP, order, 0, subject))
+            else:
+                _stop(subject, subject.cap, None, touched)
+        for capacity in touched.values():
+            capacity.version += 1
+            reach = capacity.reach()
+            if reach < inf:
+                number += 1
+                heappush(events, (reach, _USED_UP, number, capacity.version, capacity))
+
+
+def _start(share: _Share, level: float, touched: dict[int, Capacity]) -> None:
+    """Let a share rise from where it is, unless something is used up already."""
+    for capacity, _ in share.tight:
+        capacity.settle(level)
+    for capacity, _ in share.tight:
+        if capacity.left <= _EPSILON:
+            share.binding = capacity.limit
+            share.done = True
+            return
+    share.active = True
+    for capacity, use in share.tight:
         capacity.weight += use
-    running.append(share)
-    heappush(caps, (share.cap, len(running) - 1))
+        touched[id(capacity)] = capacity
 
 
-def _close(capacity: Capacity, level: float) -> None:
+def _stop(
+    share: _Share, amps: float, binding: Limit | None, touched: dict[int, Capacity]
+) -> None:
+    """Leave a share at a level, out of all that it uses."""
+    if share.active:
+        share.active = False
+        for capacity, use in share.uses:
+            if capacity.version:
+                capacity.settle(amps)
+                capacity.weight -= use
+                touched[id(capacity)] = capacity
+            else:
+                capacity.left -= use * (amps - share.amps)
+        share.amps = amps
+    share.binding = binding
+    share.done = True
+
+
+def _close(capacity: Capacity, level: float, touched: dict[int, Capacity]) -> None:
     """Leave everyone who uses a capacity that is used up where they are."""
+    capacity.settle(level)
     capacity.left = min(capacity.left, 0.0)
     for share in capacity.rising:
-        if share.done:
-            continue
-        if share.active:
-            share.amps = level
-        share.binding = capacity.limit
-        _freeze(share)
+        if not share.done:
+            _stop(share, max(level, share.amps), capacity.limit, touched)

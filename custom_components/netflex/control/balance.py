@@ -14,6 +14,7 @@ from .escalation import Actions
 from .estimate import Picture
 from .flows import Balance, Bound, future_production, is_stop, others, total
 from .inverters import share_budgets
+from .layout import layout_of
 from .limits import Limits
 from .memory import Memory
 from .stops import has_relay
@@ -50,6 +51,10 @@ def balance(
             )
             imports.append(bound)
             injections.append(bound)
+    for channel, limit in limits.feeders:
+        bound = Bound(limit=limit, value=limit.value * keep, channel=channel)
+        imports.append(bound)
+        injections.append(bound)
     result = Balance(
         site=site,
         units=units,
@@ -97,7 +102,7 @@ def _unforeseen(
     A charger that does not answer may rise to what it was told or to its safe
     current. A generator that a relay is about to cut off takes its production along.
     """
-    extra = [0.0, 0.0, 0.0, 0.0]
+    extra = [0.0] * layout_of(site).size
     for unit in units:
         if unit.movable:
             continue
@@ -105,12 +110,12 @@ def _unforeseen(
         asset = unit.asset
         if asset.nature is Nature.CHARGER and unit.state is None and unit.high > 0:
             reach = max(unit.past.value or 0.0, asset.safe_current)
-            power = max(0.0, reach * unit.watts - max(unit.past.drawn, default=0.0))
+            power = max(0.0, reach * unit.watts - max(unit.drawn, default=0.0))
         elif asset.produces and _loses_generation(unit):
             power = _lost_generation(site, unit, memory, now, tuning)
         if power:
             extra[0] += power
-            for channel in unit.lines:
+            for channel in unit.paths:
                 extra[channel] += power / unit.watts
     return extra
 
@@ -146,7 +151,7 @@ def _consumption_budgets(
             for unit in units
             if unit.asset.id in budget.members and not unit.movable
         )
-        fixed += others(site, units, budget)
+        fixed += others(site, budget)
         capacities.append(
             Capacity(
                 limit=budget.limit,
@@ -162,26 +167,17 @@ def capacities(balance: Balance) -> list[Capacity]:
     """Return what each limit leaves for chargers and loads."""
     result = []
     picture = balance.picture
-    inverters = balance.of(Nature.INVERTER)
-    batteries = balance.of(Nature.BATTERY)
-    deaf = [
-        (unit, excess)
-        for unit in balance.of(Nature.CHARGER)
-        if (excess := _unheeded(unit)) > 0
-    ]
+    produced, unheeded = _produced(balance)
+    extra = balance.extra
     for bound in balance.imports:
         channel = bound.channel
         base = total(picture.import_base, channel)
-        used = base + balance.extra[channel]
+        used = base + extra[channel]
         if bound.open_loop:
-            used = max(base, 0.0) + balance.extra[channel]
+            used = max(base, 0.0) + extra[channel]
         else:
-            used += _produced(inverters, batteries, channel)
-        for unit, excess in deaf:
-            if channel == 0:
-                used += excess
-            elif channel in unit.lines:
-                used += excess / unit.watts
+            used += produced[channel]
+        used += unheeded[channel]
         steady = total(picture.steady_base, channel)
         result.append(
             Capacity(
@@ -201,13 +197,32 @@ def _unheeded(unit: Unit) -> float:
     return max(0.0, unit.measured - (unit.past.value or 0.0) * unit.watts)
 
 
-def _produced(inverters: list[Unit], batteries: list[Unit], channel: int) -> float:
-    """Return the flow (negative) that production and discharge bring to a channel."""
-    flow = 0.0
-    for unit in inverters:
-        if channel == 0 or channel in unit.lines:
-            flow += unit.flow(channel, future_production(unit))
-    for unit in batteries:
-        if channel == 0 or channel in unit.lines:
-            flow += unit.flow(channel, min(unit.low, unit.high))
-    return flow
+def _produced(balance: Balance) -> tuple[list[float], list[float]]:
+    """Return by channel what production and discharge bring, and deaf chargers draw.
+
+    The first is negative; the second is what chargers draw beyond what they were
+    told and do not follow.
+    """
+    flows = [0.0] * len(balance.extra)
+    unheeded = flows.copy()
+    for unit in balance.units:
+        if not unit.movable:
+            continue
+        nature = unit.asset.nature
+        if nature is Nature.CHARGER:
+            excess = _unheeded(unit)
+            if excess > 0:
+                unheeded[0] += excess
+                for channel in unit.paths:
+                    unheeded[channel] += excess / unit.watts
+            continue
+        if nature is Nature.INVERTER:
+            power = future_production(unit)
+        elif nature is Nature.BATTERY:
+            power = min(unit.low, unit.high)
+        else:
+            continue
+        flows[0] += power
+        for channel in unit.paths:
+            flows[channel] += unit.flow(channel, power)
+    return flows, unheeded

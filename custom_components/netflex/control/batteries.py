@@ -121,9 +121,9 @@ def _fit(batteries: list[Unit], bound: Bound, flow: float, sign: int) -> None:
 
     `sign` 1 holds import (they discharge), -1 injection (they charge).
     """
-    members = [
-        unit for unit in batteries if bound.channel == 0 or bound.channel in unit.lines
-    ]
+    members = [unit for unit in batteries if unit.uses(bound.channel)]
+    if not members:
+        return
     for unit in members:
         flow += unit.flow(bound.channel, unit.told or 0.0)
     excess = sign * flow - bound.value

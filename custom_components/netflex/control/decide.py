@@ -19,7 +19,14 @@ from ..model.plan import (
     Source,
 )
 from ..model.snapshot import Clock, SiteModel, Snapshot
-from . import compliance, escalation, explain, limits as limits_, units as units_
+from . import (
+    compliance,
+    escalation,
+    explain,
+    feeders,
+    limits as limits_,
+    units as units_,
+)
 from .allocate import allocate
 from .balance import balance, capacities
 from .batteries import set_batteries
@@ -29,10 +36,12 @@ from .estimate import Picture, picture
 from .flows import Balance
 from .infeasible import find_infeasible
 from .inverters import set_inverters
+from .layout import layout_of
 from .limits import Limits
 from .memory import AssetMemory, Memory
 from .shape import (
     Moment,
+    drawn_by,
     remembered,
     safe_current,
     shape_charger,
@@ -62,8 +71,10 @@ def decide(
     """
     now = clock.monotonic
     limits = limits_.collect(site, snapshot)
-    units = units_.build(site, snapshot, memory, clock, tuning, limits)
-    seen = picture(site, snapshot.reading, units, memory, clock, tuning)
+    layout = layout_of(site)
+    units = units_.build(layout, snapshot, memory, clock, tuning, limits)
+    seen = picture(layout, snapshot, units, memory, clock, tuning)
+    feeders.reckon(layout, snapshot, units, seen, memory, now)
     judged = compliance.judge(
         site,
         snapshot,
@@ -85,6 +96,7 @@ def decide(
         ramp=_ramp(site, units),
         tuning=tuning,
         last_start=memory.last_start,
+        blind=feeders.blind(layout, seen),
     )
     allocate(units, capacities(flows), now, tuning)
     pasts = _shape_consumers(units, moment)
@@ -183,6 +195,7 @@ def _plan(
         stopped=stopped,
         infeasible=infeasible,
         headroom=_headroom(limits, flows.picture),
+        feeders=feeders.flows(layout_of(site), flows.units, flows.picture, limits),
         metered=flows.picture.fresh,
         uncontrolled=unreached(site, stopped),
         compliance=compliance.figures(judged, infeasible),
@@ -299,12 +312,11 @@ def _memory(
         started=now if memory.started is None else memory.started,
         assets=MappingProxyType(
             {
-                unit.asset.id: remembered(
-                    unit, pasts[unit.asset.id], now, new_reading=seen.new
-                )
+                unit.asset.id: remembered(unit, pasts[unit.asset.id], now)
                 for unit in units
             }
         ),
+        drawn=drawn_by(units, memory.drawn) if seen.new else memory.drawn,
         received=received,
         measured=seen.measured if seen.new else memory.measured,
         base=seen.base,

@@ -8,14 +8,16 @@ answers late therefore moves nobody else, and what it does not explain moves the
 base at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from operator import attrgetter
 
 from ..model.asset import ChargerState, Nature
 from ..model.connection import NO_LINE_VALUES, GridType, Line
 from ..model.reading import MeterReading, line_import_current
-from ..model.snapshot import Clock, SiteModel
-from .memory import NOTHING_KNOWN, Channels, Memory
+from ..model.snapshot import Clock, SiteModel, Snapshot
+from .layout import Layout
+from .memory import NOTHING_KNOWN, Channels, Memory, fitted
 from .tuning import Tuning
 from .units import Unit
 
@@ -25,7 +27,7 @@ _ALIKE = 0.95
 
 @dataclass(slots=True, kw_only=True)
 class Picture:
-    """The present flows, in W (channel 0) and A (channels 1 to 3).
+    """The present flows, in W (channel 0) and A (all other channels).
 
     `base` is what is believed. `import_base` and `injection_base` are what limits
     of either direction count with: the same while the meter is fresh, the careful
@@ -96,6 +98,19 @@ def _injects_on_all_lines(
     return largest > 0 and -power >= _ALIKE * largest
 
 
+def feeder_channels(layout: Layout, snapshot: Snapshot, now: float) -> Channels:
+    """Return what the feeders' own meters say now, None where none says it."""
+    result: list[float | None] = []
+    for branch in layout.branches:
+        feeder = branch.feeder
+        reading = snapshot.feeder_readings.get(feeder.id)
+        if reading is None or now - reading.received > feeder.meter_timeout:
+            result += (None, None, None)
+        else:
+            result += channels(reading, layout.site)[1:]
+    return tuple(result)
+
+
 def assumed_draw(unit: Unit) -> float:
     """Return the W that an asset draws, or is taken to draw where it is silent."""
     state, asset, past = unit.state, unit.asset, unit.past
@@ -132,7 +147,7 @@ def _set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
     past, asset = unit.past, unit.asset
     told = past.value
     if _in_transition(unit, now, tuning):
-        reach = [draw, *past.drawn]
+        reach = [draw, *unit.drawn]
         if asset.nature is Nature.CHARGER:
             wanted = (told or 0.0) * unit.watts
             # A car follows downward for certain, upward only if it wants to.
@@ -184,86 +199,94 @@ def _line_currents(unit: Unit) -> list[float]:
 
 
 class _Hull:
-    """Between which draws all movable assets together lie, by channel."""
+    """How far from their answers all movable assets together may lie, by channel."""
 
     __slots__ = ("high", "low")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         """Start with no asset."""
-        self.low = [0.0] * 4
-        self.high = [0.0] * 4
+        self.low = [0.0] * size
+        self.high = [0.0] * size
 
-    def add(
-        self, channel: int, hull: tuple[float, float], scale: float, offset: float
-    ) -> None:
-        """Add an asset's hull in W, brought to the unit of a channel."""
-        self.low[channel] += hull[0] * scale + offset
-        self.high[channel] += hull[1] * scale + offset
+    def add(self, unit: Unit, hull: tuple[float, float], paths: Sequence[int]) -> None:
+        """Add an asset's hull in W, brought to the unit of each of its channels."""
+        below, above = hull[0] - unit.measured, hull[1] - unit.measured
+        low, high = self.low, self.high
+        low[0] += below
+        high[0] += above
+        below /= unit.watts
+        above /= unit.watts
+        for channel in paths:
+            low[channel] += below
+            high[channel] += above
 
-    def explain(self, known: Channels, measured: Channels) -> Channels:
+    def explain(
+        self, known: Channels, measured: Channels, draws: list[float]
+    ) -> Channels:
         """Return the base nearest to the known one that fits the meter."""
         result: list[float | None] = []
-        for channel in range(4):
-            total = measured[channel]
+        for channel, total in enumerate(measured):
             if total is None:
                 result.append(None)
                 continue
-            least, most = total - self.high[channel], total - self.low[channel]
+            rest = total - draws[channel]
+            least, most = rest - self.high[channel], rest - self.low[channel]
             before = known[channel]
             if before is None:
                 before = (least + most) / 2
             result.append(min(max(before, least), most))
-        return (result[0], result[1], result[2], result[3])
+        return tuple(result)
 
 
 def _minus(measured: Channels, draws: list[float]) -> Channels:
-    first, second, third, fourth = (
+    return tuple(
         None if total is None else total - draws[channel]
         for channel, total in enumerate(measured)
     )
-    return (first, second, third, fourth)
 
 
 def picture(
-    site: SiteModel,
-    reading: MeterReading | None,
+    layout: Layout,
+    snapshot: Snapshot,
     units: list[Unit],
     memory: Memory,
     clock: Clock,
     tuning: Tuning,
 ) -> Picture:
     """Return the present flows and set each unit's present draw."""
-    now = clock.monotonic
+    now, site, reading = clock.monotonic, layout.site, snapshot.reading
     for unit in units:
-        unit.measured = assumed_draw(unit) if unit.movable else 0.0
-        unit.draw = unit.measured
+        unit.measured = unit.draw = assumed_draw(unit) if unit.movable else 0.0
         unit.currents = _line_currents(unit)
     started = now if memory.started is None else memory.started
     silent = now - (started if reading is None else reading.received)
     fresh = reading is not None and silent <= site.meter_timeout
+    known = fitted(memory.base, layout.size)
     safe = not fresh and (
         silent > site.meter_timeout + site.safe_delay
         or (reading is None and memory.base == NOTHING_KNOWN)
     )
     if reading is None:
-        return _without_meter(NOTHING_KNOWN, memory.base, safe=safe)
-    measured = channels(reading, site)
+        return _without_meter(fitted(NOTHING_KNOWN, layout.size), known, safe=safe)
+    measured = (
+        *channels(reading, site),
+        *feeder_channels(layout, snapshot, now),
+    )
     if not fresh:
-        return _without_meter(measured, memory.base, safe=safe)
+        return _without_meter(measured, known, safe=safe)
     base, quick = _base(measured, reading, units, memory, now, tuning)
     new = memory.received != reading.received
-    before = memory.base if new else memory.base_before
-    steady = tuple(
-        value if value is None or old is None else min(value, old)
-        for value, old in zip(base, before, strict=True)
-    )
+    before = known if new else fitted(memory.base_before, layout.size)
     return Picture(
         measured=measured,
         base=base,
         quick=quick,
         import_base=base,
         injection_base=base,
-        steady_base=(steady[0], steady[1], steady[2], steady[3]),
+        steady_base=tuple(
+            value if value is None or old is None else min(value, old)
+            for value, old in zip(base, before, strict=True)
+        ),
         fresh=True,
         safe=False,
         new=new,
@@ -279,14 +302,13 @@ def _without_meter(measured: Channels, base: Channels, *, safe: bool) -> Picture
     Import counts the last known base, but never a base that produces; injection
     counts no consumption that is not measured by the asset itself.
     """
-    careful = [None if value is None else max(value, 0.0) for value in base]
-    none = [None if value is None else min(value, 0.0) for value in base]
-    import_base = (careful[0], careful[1], careful[2], careful[3])
-    injection_base = (none[0] or 0.0, none[1], none[2], none[3])
+    import_base = tuple(None if value is None else max(value, 0.0) for value in base)
+    none = tuple(None if value is None else min(value, 0.0) for value in base)
+    injection_base = (none[0] or 0.0, *none[1:])
     return Picture(
         measured=measured,
         base=base,
-        quick=NOTHING_KNOWN,
+        quick=fitted(NOTHING_KNOWN, len(base)),
         import_base=import_base if safe else base,
         injection_base=injection_base if safe else base,
         steady_base=import_base if safe else base,
@@ -312,30 +334,36 @@ def _base(
     later: the base itself takes a change that they may have made only when it
     lasts.
     """
-    before, wide, free = _Hull(), _Hull(), _Hull()
-    draws = [0.0] * 4
+    size = len(measured)
+    before, wide, free = _Hull(size), _Hull(size), _Hull(size)
+    draws = [0.0] * size
     confirm = memory.received is not None and memory.received != reading.received
+    metered = any(value is not None for value in measured[4:])
     for unit in units:
         if not unit.movable:
             continue
         _set_hulls(unit, reading.received, now, tuning)
-        old = _hull_before(unit, memory.received)
-        for channel in (0, *unit.lines):
-            scale = 1.0 if channel == 0 else 1.0 / unit.watts
-            present = unit.measured if channel == 0 else unit.currents[channel]
-            offset = present - unit.measured * scale
-            draws[channel] += present
-            before.add(channel, old, scale, offset)
-            wide.add(channel, unit.wide, scale, offset)
-            free.add(channel, unit.free, scale, offset)
-    known = memory.quick
-    if known == NOTHING_KNOWN:
+        present = unit.measured
+        draws[0] += present
+        paths = unit.paths if metered else unit.lines
+        currents = unit.currents
+        for channel in paths:
+            draws[channel] += currents[(channel - 1) % 3 + 1]
+        nowhere = (present, present)
+        if (old := _hull_before(unit, memory.received)) != nowhere:
+            before.add(unit, old, paths)
+        if unit.wide != nowhere:
+            wide.add(unit, unit.wide, paths)
+        if unit.free != nowhere:
+            free.add(unit, unit.free, paths)
+    known = fitted(memory.quick, size)
+    if memory.quick == NOTHING_KNOWN:
         known = _minus(measured, draws)
     elif confirm:
-        known = before.explain(known, memory.measured)
-    quick = wide.explain(known, measured)
+        known = before.explain(known, fitted(memory.measured, size), draws)
+    quick = wide.explain(known, measured, draws)
     recent = (*memory.recent, quick) if confirm else memory.recent
-    base = free.explain(_median(recent or (quick,)), measured)
+    base = free.explain(_median(recent or (quick,), size), measured, draws)
     _spread(units, measured[0], base[0], draws[0])
     return base, quick
 
@@ -344,25 +372,34 @@ _MEDIAN_OF = 5
 """Readings: what lasts for less than half of them is no change of the base."""
 
 
-def _median(recent: tuple[Channels, ...]) -> Channels:
+def _median(recent: tuple[Channels, ...], size: int) -> Channels:
     """Return the median base of the newest readings, None where one is missing."""
-    window = recent[-_MEDIAN_OF:]
+    window = [fitted(values, size) for values in recent[-_MEDIAN_OF:]]
     result: list[float | None] = []
-    for channel in range(4):
-        known = [value for base in window if (value := base[channel]) is not None]
-        result.append(median(known) if known else None)
-    return (result[0], result[1], result[2], result[3])
+    for values in zip(*window, strict=True):
+        known = sorted(value for value in values if value is not None)
+        if not known:
+            result.append(None)
+            continue
+        middle = len(known) // 2
+        result.append(
+            known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
+        )
+    return tuple(result)
 
 
 def _hull_before(unit: Unit, received: float | None) -> tuple[float, float]:
     """Return between what a unit drew when the meter was read the time before."""
     at = None if unit.state is None else unit.state.at
-    if not unit.past.drawn:
+    if not unit.drawn:
         return unit.hull
     if at is None or received is None or at < received:
         return unit.wide
-    drawn = unit.past.drawn[-1]
+    drawn = unit.drawn[-1]
     return (min(drawn, unit.measured), max(drawn, unit.measured))
+
+
+_REACHES = (attrgetter("hull"), attrgetter("wide"), attrgetter("free"))
 
 
 def _spread(
@@ -373,16 +410,18 @@ def _spread(
         return
     rest = total - base - drawn
     # Who was told to move is asked first, then who may have moved by itself.
-    for reach in ("hull", "wide", "free"):
+    for reach in _REACHES:
         if abs(rest) < 1e-6:
             return
         rooms = []
+        room = 0.0
         for unit in units:
             if unit.movable:
-                low, high = getattr(unit, reach)
-                room = high - unit.draw if rest > 0 else unit.draw - low
-                rooms.append((unit, max(0.0, room)))
-        room = sum(share for _, share in rooms)
+                low, high = reach(unit)
+                own = high - unit.draw if rest > 0 else unit.draw - low
+                if own > 0:
+                    rooms.append((unit, own))
+                    room += own
         if room > 0:
             taken = min(abs(rest), room) * (1.0 if rest > 0 else -1.0)
             for unit, share in rooms:

@@ -75,6 +75,26 @@ def fuse(line: Line, value: float) -> Cause:
     )
 
 
+@lru_cache(maxsize=1024)
+def feeder(name: str, line: Line, value: float) -> Cause:
+    """Return the cause of a feeder's own fuse on one line."""
+    return Cause(
+        source=Source.FEEDER,
+        key="feeder_fuse",
+        text=f"Fuse {current(value)} of {name} on {line}",
+    )
+
+
+@lru_cache(maxsize=64)
+def silent_feeder(name: str) -> Cause:
+    """Return the cause of acting without a feeder's own measurement."""
+    return Cause(
+        source=Source.SAFE_STATE,
+        key="feeder_meter_stale",
+        text=f"The meter of {name} is silent: chargers on it keep to their safe current",
+    )
+
+
 @lru_cache(maxsize=64)
 def fuse_threshold(line: Line, value: float) -> Cause:
     """Return the cause of the smart meter's own supervision of one line."""

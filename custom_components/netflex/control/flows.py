@@ -1,17 +1,18 @@
 """Flows and what they are held against: the common ground of one decision.
 
-Channel 0 is W at the connection point, channels 1 to 3 are A on its lines, import
-positive.
+Channel 0 is W at the connection point, channels 1 to 3 are A on its lines, the
+channels after these A on the lines of the feeders, import positive.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..model.asset import Direction, Nature
+from ..model.asset import Nature
 from ..model.plan import Limit, Source
 from ..model.snapshot import SiteModel
 from .allocate import Capacity, load_power
 from .estimate import Picture
+from .layout import layout_of
 from .limits import Budget, Limits
 from .memory import Channels
 from .units import Unit
@@ -61,15 +62,9 @@ def is_stop(budget: Budget) -> bool:
     return budget.limit.source < Source.FUSE
 
 
-def others(site: SiteModel, units: list[Unit], budget: Budget) -> float:
+def others(site: SiteModel, budget: Budget) -> float:
     """Return the rated power of members that no unit stands for (meters, relays)."""
-    known = {unit.asset.id for unit in units}
-    return sum(
-        site.assets[member].rated_production
-        if budget.direction is Direction.PRODUCTION
-        else site.assets[member].rated_consumption
-        for member in budget.members - known
-    )
+    return layout_of(site).silent_power(budget.direction, budget.members)
 
 
 def lead_of(unit: Unit) -> float:
@@ -101,15 +96,17 @@ def expected(unit: Unit) -> float:
 
 def movements(balance: Balance, *, future: bool) -> list[float]:
     """Return by channel what all but the batteries move, now or after the plan."""
-    flows = [0.0, 0.0, 0.0, 0.0]
+    flows = [0.0] * len(balance.extra)
+    battery = Nature.BATTERY
     for unit in balance.units:
-        if not unit.movable or unit.asset.nature is Nature.BATTERY:
+        if not unit.movable or unit.asset.nature is battery:
             continue
         power = expected(unit) if future else unit.draw
         flows[0] += power
         moved = (power - unit.measured) / unit.watts
-        for channel in unit.lines:
-            flows[channel] += unit.currents[channel] + moved
+        currents = unit.currents
+        for channel in unit.paths:
+            flows[channel] += currents[(channel - 1) % 3 + 1] + moved
     return flows
 
 

@@ -7,7 +7,7 @@ from ..model.plan import Infeasible, Problem
 from .flows import Balance, expected, is_stop, movements, others, total
 from .units import Unit
 
-_NEGLIGIBLE = (5.0, 0.05, 0.05, 0.05)
+_NEGLIGIBLE = (5.0, 0.05)
 """W and A below which a limit counts as met."""
 
 
@@ -22,7 +22,7 @@ def _flows(balance: Balance) -> Iterator[Infeasible]:
     picture = balance.picture
     moved = movements(balance, future=True)
     for unit in balance.of(Nature.BATTERY):
-        for channel in (0, *unit.lines):
+        for channel in (0, *unit.paths):
             moved[channel] += unit.flow(channel, unit.told or 0.0)
     for sign, bounds, base in (
         (1, balance.imports, picture.steady_base),
@@ -34,7 +34,7 @@ def _flows(balance: Balance) -> Iterator[Infeasible]:
             if sign > 0:
                 flow += balance.extra[channel]
             missing = sign * flow - bound.limit.value
-            if missing > _NEGLIGIBLE[channel]:
+            if missing > _NEGLIGIBLE[channel > 0]:
                 yield Infeasible(
                     limit=bound.limit,
                     missing=missing,
@@ -46,7 +46,7 @@ def _budgets(balance: Balance) -> Iterator[Infeasible]:
     for budget in balance.limits.budgets:
         if is_stop(budget):
             continue
-        used = others(balance.site, balance.units, budget)
+        used = others(balance.site, budget)
         for unit in balance.units:
             if unit.asset.id in budget.members:
                 used += _claimed(unit, budget.direction)

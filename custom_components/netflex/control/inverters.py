@@ -6,6 +6,8 @@ from .flows import Balance, Bound, distribute, expected, is_stop, lead_of, other
 from .limits import Budget, Limits
 from .units import Unit
 
+CONSUMERS = frozenset({Nature.CHARGER, Nature.LOAD})
+
 _NEARLY_FULL = 2.0
 """% below full from which a battery is no longer counted on to take it all."""
 
@@ -27,7 +29,7 @@ def _production_budgets(limits: Limits) -> list[Budget]:
 
 def _budget_room(balance: Balance, budget: Budget) -> float:
     """Return the W that movable inverters and batteries of a budget may produce."""
-    fixed = others(balance.site, balance.units, budget)
+    fixed = others(balance.site, budget)
     for unit in balance.units:
         if unit.asset.id not in budget.members:
             continue
@@ -107,31 +109,44 @@ def set_inverters(balance: Balance) -> None:
             if unit.asset.id in budget.members
         )
         _share_production(balance, budget, discharge=discharge)
-    consumers = [
-        unit
-        for unit in balance.units
-        if unit.movable and unit.asset.nature in {Nature.CHARGER, Nature.LOAD}
-    ]
+    taken = _consumed(balance)
+    on_channel: dict[int, list[Unit]] = {}
+    for unit in inverters:
+        for channel in (0, *unit.paths):
+            on_channel.setdefault(channel, []).append(unit)
     for bound in balance.injections:
         channel = bound.channel
+        if (members := on_channel.get(channel)) is None:
+            continue
         base = total(balance.picture.injection_base, channel)
-        members = [u for u in inverters if channel == 0 or channel in u.lines]
         if bound.open_loop:
             # The limit goes straight to the inverters, whatever else is measured.
             room = bound.value + min(base, 0.0)
             room += sum(min(0.0, unit.told or 0.0) for unit in batteries)
             _narrow_channel(members, room, bound)
             continue
-        room = bound.value + base
-        for unit in consumers:
-            if channel == 0 or channel in unit.lines:
-                room += unit.flow(channel, min(unit.draw, expected(unit)))
+        room = bound.value + base + taken[channel]
         for unit in batteries:
             if channel == 0:
                 room += _absorbs(balance, unit)
-            elif channel in unit.lines:
+            elif channel in unit.paths:
                 room += unit.flow(channel, unit.told or 0.0)
         _narrow_channel(members, room, bound)
+
+
+def _consumed(balance: Balance) -> list[float]:
+    """Return by channel what chargers and loads surely go on drawing."""
+    flows = [0.0] * len(balance.extra)
+    for unit in balance.units:
+        if not unit.movable or unit.asset.nature not in CONSUMERS:
+            continue
+        power = min(unit.draw, expected(unit))
+        flows[0] += power
+        moved = (power - unit.measured) / unit.watts
+        currents = unit.currents
+        for channel in unit.paths:
+            flows[channel] += currents[(channel - 1) % 3 + 1] + moved
+    return flows
 
 
 def _absorbs(balance: Balance, unit: Unit) -> float:
@@ -163,5 +178,5 @@ def _narrow_channel(members: list[Unit], room: float, bound: Bound) -> None:
     ]
     shares = distribute(max(0.0, room), demands, most)
     for unit, share in zip(members, shares, strict=True):
-        power = unit.measured - (share + unit.currents[channel]) * unit.watts
+        power = unit.measured - (share + unit.flow(channel, unit.measured)) * unit.watts
         unit.narrow_low(min(0.0, power), bound.limit.cause)

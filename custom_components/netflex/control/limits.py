@@ -13,7 +13,7 @@ from ..model.orders import Order, OrderName, Stops
 from ..model.plan import ALL_ASSETS, SITE, Limit, Quantity, Scope, ScopeKind, Source
 from ..model.snapshot import Sharing, SiteModel, Snapshot
 from . import explain
-from .stops import acts_in
+from .layout import Layout, layout_of
 
 _DIRECTION_QUANTITY = {
     Direction.PRODUCTION: Quantity.PRODUCTION,
@@ -59,6 +59,8 @@ class Limits:
     all: tuple[Limit, ...]
     effective: dict[tuple[Scope, Quantity], Limit]
     budgets: tuple[Budget, ...]
+    feeders: tuple[tuple[int, Limit], ...] = ()
+    """The fuses of the feeders by channel; nothing else bounds these scopes."""
 
     def of_site(self, quantity: Quantity) -> Limit | None:
         """Return the tightest limit of a quantity at the connection point."""
@@ -72,7 +74,9 @@ class Limits:
 
     def ordered(self) -> tuple[Limit, ...]:
         """Return the effective limits, the most important source first."""
-        return _by_importance(self.effective.values())
+        return _by_importance(
+            [*self.effective.values(), *(limit for _, limit in self.feeders)]
+        )
 
     def of_operator(self) -> tuple[Limit, ...]:
         """Return all limits of the grid operator, whatever else is tighter."""
@@ -90,6 +94,7 @@ def _by_importance(limits: Iterable[Limit]) -> tuple[Limit, ...]:
                 limit.scope.kind,
                 limit.scope.id or "",
                 limit.quantity,
+                limit.scope.line or "",
             ),
         )
     )
@@ -149,7 +154,34 @@ def collect(site: SiteModel, snapshot: Snapshot) -> Limits:
         *_line_limits(site, snapshot),
         *_site_limits(site, snapshot),
     )
-    return Limits(all=limits, effective=tightest(limits), budgets=budgets)
+    return Limits(
+        all=limits,
+        effective=tightest(limits),
+        budgets=budgets,
+        feeders=_feeder_limits(layout_of(site)),
+    )
+
+
+def _feeder_limits(layout: Layout) -> tuple[tuple[int, Limit], ...]:
+    """Return the fuse of each line of each feeder by its channel."""
+    known: tuple[tuple[int, Limit], ...] | None = layout.kept.get("feeder_limits")
+    if known is not None:
+        return known
+    made = []
+    for branch in layout.branches:
+        feeder = branch.feeder
+        for line in layout.site.connection.lines:
+            cause = explain.feeder(feeder.name, line, feeder.fuse)
+            limit = Limit(
+                scope=Scope(kind=ScopeKind.FEEDER, id=feeder.id, line=line),
+                quantity=Quantity.CURRENT,
+                value=feeder.fuse,
+                source=cause.source,
+                cause=cause,
+            )
+            made.append((branch.channel(line), limit))
+    layout.kept["feeder_limits"] = tuple(made)
+    return tuple(made)
 
 
 def stop_limits(snapshot: Snapshot) -> Iterator[Limit]:
@@ -199,8 +231,7 @@ def _budgets(site: SiteModel, snapshot: Snapshot) -> Iterator[Budget]:
     for name, direction in _ASSET_ORDERS.items():
         if (order := _power_order(snapshot, name)) is None:
             continue
-        for scope, members in _groups(site, direction):
-            base = installed(site, direction, members)
+        for scope, members, base in _groups(site, direction):
             yield Budget(
                 limit=Limit(
                     scope=scope,
@@ -216,15 +247,29 @@ def _budgets(site: SiteModel, snapshot: Snapshot) -> Iterator[Budget]:
 
 
 def _members(site: SiteModel, direction: Direction) -> frozenset[str]:
-    return frozenset(
-        asset_id for asset_id, asset in site.assets.items() if acts_in(asset, direction)
-    )
+    return layout_of(site).acting(direction)
 
 
-def _groups(
+type _Group = tuple[Scope, frozenset[str], float]
+
+
+def _groups(site: SiteModel, direction: Direction) -> tuple[_Group, ...]:
+    """Return what shares one limit on assets, with its installed power in W."""
+    layout = layout_of(site)
+    key = f"groups_{direction}"
+    known: tuple[_Group, ...] | None = layout.kept.get(key)
+    if known is None:
+        known = tuple(
+            (scope, members, installed(site, direction, members))
+            for scope, members in _grouped(site, direction)
+        )
+        layout.kept[key] = known
+    return known
+
+
+def _grouped(
     site: SiteModel, direction: Direction
 ) -> Iterator[tuple[Scope, frozenset[str]]]:
-    """Yield what shares one limit on assets."""
     members = _members(site, direction)
     if not members:
         return

@@ -18,10 +18,18 @@ from .compliance import Record
 
 VERSION: Final = 1
 
-type Channels = tuple[float | None, float | None, float | None, float | None]
-"""W in total and A on L1, L2, L3; None where it is not measured."""
+type Channels = tuple[float | None, ...]
+"""W in total, A on L1, L2, L3 and on each feeder's; None where it is not measured."""
 
 NOTHING_KNOWN: Final[Channels] = (None, None, None, None)
+
+
+def fitted(values: Channels, size: int) -> Channels:
+    """Return channels of a site that may have had other feeders before."""
+    if len(values) == size:
+        return values
+    # Which feeder the others belonged to is not known any more.
+    return (*values[:4], *(None,) * (size - 4))
 
 
 class UnknownVersionError(ValueError):
@@ -40,8 +48,6 @@ class AssetMemory:
     """Setpoint before the newest change."""
     changed: float | None = None
     """When `value` last changed."""
-    drawn: tuple[float, ...] = ()
-    """W, at the two newest readings of the site meter, the newest last."""
     candidate: float | None = None
     """The least that a rising setpoint could have been since `candidate_since`."""
     candidate_since: float | None = None
@@ -82,6 +88,10 @@ class Memory:
     assets: Mapping[str, AssetMemory] = field(
         default_factory=lambda: MappingProxyType({}), metadata={"survives": True}
     )
+    drawn: Mapping[str, tuple[float, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """W of each asset at the two newest readings of the site meter, the newest last."""
     received: float | None = None
     """Of the newest reading that was used."""
     measured: Channels = NOTHING_KNOWN

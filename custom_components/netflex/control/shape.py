@@ -4,8 +4,10 @@ Each function takes what a decision leaves an asset and returns what it is told
 now. Every timer lives in the asset's memory.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import floor
+from types import MappingProxyType
 
 from ..model.asset import ChargerState, Direction, Nature
 from ..model.plan import Cause, Source
@@ -28,7 +30,13 @@ class Moment:
     """W/s for each asset toward the looser side, None: its own default."""
     tuning: Tuning
     last_start: float | None
+    blind: frozenset[str] = frozenset()
+    """Assets behind a feeder whose own meter is silent."""
     next_change: float | None = None
+
+    def knows(self, unit: Unit) -> bool:
+        """Return whether all that an asset's current passes is measured as it should."""
+        return self.fresh and unit.asset.id not in self.blind
 
     def due(self, at: float) -> None:
         """Note a moment at which something will change."""
@@ -77,7 +85,7 @@ def _raise(
     """Raise a charger to what was free all along, once that was long enough."""
     tuning, now = moment.tuning, moment.now
     unit.told = before
-    if not moment.fresh:
+    if not moment.knows(unit):
         unit.causes = [explain.safe_state("nothing is raised")]
         return _forget_candidate(past)
     least = target if past.candidate is None else min(past.candidate, target)
@@ -154,7 +162,7 @@ def shape_load(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
         return past
     unit.told = 0.0
     unit.causes = [*past.bound] or [explain.rising(Source.DEVICE)]
-    if not moment.fresh:
+    if not moment.knows(unit):
         unit.causes = [explain.safe_state("nothing comes back")]
         return replace(past, candidate_since=None)
     since = now if past.candidate_since is None else past.candidate_since
@@ -210,28 +218,46 @@ def safe_current(unit: Unit, cause: Cause) -> None:
         unit.narrow_high(safe * unit.watts, cause)
 
 
-def remembered(
-    unit: Unit, past: AssetMemory, now: float, *, new_reading: bool
-) -> AssetMemory:
+def remembered(unit: Unit, past: AssetMemory, now: float) -> AssetMemory:
     """Return the memory of an asset after it was told its new setpoint."""
     changed = unit.told != past.value
-    keep_lines = unit.asset.nature is Nature.CHARGER and unit.state is not None
     lines = past.lines
-    if keep_lines:
-        lines = tuple(line for line in unit.asset.lines if int(line[1]) in unit.lines)
-        if unit.state is not None and unit.state.charger_state is ChargerState.IDLE:
+    if unit.asset.nature is Nature.CHARGER and unit.state is not None:
+        lines = unit.footing.names
+        if unit.state.charger_state is ChargerState.IDLE:
             lines = ()
+    bound = tuple(unit.causes) or past.bound
+    if (
+        not changed
+        and past.told
+        and bound == past.bound
+        and lines == past.lines
+        and unit.held == past.held
+        and unit.held_until == past.held_until
+    ):
+        return past
     return replace(
         past,
         told=True,
         value=unit.told,
         before=past.value if changed else past.before,
         changed=now if changed else past.changed,
-        drawn=(*past.drawn[-1:], unit.measured)
-        if new_reading and unit.movable
-        else past.drawn,
         held=unit.held,
         held_until=unit.held_until,
-        bound=tuple(unit.causes) or past.bound,
+        bound=bound,
         lines=lines,
+    )
+
+
+def drawn_by(
+    units: list[Unit], known: Mapping[str, tuple[float, ...]]
+) -> Mapping[str, tuple[float, ...]]:
+    """Return what assets draw at this reading and drew at the one before."""
+    return MappingProxyType(
+        {
+            unit.asset.id: (*unit.drawn[-1:], unit.measured)
+            if unit.movable
+            else known.get(unit.asset.id, ())
+            for unit in units
+        }
     )

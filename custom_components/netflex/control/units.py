@@ -5,16 +5,18 @@ and `high` are what the asset may be told to do, after everything that concerns
 it alone: stops, nameplate, its own state, the state of charge, the user.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import floor, inf
 
 from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
 from ..model.connection import NO_LINE_VALUES, GridType, Line, power_of_current
 from ..model.plan import Cause, SetpointKind
-from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
+from ..model.snapshot import NO_USER_LIMITS, Clock, Snapshot, UserLimits
 from . import explain
+from .layout import Layout
 from .limits import Limits
-from .memory import AssetMemory, Memory
+from .memory import NEW_ASSET, AssetMemory, Memory
 from .stops import takes_stop
 from .tuning import Tuning
 
@@ -26,6 +28,48 @@ KINDS = {
 }
 
 CHANNEL = {Line.L1: 1, Line.L2: 2, Line.L3: 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footing:
+    """How an asset stands in the site while it uses certain lines."""
+
+    names: tuple[Line, ...]
+    lines: tuple[int, ...]
+    """Channels 1..3 of the lines that carry its current."""
+    paths: tuple[int, ...]
+    """All channels of current that it passes: those, and those of its feeders."""
+    watts: float
+    """W that 1 A on each of those lines is."""
+    ceiling: float
+    """Chargers: A that it is installed for."""
+    ceiling_causes: tuple[Cause, ...]
+
+
+def footing(layout: Layout, asset: Asset, lines: tuple[Line, ...]) -> Footing:
+    """Return how an asset stands on some of its lines, made once."""
+    known: dict[tuple[str, tuple[Line, ...]], Footing] = layout.kept.setdefault(
+        "footings", {}
+    )
+    key = (asset.id, lines)
+    found = known.get(key)
+    if found is None:
+        watts = power_per_ampere(layout.site.connection.grid_type, asset, len(lines))
+        ceiling = 0.0
+        causes: tuple[Cause, ...] = ()
+        if asset.nature is Nature.CHARGER:
+            ceiling = charger_ceiling(asset, watts, len(lines))
+            causes = (explain.device_current(ceiling),)
+        found = known[key] = Footing(
+            names=lines,
+            lines=tuple(CHANNEL[line] for line in lines),
+            paths=layout.paths(asset.id, lines),
+            watts=watts,
+            ceiling=ceiling,
+            ceiling_causes=causes,
+        )
+    return found
+
 
 _DRAWING = 1.0
 """A from which a line of a car counts as used."""
@@ -40,16 +84,21 @@ class Unit:
     """None where the device does not answer or its answer is old."""
     user: UserLimits
     past: AssetMemory
+    footing: Footing
     lines: tuple[int, ...]
     """Channels 1..3 of the lines that carry its current."""
+    paths: tuple[int, ...]
+    """Those and the channels of its feeders."""
     watts: float
     """W that 1 A on each of those lines is."""
     movable: bool
     """It takes setpoints and answers."""
+    drawn: tuple[float, ...] = ()
+    """W, at the two newest readings of the site meter, the newest last."""
     low: float = 0.0
     high: float = 0.0
-    low_causes: list[Cause] = field(default_factory=list)
-    high_causes: list[Cause] = field(default_factory=list)
+    low_causes: tuple[Cause, ...] = ()
+    high_causes: tuple[Cause, ...] = ()
     emergency: bool = False
     held: frozenset[Direction] = frozenset()
     held_until: float | None = None
@@ -67,7 +116,7 @@ class Unit:
     """W: the estimate of its present draw that fits the meter."""
     told: float | None = None
     """The new setpoint, in the unit of its kind."""
-    causes: list[Cause] = field(default_factory=list)
+    causes: Sequence[Cause] = ()
     share: float = 0.0
     """Chargers: A that this decision leaves it, before timers."""
     on: bool = False
@@ -90,24 +139,28 @@ class Unit:
         """Lower the upper bound; an equal bound is named too."""
         if value < self.high - 1e-9:
             self.high = value
-            self.high_causes = [cause]
+            self.high_causes = (cause,)
         elif value <= self.high + 1e-9 and cause not in self.high_causes:
-            self.high_causes.append(cause)
+            self.high_causes = (*self.high_causes, cause)
 
     def narrow_low(self, value: float, cause: Cause) -> None:
         """Raise the lower bound; an equal bound is named too."""
         if value > self.low + 1e-9:
             self.low = value
-            self.low_causes = [cause]
+            self.low_causes = (cause,)
         elif value >= self.low - 1e-9 and cause not in self.low_causes:
-            self.low_causes.append(cause)
+            self.low_causes = (*self.low_causes, cause)
+
+    def uses(self, channel: int) -> bool:
+        """Return whether what it draws passes a channel."""
+        return channel == 0 or channel in self.paths
 
     def flow(self, channel: int, power: float) -> float:
         """Return its flow in a channel (W or A) when it draws `power` W."""
         if channel == 0:
             return power
         moved = (power - self.measured) / self.watts
-        return self.currents[channel] + moved
+        return self.currents[(channel - 1) % 3 + 1] + moved
 
     def amperes(self, value: float) -> float:
         """Return the current per line in A of a power in W."""
@@ -151,7 +204,7 @@ def car_lines(
 
 
 def build(
-    site: SiteModel,
+    layout: Layout,
     snapshot: Snapshot,
     memory: Memory,
     clock: Clock,
@@ -160,40 +213,43 @@ def build(
 ) -> list[Unit]:
     """Return the units of all assets that act, the first served first."""
     units = []
-    ranked = sorted(
-        (asset.priority, asset_id)
-        for asset_id, asset in site.assets.items()
-        if asset.nature in KINDS
-    )
     stopped = {
         budget.direction: budget.limit.cause
         for budget in reversed(limits.budgets)
         if budget.limit.cause.key.startswith(("emergency_stop", "local_stop"))
     }
     turn = 0
-    for _, asset_id in ranked:
-        asset = site.assets[asset_id]
-        state = snapshot.states.get(asset_id)
+    states, users = snapshot.states, snapshot.user
+    for asset in layout.ranked:
+        asset_id = asset.id
+        state = states.get(asset_id)
         if state is not None and not _answers(state, clock, tuning):
             state = None
-        past = memory.asset(asset_id)
-        lines = (
+        past = memory.assets.get(asset_id, NEW_ASSET)
+        footing_ = footing(
+            layout,
+            asset,
             car_lines(asset, state, past)
             if asset.nature is Nature.CHARGER
-            else asset.lines
+            else asset.lines,
         )
         unit = Unit(
             asset=asset,
             state=state,
-            user=snapshot.user.get(asset_id, UserLimits()),
+            user=users.get(asset_id, NO_USER_LIMITS),
             past=past if past.told else _read_back(asset, state, past),
-            lines=tuple(CHANNEL[line] for line in lines),
-            watts=power_per_ampere(site.connection.grid_type, asset, len(lines)),
+            footing=footing_,
+            lines=footing_.lines,
+            paths=footing_.paths,
+            watts=footing_.watts,
             movable=asset.controllable and state is not None,
+            drawn=memory.drawn.get(asset_id, ()),
         )
         _bound_by_device(unit, tuning)
-        _bound_by_user(unit)
-        turn += _bound_by_stops(unit, stopped, clock.monotonic, turn, tuning)
+        if unit.user is not NO_USER_LIMITS:
+            _bound_by_user(unit)
+        if stopped or past.held:
+            turn += _bound_by_stops(unit, stopped, clock.monotonic, turn, tuning)
         units.append(unit)
     return units
 
@@ -231,9 +287,8 @@ def _bound_by_device(unit: Unit, tuning: Tuning) -> None:
     unit.low = -asset.rated_production
     unit.high = asset.rated_consumption
     if asset.nature is Nature.CHARGER:
-        ceiling = charger_ceiling(unit)
-        unit.high = ceiling * unit.watts
-        unit.high_causes = [explain.device_current(ceiling)]
+        unit.high = unit.footing.ceiling * unit.watts
+        unit.high_causes = unit.footing.ceiling_causes
         # A charger's setpoint bounds what it draws; it never asks it to feed in.
         unit.low = 0.0
     elif asset.nature is Nature.INVERTER:
@@ -241,8 +296,8 @@ def _bound_by_device(unit: Unit, tuning: Tuning) -> None:
     elif asset.nature is Nature.LOAD:
         unit.low = 0.0
     elif asset.nature is Nature.BATTERY:
-        unit.high_causes = [explain.device_power("charges", unit.high)]
-        unit.low_causes = [explain.device_power("discharges", -unit.low)]
+        unit.high_causes = (explain.device_power("charges", unit.high),)
+        unit.low_causes = (explain.device_power("discharges", -unit.low),)
         if state is not None:
             _bound_by_charge(unit, state, tuning)
 
@@ -293,13 +348,15 @@ def at_reserve(unit: Unit, tuning: Tuning) -> bool:
     return state.state_of_charge <= floor_charge
 
 
-def charger_ceiling(unit: Unit) -> float:
-    """Return the most that a charger is installed for, in A per line."""
-    asset = unit.asset
+def charger_ceiling(asset: Asset, watts: float, lines: int) -> float:
+    """Return the most that a charger is installed for, in A per line.
+
+    `watts` are those of 1 A on each of the `lines` in use.
+    """
     nameplate = inf
     if asset.rated_consumption > 0:
         # The nameplate holds for all its phases, whatever the car uses of them.
-        share = unit.watts / max(1, len(unit.lines)) * len(asset.lines)
+        share = watts / max(1, lines) * len(asset.lines)
         nameplate = asset.rated_consumption / share
     ceiling = min(
         nameplate, inf if asset.maximum_current is None else asset.maximum_current
@@ -368,9 +425,9 @@ def _concerns(unit: Unit, direction: Direction) -> bool:
 
 def _stop_high(unit: Unit, cause: Cause) -> None:
     unit.high = 0.0
-    unit.high_causes = [cause, *(c for c in unit.high_causes if c.source < 30)]
+    unit.high_causes = (cause, *(c for c in unit.high_causes if c.source < 30))
 
 
 def _stop_low(unit: Unit, cause: Cause) -> None:
     unit.low = 0.0
-    unit.low_causes = [cause, *(c for c in unit.low_causes if c.source < 30)]
+    unit.low_causes = (cause, *(c for c in unit.low_causes if c.source < 30))

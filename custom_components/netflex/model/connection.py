@@ -100,6 +100,28 @@ class ConnectionPoint:
         return power_of_current(self.main_fuse, self.grid_type, len(self.lines))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feeder:
+    """A sub-circuit behind the main fuse, with a fuse of its own.
+
+    `fuse` in A on each of its lines; `parent` is the id of the feeder that it hangs
+    on, None where that is the main fuse. `members` are the ids of the assets that
+    hang directly on it: those of its sub-feeders are theirs alone.
+    """
+
+    id: str
+    name: str
+    fuse: float
+    parent: str | None = None
+    members: frozenset[str] = frozenset()
+    meter: str | None = None
+    """Id of the meter of this feeder, None where nobody measures it."""
+    other_loads: float = 0.0
+    """A per line that unknown loads may draw; counts only without a meter."""
+    meter_timeout: float = 10.0
+    """s without a good reading of its meter make that stale."""
+
+
 def power_of_current(current: float, grid_type: GridType, phases: int) -> float:
     """Return the power in W of a current in A at nominal voltage and cos phi 1.
 

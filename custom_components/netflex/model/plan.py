@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
 from .asset import Direction
-from .connection import NO_LINE_VALUES, LineValues
+from .connection import NO_LINE_VALUES, Line, LineValues
 
 
 class Source(IntEnum):
@@ -56,14 +56,20 @@ class ScopeKind(StrEnum):
     ASSETS = "assets"
     """All assets of the limit's direction together; `id` names a category."""
     ASSET = "asset"
+    FEEDER = "feeder"
+    """One line of a sub-circuit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a limit applies to; `id` names the line or the asset."""
+    """What a limit applies to; `id` names the line, the asset or the feeder.
+
+    `line` is the line of a feeder, None for everything else.
+    """
 
     kind: ScopeKind
     id: str | None = None
+    line: Line | None = None
 
 
 SITE = Scope(kind=ScopeKind.SITE)
@@ -151,6 +157,20 @@ class Infeasible:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeederFlow:
+    """What flows on the lines of one feeder, and what its fuse leaves.
+
+    A per line, import positive, measured or reckoned from its assets; None where
+    nobody knows.
+    """
+
+    current: LineValues = NO_LINE_VALUES
+    headroom: LineValues = NO_LINE_VALUES
+    metered: bool = False
+    """Measured by a meter of its own that answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Headroom:
     """What is left before the tightest limit, None where there is no limit."""
 
@@ -231,6 +251,7 @@ class Compliance:
 
 
 _NOTHING: Mapping[str, Setpoint] = MappingProxyType({})
+_NO_FEEDERS: Mapping[str, FeederFlow] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +274,7 @@ class Plan:
     stopped: frozenset[Direction] = frozenset()
     infeasible: tuple[Infeasible, ...] = ()
     headroom: Headroom = Headroom()
+    feeders: Mapping[str, FeederFlow] = field(default=_NO_FEEDERS)
     metered: bool = False
     uncontrolled: tuple[str, ...] = ()
     compliance: tuple[Compliance, ...] = ()

@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from .asset import Asset, AssetState, EmergencyOutput
-from .connection import ConnectionPoint
+from .connection import ConnectionPoint, Feeder
 from .orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LocalStops
 from .reading import MeterReading
 
@@ -66,6 +66,7 @@ class SiteModel:
 
     connection: ConnectionPoint
     assets: Mapping[str, Asset] = field(default_factory=dict)
+    feeders: tuple[Feeder, ...] = ()
     outputs: tuple[EmergencyOutput, ...] = ()
     sharing: Sharing = Sharing.TOTAL
     meter_timeout: float = 5.0
@@ -103,6 +104,10 @@ class Snapshot:
     local_stops: LocalStops = NO_LOCAL_STOPS
     reading: MeterReading | None = None
     """Newest good reading of the connection point's meter."""
+    feeder_readings: Mapping[str, MeterReading] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Newest good readings of the feeders' own meters, by the id of the feeder."""
     states: Mapping[str, AssetState] = field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -14,6 +14,8 @@ _LOGGER = logging.getLogger(__name__)
 
 DECIDE_INTERVAL = 1.0
 """s between decisions while nothing happens."""
+LARGE = 1000
+"""Assets above which a decision is taken off the loop."""
 
 
 class Controller:
@@ -47,8 +49,11 @@ class Controller:
         """Why the newest decision failed, in words for a report; None: it did not."""
 
     def start(self) -> None:
-        """Decide once, then start the task."""
-        self.decide()
+        """Decide once, then start the task; a large site decides in its task."""
+        self._wake.set()
+        if not self._large():
+            self.decide()
+            self._wake.clear()
         self._task = asyncio.create_task(self._run(), name="netflex controller")
 
     async def stop(self) -> None:
@@ -70,23 +75,58 @@ class Controller:
             except TimeoutError:
                 pass
             self._wake.clear()
-            self.decide()
+            if self._large():
+                await self._decide_off_the_loop()
+            else:
+                self._decide_here()
+
+    def _large(self) -> bool:
+        return len(self._model().assets) > LARGE
 
     def decide(self) -> None:
-        """Take one decision and have it carried out."""
+        """Take one decision and have it carried out, before anything else happens.
+
+        A large site takes it off the loop as soon as the running one is done: the
+        time that it takes on the loop would keep everything else waiting.
+        """
+        if self._large():
+            self.wake()
+        else:
+            self._decide_here()
+
+    def _known(self) -> tuple[SiteModel, Snapshot, Memory, Clock, Tuning]:
+        return (
+            self._model(),
+            self._snapshot(),
+            self.memory,
+            self._clock(),
+            self._tuning,
+        )
+
+    def _decide_here(self) -> None:
         try:
-            plan, self.memory = decide(
-                self._model(),
-                self._snapshot(),
-                self.memory,
-                self._clock(),
-                self._tuning,
-            )
-        except Exception as err:
-            if self.fault is None:
-                _LOGGER.exception("The decision failed; the last plan stands")
-            self.fault = f"{type(err).__name__}: {err}"
-            return
+            taken = decide(*self._known())
+        except Exception as err:  # noqa: BLE001  logged: the last plan stands
+            self._failed(err)
+        else:
+            self._take(*taken)
+
+    async def _decide_off_the_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            taken = await loop.run_in_executor(None, decide, *self._known())
+        except Exception as err:  # noqa: BLE001  logged: the last plan stands
+            self._failed(err)
+        else:
+            self._take(*taken)
+
+    def _failed(self, err: Exception) -> None:
+        if self.fault is None:
+            _LOGGER.error("The decision failed; the last plan stands", exc_info=err)
+        self.fault = f"{type(err).__name__}: {err}"
+
+    def _take(self, plan: Plan, memory: Memory) -> None:
+        self.memory = memory
         self.fault = None
         self.plan = plan
         self._carry_out(plan)

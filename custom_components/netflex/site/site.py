@@ -110,6 +110,7 @@ class Site:
         self._view_listeners: list[Callable[[SiteView], None]] = []
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._opening: asyncio.Task[None] | None = None
+        self._model = SiteModel(connection=config.connection)
         self._controller = Controller(
             model=self._site_model,
             snapshot=self._snapshot,
@@ -350,6 +351,16 @@ class Site:
     # ------------------------------------------------------------------------ deciding
 
     def _site_model(self) -> SiteModel:
+        """Return the site as installed, the same object until something changes.
+
+        What the decision derives from it alone is then derived once.
+        """
+        model = self._newest_model()
+        if model != self._model:
+            self._model = model
+        return self._model
+
+    def _newest_model(self) -> SiteModel:
         return SiteModel(
             connection=self._connection,
             assets={key: seat.asset for key, seat in self._seats.items()},
