@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from custom_components.netflex.metering.p1_reader import P1Source
+from custom_components.netflex.metering.p1_reader import SILENCE, P1Source
 from custom_components.netflex.metering.port_source import BACKOFF
 from custom_components.netflex.model.connection import GridType
 from custom_components.netflex.model.reading import MeterReading
@@ -190,6 +190,27 @@ async def test_meter_that_falls_silent_on_an_open_connection(make: Make) -> None
         await heard.start(source)
         await until(lambda: wire.accepted >= 2)
         assert any("silent" in (status.problem or "") for status in heard.statuses)
+
+
+async def test_meter_that_sends_every_ten_seconds_is_not_cut_off(make: Make) -> None:
+    now = 0.0
+    # A tenth of the real times, on a clock that the test turns.
+    async with adapter() as wire:
+        heard = Listener()
+        source = make(wire.url, silence=SILENCE / 10, clock=lambda: now)
+        await heard.start(source)
+        await until(lambda: wire.accepted == 1)
+        for number in range(1, 5):
+            now += 1.0
+            # The source has looked at the time meanwhile.
+            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)
+            wire.send(_GOOD)
+            await until(lambda count=number: source.status.good == count)
+        assert wire.accepted == 1
+        assert [status.problem for status in heard.statuses] == [None]
+        now += SILENCE / 10 + 0.1
+        await until(lambda: wire.accepted == 2)
 
 
 async def test_encrypted_meter_is_named(make: Make) -> None:

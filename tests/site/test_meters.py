@@ -10,6 +10,7 @@ import pytest
 from custom_components.netflex.devices.device import MeterStatus
 from custom_components.netflex.metering import demand_store
 from custom_components.netflex.metering.demand import DemandMemory
+from custom_components.netflex.model.asset import Asset, AssetState, Category, Nature
 from custom_components.netflex.model.connection import GridType, LineValues
 from custom_components.netflex.model.demand import CapacityTariff, MinimumRule
 from custom_components.netflex.model.reading import (
@@ -19,10 +20,12 @@ from custom_components.netflex.model.reading import (
     MonthPeak,
 )
 from custom_components.netflex.site.config import MeterConfig
+from custom_components.netflex.site.journal_notes import SiteNotes
 from custom_components.netflex.site.meter_quality import ErrorRate
 from custom_components.netflex.site.meters import RETURN_AFTER, AnyMeter, SiteMeters
 from custom_components.netflex.site.problems import find_problems
 from custom_components.netflex.site.view import SiteView
+from custom_components.netflex.telecontrol.journal_format import RecordKind
 
 from .fakes import FakeMeter
 
@@ -359,6 +362,116 @@ async def test_a_clock_that_stands_still(bench: Bench) -> None:
     assert "clock stands still" in bench.problems()["meter_defective"][1]
     bench.run(1, "first", meter_time=START + timedelta(seconds=9))
     assert bench.problems() == {}
+
+
+@pytest.mark.parametrize("period", [1.0, 10.0])
+async def test_a_meter_whose_values_are_frozen(bench: Bench, period: float) -> None:
+    await add(bench, "first", stale_after=15.0)
+    values = star(power=500.0, line_current=LineValues(l1=1.0, l2=1.0, l3=1.0))
+
+    def run(seconds: float) -> None:
+        for _ in range(int(seconds / period)):
+            bench.now += period
+            # Its clock goes on.
+            bench.read("first", meter_time=bench.time, **values)
+
+    run(300.0)
+    assert "meter_defective" not in bench.problems()
+    run(period)
+    assert "None of its 7 values has changed" in bench.problems()["meter_defective"][1]
+    run(600.0)
+    values["line_voltage"] = LineValues(l1=230.1, l2=231.0, l3=229.0)
+    run(period)
+    assert "meter_defective" not in bench.problems()
+
+
+async def test_a_house_at_rest_on_a_coarse_meter_is_not_frozen(bench: Bench) -> None:
+    await add(bench, "coarse")
+    bench.run(900, "coarse", power=12.0, line_voltage=LineValues(l1=230.0))
+    assert bench.problems() == {}
+    await add(bench, "dark")
+    bench.run(
+        900,
+        "coarse",
+        "dark",
+        **star(power=0.0, line_current=LineValues(l1=0.0, l2=0.0, l3=0.0)),
+    )
+    assert bench.problems() == {}
+
+
+@pytest.mark.parametrize(
+    ("voltage", "is_strange"),
+    [
+        (57.7, True),
+        (133.0, True),
+        (230.0, False),
+        (400.0, False),
+        (1150.0, True),
+        (6350.0, False),
+        (0.0, False),
+    ],
+)
+async def test_a_ratio_of_voltage_transformers_that_cannot_be(
+    bench: Bench, voltage: float, is_strange: bool
+) -> None:
+    await add(bench, "first")
+    bench.run(10, "first", line_voltage=LineValues(l1=voltage))
+    assert ("meter_ratio" in bench.problems()) is is_strange
+
+
+async def test_a_switch_of_meters_is_recorded(bench: Bench) -> None:
+    records: list[tuple[RecordKind, dict[str, Any]]] = []
+    notes = SiteNotes(lambda kind, data: records.append((kind, dict(data))))
+
+    def run(seconds: float, *meter_ids: str) -> None:
+        for _ in range(int(seconds)):
+            bench.run(1, *meter_ids)
+            notes.meter(bench.meters.switch)
+
+    await add(bench, "first")
+    await add(bench, "second")
+    run(10, "first", "second")
+    assert records == []
+    run(20, "second")
+    (record,) = records
+    assert record[0] is RecordKind.METER
+    assert record[1] == {
+        "value": True,
+        "device": "second",
+        "instead_of": "first",
+        "reason": "No good reading for 6 s",
+    }
+    run(RETURN_AFTER + 2, "first", "second")
+    assert records[1:] == [
+        (
+            RecordKind.METER,
+            {"value": False, "device": "first", "instead_of": "second"},
+        )
+    ]
+
+
+async def test_meters_are_compared_with_the_devices_behind_them(bench: Bench) -> None:
+    await add(bench, "first")
+    await add(bench, "roof", role=MeterRole.PRODUCTION)
+    asset = Asset(
+        id="charger",
+        name="Charger",
+        nature=Nature.CHARGER,
+        category=Category.EV,
+        rated_consumption=7000.0,
+    )
+    for number in range(300):
+        bench.now += 1.0
+        drawn = 7000.0 * (number // 50 % 2)
+        state = AssetState(
+            asset_id="charger", available=True, at=bench.now, power=drawn
+        )
+        bench.read("first", "roof", power=300.0 - drawn)
+        bench.meters.compare({"charger": asset}, {"charger": state}, bench.now)
+    assert set(bench.problems()) == {"meter_disagrees"}
+    subject, text = bench.problems()["meter_disagrees"]
+    assert subject == "first"
+    assert "moved the other way" in text
 
 
 async def test_a_house_without_any_voltage_is_no_missing_phase(bench: Bench) -> None:

@@ -14,9 +14,10 @@ from .port import PortConnection
 from .port_source import BACKOFF, PortSource
 from .source import MeterStatus
 
-SILENCE = 10.0
+SILENCE = 15.0
 """s without a byte after which a connection is taken for dead, and without a good
-telegram after which the user is told. A meter sends one a second."""
+telegram after which the user is told. A meter sends one a second, the slowest every
+ten: those must not be cut off just before they speak."""
 
 
 class P1Source(PortSource):

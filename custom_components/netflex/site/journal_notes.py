@@ -10,6 +10,7 @@ from ..model.orders import LocalStops
 from ..model.plan import Plan, Quantity, Setpoint
 from ..telecontrol.journal import Journal
 from ..telecontrol.journal_format import RecordKind
+from .view import MeterSwitch
 
 type Record = Callable[[RecordKind, Mapping[str, Any]], None]
 
@@ -86,6 +87,23 @@ class SiteNotes:
         """Start knowing nothing."""
         self._record = record
         self._infeasible: dict[str, dict[str, Any]] = {}
+        self._switch: MeterSwitch | None = None
+
+    def meter(self, switch: MeterSwitch | None) -> None:
+        """Record which meter the limits are held against, when that changes."""
+        before, self._switch = self._switch, switch
+        if switch == before:
+            return
+        data: dict[str, Any] = {"value": switch is not None}
+        if switch is not None:
+            data |= {
+                "device": switch.used,
+                "instead_of": switch.preferred,
+                "reason": switch.reason,
+            }
+        elif before is not None:
+            data |= {"device": before.preferred, "instead_of": before.used}
+        self._record(RecordKind.METER, data)
 
     def contract(self, before: ConnectionPoint, after: ConnectionPoint) -> None:
         """Record a change of contract or fuse."""

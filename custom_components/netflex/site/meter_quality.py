@@ -11,8 +11,15 @@ _SAMPLE_EVERY = 60.0
 """s between samples: together they look back one hour."""
 _LASTING = 10
 """Readings in a row that show the same, before it is said."""
-_STANDSTILL = 60
-"""Readings in a row with the same time, after which a meter's clock stands still."""
+_PATIENCE = {"clock": 60, "frozen": 1}
+"""The same where it differs; how long a meter is frozen is counted elsewhere."""
+_FROZEN = 300.0
+"""s in which every value stays the same, after which a meter is frozen."""
+_FROZEN_READINGS = 30
+_FROZEN_VALUES = 4
+"""Measurements that a reading must have for that: one alone may well stay the same."""
+_STRANGE = ((50.0, 150.0), (480.0, 3000.0))
+"""V that no live line has: low voltage is 230 V or 400 V, medium voltage above."""
 _LIVE = 180.0
 """V above which a line surely is connected."""
 _DEAD = 50.0
@@ -67,6 +74,8 @@ class MeterChecks:
         self._seen: dict[str, int] = {}
         self._texts: dict[str, tuple[str, str]] = {}
         self._before: MeterReading | None = None
+        self._frozen_since: float | None = None
+        self._frozen = 0
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -74,7 +83,7 @@ class MeterChecks:
         return tuple(
             Finding(key=key, text=text)
             for check, (key, text) in self._texts.items()
-            if self._seen[check] >= (_STANDSTILL if check == "clock" else _LASTING)
+            if self._seen[check] >= _PATIENCE.get(check, _LASTING)
         )
 
     def take(self, reading: MeterReading, grid_type: GridType | None) -> None:
@@ -85,6 +94,8 @@ class MeterChecks:
         self._note("clock", "meter_defective", _stands_still(before, reading))
         self._note("balance", "meter_defective", _unbalanced(reading))
         self._note("apparent", "meter_defective", _impossible(reading))
+        self._note("voltage", "meter_ratio", _strange_voltage(reading))
+        self._note("frozen", "meter_defective", self._is_frozen(before, reading))
 
     def _note(self, check: str, key: str, text: str | None) -> None:
         if text is None:
@@ -93,6 +104,29 @@ class MeterChecks:
             return
         self._seen[check] = self._seen.get(check, 0) + 1
         self._texts[check] = (key, text)
+
+    def _is_frozen(
+        self, before: MeterReading | None, reading: MeterReading
+    ) -> str | None:
+        """Say for how long nothing at all has changed, though there is something."""
+        values = _live_values(reading)
+        if (
+            before is None
+            or not reading.power
+            or len(values) < _FROZEN_VALUES
+            or values != _live_values(before)
+        ):
+            self._frozen_since, self._frozen = reading.received, 0
+            return None
+        self._frozen += 1
+        since = self._frozen_since
+        seconds = 0.0 if since is None else reading.received - since
+        if seconds < _FROZEN or self._frozen < _FROZEN_READINGS:
+            return None
+        return (
+            f"None of its {len(values)} values has changed for "
+            f"{_FROZEN / 60:.0f} minutes and more"
+        )
 
     def _differs(self, reading: MeterReading, grid_type: GridType | None) -> str | None:
         if (
@@ -113,6 +147,26 @@ def _missing_phase(reading: MeterReading) -> str | None:
         return None
     dead = [line for line, voltage in voltages.items() if voltage < _DEAD]
     return f"No voltage on {', '.join(dead)}" if dead else None
+
+
+def _live_values(reading: MeterReading) -> tuple[float, ...]:
+    """Return what changes all the time on a meter that measures."""
+    total = reading.power, reading.reactive_power, reading.frequency
+    lines = (reading.line_power, reading.line_current, reading.line_voltage)
+    return (
+        *(value for value in total if value is not None),
+        *(value for values in lines for _, value in values.items()),
+    )
+
+
+def _strange_voltage(reading: MeterReading) -> str | None:
+    """Look for a line that is live, and at a voltage that no line has."""
+    strange = [
+        f"{voltage:.1f} V on {line}"
+        for line, voltage in reading.line_voltage.items()
+        if any(low <= voltage < high for low, high in _STRANGE)
+    ]
+    return f"It measures {', '.join(strange)}" if strange else None
 
 
 def _stands_still(before: MeterReading | None, reading: MeterReading) -> str | None:

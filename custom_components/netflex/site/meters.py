@@ -10,11 +10,13 @@ from ..devices.device import MeterDevice
 from ..metering.cadence import SLOW, Cadence
 from ..metering.demand import DemandMemory
 from ..metering.source import MeterSource
+from ..model.asset import Asset, AssetState
 from ..model.connection import GridType
 from ..model.reading import MeterReading, MeterRole
 from .config import STALE_AFTER, MeterConfig
 from .demand import SiteDemand
 from .meter_quality import ErrorRate, Finding, MeterChecks
+from .meter_wiring import MeterWiring
 from .view import DemandView, MeterSwitch, MeterView
 
 _LOGGER = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ class _Meter:
     added: float
     errors: ErrorRate = field(default_factory=ErrorRate)
     cadence: Cadence = field(default_factory=Cadence)
+    wiring: MeterWiring = field(default_factory=MeterWiring)
     reading: MeterReading | None = None
     good_since: float | None = None
     """Since when the readings come without a break."""
@@ -156,6 +159,15 @@ class SiteMeters:
         meter.checks.take(reading, self.grid_type)
         if meter.config.role is MeterRole.CONNECTION_POINT:
             self._demand.take(reading, now)
+
+    def compare(
+        self, assets: Mapping[str, Asset], states: Mapping[str, AssetState], now: float
+    ) -> None:
+        """Look whether the meters of the connection point see what the devices do."""
+        for meter in self._meters.values():
+            at_connection = meter.config.role is MeterRole.CONNECTION_POINT
+            if at_connection and meter.reading is not None and meter.fresh(now):
+                meter.wiring.take(meter.reading, assets, states, now)
 
     # ------------------------------------------------------------------- which one counts
 
@@ -273,7 +285,11 @@ class SiteMeters:
             problem_key=status.problem_key,
             clock_offset=meter.clock_offset,
             error_rate=meter.errors.rate(now, status.good, status.damaged),
-            findings=(*meter.checks.findings, *_slow(meter)),
+            findings=(
+                *meter.checks.findings,
+                *meter.wiring.findings,
+                *_slow(meter),
+            ),
             period=meter.cadence.period,
             details=status.details,
         )

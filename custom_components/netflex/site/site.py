@@ -405,6 +405,8 @@ class Site:
         self._drive_cut_off(plan)
         assets, states = self._assets(), self._states()
         self._notes.plan(plan)
+        self._notes.meter(self._ports.meters.switch)
+        self._ports.meters.compare(assets, states, plan.at)
         self._publish()
         # Last: waking the station's thread may cost this one its turn.
         self._host.set_measurements(measure(assets, states, plan.at))

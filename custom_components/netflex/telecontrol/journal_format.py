@@ -65,6 +65,8 @@ class RecordKind(StrEnum):
     """Whether the meter shows that an order's limit is kept."""
     REHEARSAL = "rehearsal"
     """What a rehearsal orders, and its beginning and end; never the operator's."""
+    METER = "meter"
+    """Another meter measures the connection point, or the first one again."""
 
 
 URGENT: Final = frozenset(
