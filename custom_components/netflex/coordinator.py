@@ -12,6 +12,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
 from .model.asset import Direction
@@ -19,6 +20,7 @@ from .model.orders import OrderEvent
 from .model.snapshot import UserLimits
 from .repairs import async_sync_points, async_sync_problems
 from .site.site import Site
+from .site.timeline import Timeline
 from .site.view import SiteView
 
 if TYPE_CHECKING:
@@ -54,8 +56,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         self.monotonic: Callable[[], float] = time.monotonic
         """The clock by which entities space their writes."""
         self.data = site.view
+        self.timeline = Timeline()
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._asset_listeners: list[Callable[[str], None]] = []
+        self._unload_listeners: set[Callable[[], None]] = set()
         self._pending: SiteView | None = None
         self._unschedule: CALLBACK_TYPE | None = None
         async_sync_problems(hass, entry, self.data.problems)
@@ -67,6 +71,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         """Publish what must be seen at once, collect the rest."""
         if self._shutdown_requested:
             return
+        self.timeline.take_view(view, dt_util.utcnow())
         self._pending = view
         if _urgent(view) != _urgent(self.data):
             self._publish()
@@ -105,6 +110,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
     @callback
     def _take_order(self, event: OrderEvent) -> None:
         """Pass every order on as it happens."""
+        self.timeline.take_order(event)
         for listener in list(self._order_listeners):
             listener(event)
 
@@ -112,6 +118,8 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
     async def async_shutdown(self) -> None:
         """Publish nothing any more."""
         await super().async_shutdown()
+        while self._unload_listeners:
+            self._unload_listeners.pop()()
         if self._unschedule is not None:
             self._unschedule()
             self._unschedule = None
@@ -137,6 +145,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         """Call a listener with every order, accepted or refused."""
         self._order_listeners.append(listener)
         return lambda: self._order_listeners.remove(listener)
+
+    @callback
+    def async_on_unload(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call a listener when nothing is published any more."""
+        self._unload_listeners.add(listener)
+        return lambda: self._unload_listeners.discard(listener)
 
     @callback
     def async_on_assets(self, listener: Callable[[str], None]) -> Callable[[], None]:

@@ -13,6 +13,7 @@ from .actions import async_register_actions
 from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION, LOGGER
 from .coordinator import NetflexConfigEntry
 from .devices.yaml_nodes import ProfileError
+from .frontend import async_register_frontend
 from .profiles import async_profiles
 from .repairs import async_forget_points, async_sync_problems
 from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
@@ -31,8 +32,9 @@ PLATFORMS: Final = [
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions, which exist whether or not a site is loaded."""
+    """Register the actions and the cards, whether or not a site is loaded."""
     async_register_actions(hass)
+    await async_register_frontend(hass)
     return True
 
 

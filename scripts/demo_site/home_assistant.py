@@ -61,12 +61,3 @@ class HomeAssistant:
         if not answer.get("success"):
             raise DemoError(f"Home Assistant refused {kind}: {answer.get('error')}")
         return answer["result"]
-
-    async def entities(self) -> dict[str, str]:
-        """Return the entity ids of our integration by their unique ids."""
-        registry = await self.ask("config/entity_registry/list")
-        return {
-            item["unique_id"]: item["entity_id"]
-            for item in registry
-            if item["platform"] == "netflex" and item["disabled_by"] is None
-        }

@@ -101,7 +101,7 @@ def seed(folder: Path, ports: Ports) -> str:
     (folder / "configuration.yaml").write_text(
         _CONFIGURATION.format(boiler=ports.wires["boiler"])
     )
-    (folder / "dashboard.yaml").write_text("title: Demo site\nviews: []\n")
+    (folder / "dashboard.yaml").write_text("strategy:\n  type: custom:netflex\n")
     now = datetime.now(UTC)
     token_id, key = uuid.uuid4().hex, secrets.token_hex(64)
     for name, version, minor, data in (

@@ -2,10 +2,8 @@
 
 import asyncio
 
-from .dashboard import write_dashboard
-from .home_assistant import HomeAssistant
 from .processes import Child
-from .stage import Stage, StageSettings, staged
+from .stage import StageSettings, staged
 
 _WORDS = """
   Home Assistant          {url}/demo-site   (logged in from this machine)
@@ -32,7 +30,6 @@ async def run_show(settings: StageSettings) -> int:
         child = await stage.start_home_assistant()
         async with stage.home_assistant() as home_assistant:
             await home_assistant.wait_until_running(child)
-            await _draw(stage, home_assistant)
         words = _WORDS.format(
             url=f"http://127.0.0.1:{stage.ports.http}",
             iec104=stage.ports.iec104,
@@ -45,17 +42,6 @@ async def run_show(settings: StageSettings) -> int:
         ended = await _first_end(stage.children)
         print(f"{ended.name} ended by itself; its log is in {settings.folder}")
         return 1
-
-
-async def _draw(stage: Stage, home_assistant: HomeAssistant) -> None:
-    """Write the dashboard once the entities are there."""
-    path = stage.config / "dashboard.yaml"
-    for _ in range(20):
-        missing = write_dashboard(path, await home_assistant.entities())
-        if not missing:
-            return
-        await asyncio.sleep(0.5)
-    print(f"Not on the dashboard, because not there: {', '.join(missing)}")
 
 
 async def _first_end(children: list[Child]) -> Child:

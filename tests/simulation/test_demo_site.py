@@ -12,16 +12,14 @@ from types import MappingProxyType
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 import pytest
-import yaml
 
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.entry_data import site_config, station_settings
 from custom_components.netflex.simulation.household import SimulatedSite, SiteSettings
-from scripts.demo_site.dashboard import write_dashboard
 from scripts.demo_site.probes import Probes
 from scripts.demo_site.processes import ROOT, Child, DemoError, free_port
 from scripts.demo_site.report import Step, table, write_json
-from scripts.demo_site.seed import ENTRY_ID, INVERTER_ID, Ports, seed
+from scripts.demo_site.seed import INVERTER_ID, Ports, seed
 from scripts.demo_site.watching import StepFailed, Trace, hold, until
 
 WIRES = ("meter", "charger", "inverter", "battery", "relay", "boiler", "site_meter")
@@ -80,16 +78,6 @@ def test_seeded_entry_is_a_site_that_the_integration_understands(
     assert station is not None
     assert (station.port, station.allowed_clients) == (2404, {"127.0.0.1"})
     assert all(isinstance(item, ConfigSubentry) for item in entry.subentries.values())
-
-
-def test_dashboard_shows_what_exists_and_tells_what_does_not(tmp_path: Path) -> None:
-    path = tmp_path / "dashboard.yaml"
-    missing = write_dashboard(path, {f"{ENTRY_ID}_status": "sensor.site_status"})
-    assert f"{ENTRY_ID}_operator_link" in missing
-    assert f"{ENTRY_ID}_status" not in missing
-    sections = yaml.safe_load(path.read_text())["views"][0]["sections"]
-    tiles = [card for card in sections[0]["cards"] if card["type"] == "tile"]
-    assert [tile["entity"] for tile in tiles] == ["sensor.site_status"]
 
 
 @pytest.mark.usefixtures("socket_enabled")

@@ -1,0 +1,107 @@
+// The dashboard that builds itself from what the sites have.
+
+import { translate } from "./strings.js";
+
+const PER_KIND = {
+  charger: ["user_limit", "charger_mode", "charger_state", "power", "setpoint", "problem_reason"],
+  battery: ["power", "state_of_charge", "setpoint", "problem_reason"],
+  inverter: ["production", "setpoint", "applied_power_limit", "problem_reason"],
+  load: ["power", "allowed", "setpoint", "problem_reason"],
+  relay: ["energised", "setpoint", "problem_reason"],
+  meter: ["power", "line_current_l1", "line_current_l2", "line_current_l3", "energy_import", "energy_export"],
+};
+const SITE_ROWS = [
+  "status",
+  "grid_order",
+  "stop_production",
+  "stop_consumption",
+  "stop_production_proof",
+  "stop_consumption_proof",
+];
+
+function tiles(site, subject, keys) {
+  return keys
+    .map((key) => site.entities[`${subject}_${key}`])
+    .filter(Boolean)
+    .map((entity) => ({ type: "tile", entity, name: { type: "entity" } }));
+}
+
+/** The view of one site, as a dashboard's configuration. */
+export function siteView(site, language) {
+  const t = (key) => translate(language, key);
+  const card = (type, columns, extra = {}) => ({
+    type: `custom:netflex-${type}-card`,
+    entry_id: site.entry_id,
+    grid_options: { columns, rows: "auto" },
+    ...extra,
+  });
+  const main = { type: "grid", column_span: 2, cards: [card("site", "full")] };
+  const aside = { type: "grid", cards: [] };
+  if (site.telecontrol) {
+    main.cards.push(card("timeline", "full"));
+    aside.cards.push(card("link", "full"));
+  }
+  if (site.demand) aside.cards.unshift(card("demand", "full"));
+  const controls = tiles(site, site.entry_id, SITE_ROWS);
+  if (controls.length) {
+    aside.cards.push({ type: "heading", heading: t("controls"), icon: "mdi:transmission-tower" }, ...controls);
+  }
+  const devices = Object.entries(site.subjects)
+    .map(([id, subject]) => ({ subject, cards: tiles(site, id, PER_KIND[subject.kind] || []) }))
+    .filter(({ cards }) => cards.length)
+    .map(({ subject, cards }) => ({
+      type: "grid",
+      cards: [{ type: "heading", heading: subject.name }, ...cards],
+    }));
+  return {
+    title: site.title,
+    path: `site-${site.entry_id.toLowerCase()}`,
+    icon: "mdi:transmission-tower",
+    type: "sections",
+    max_columns: 3,
+    sections: [main, aside, ...devices].filter((section) => section.cards.length),
+  };
+}
+
+/** The dashboard of all sites. */
+export function dashboard(sites, language) {
+  if (!sites.length) {
+    const content = translate(language, "no_site");
+    return { views: [{ title: "Netflex", cards: [{ type: "markdown", content }] }] };
+  }
+  return { title: "Netflex", views: sites.map((site) => siteView(site, language)) };
+}
+
+class NetflexDashboardStrategy extends HTMLElement {
+  static async generate(_config, hass) {
+    const sites = await hass.connection.sendMessagePromise({ type: "netflex/sites" });
+    return dashboard(sites, hass.language);
+  }
+}
+
+class NetflexViewStrategy extends HTMLElement {
+  static async generate(config, hass) {
+    const sites = await hass.connection.sendMessagePromise({ type: "netflex/sites" });
+    const site = sites.find((item) => item.entry_id === config.entry_id) || sites[0];
+    return site ? siteView(site, hass.language) : dashboard([], hass.language).views[0];
+  }
+}
+
+export function registerStrategies() {
+  const types = {
+    "ll-strategy-dashboard-netflex": NetflexDashboardStrategy,
+    "ll-strategy-view-netflex": NetflexViewStrategy,
+  };
+  for (const [tag, type] of Object.entries(types)) {
+    if (!customElements.get(tag)) customElements.define(tag, type);
+  }
+  window.customStrategies = window.customStrategies || [];
+  if (!window.customStrategies.some((item) => item.type === "netflex")) {
+    window.customStrategies.push({
+      type: "netflex",
+      strategyType: "dashboard",
+      name: "Netflex",
+      description: "The site's flows, the grid operator's orders and the quarter hour.",
+    });
+  }
+}

@@ -1,0 +1,52 @@
+"""A page with our modules and what Home Assistant's frontend gives to cards."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from playwright.async_api import Page, Route, async_playwright
+import pytest
+
+_MODULES = (
+    Path(__file__).parents[2] / "custom_components" / "netflex" / "frontend" / "www"
+)
+ORIGIN = "http://cards.test"
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cards</title>
+<style>body { margin: 8px; font-family: sans-serif; }</style><body></body></html>"""
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture
+async def page(chromium: Path, socket_enabled: None) -> AsyncGenerator[Page]:
+    """Return an empty page that reaches nothing but our modules."""
+
+    async def answer(route: Route) -> None:
+        name = route.request.url.removeprefix(f"{ORIGIN}/")
+        path = _MODULES / name
+        if not name:
+            await route.fulfill(body=_PAGE, content_type="text/html")
+        elif path.parent == _MODULES and path.is_file():
+            await route.fulfill(
+                body=path.read_text(), content_type="application/javascript"
+            )
+        else:
+            await route.abort()
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=_ARGUMENTS
+        )
+        page = await browser.new_page(viewport={"width": 900, "height": 900})
+        failures: list[str] = []
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        await page.route("**/*", answer)
+        await page.goto(f"{ORIGIN}/")
+        yield page
+        await browser.close()
+        assert failures == []

@@ -1,0 +1,382 @@
+"""The cards, drawn from messages of the feed."""
+
+import json
+from typing import Any
+
+from playwright.async_api import Page, expect
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+CAUSE = {"source": "grid_operator", "text": "MAXSETP 50 % of 20.00 kW"}
+
+
+def message(**changes: Any) -> dict[str, Any]:
+    """Return a message of the feed in which an order limits a charger."""
+    limit = {
+        "scope": "site",
+        "id": None,
+        "quantity": "import",
+        "value": 10_000.0,
+        "source": "grid_operator",
+        "text": "MAXSETP 50 % of 20.00 kW",
+        "since": "2026-11-22T12:00:00+00:00",
+    }
+    return {
+        "title": "Bakery",
+        "connection": {"grid_type": "3N400", "main_fuse": 40.0},
+        "telecontrol": True,
+        "meter": {
+            "id": "p1",
+            "name": "P1",
+            "available": True,
+            "problem": None,
+            "power": 4200.0,
+            "currents": {"L1": 8.0, "L2": 39.5},
+            "line_powers": {},
+        },
+        "assets": {
+            "car": {
+                "available": True,
+                "power": 3600.0,
+                "currents": {},
+                "enabled": None,
+                "charger_state": "charging",
+                "state_of_charge": None,
+                "follows": True,
+                "problem": None,
+                "setpoint": {
+                    "kind": "current",
+                    "value": 6.0,
+                    "emergency": False,
+                    "causes": [CAUSE],
+                },
+            }
+        },
+        "subjects": {"car": {"name": "Charger", "kind": "charger"}},
+        "entities": {"car_power": "sensor.charger_power"},
+        "orders": {"maxsetp": {"value": 50.0, "source": "operator", "at": "x"}},
+        "local_stops": {"production": [], "consumption": []},
+        "proofs": [],
+        "link": {
+            "listening": True,
+            "connected": True,
+            "client": "192.0.2.10",
+            "since": "2026-11-22T12:00:00+00:00",
+            "last_interrogation": None,
+            "clock_offset": 0.012,
+            "last_close_reason": None,
+            "last_refused_client": None,
+            "events_waiting": 0,
+            "events_dropped": 0,
+            "problem": None,
+            "address": "0.0.0.0:2404",
+            "points_confirmed": False,
+        },
+        "demand": {
+            "start": "2026-11-22T12:00:00+00:00",
+            "elapsed": 300.0,
+            "average": 1800.0,
+            "power": 3600.0,
+            "forecast": 4200.0,
+            "complete": True,
+            "target": 4000.0,
+            "headroom": 3300.0,
+            "month_peak": 4000.0,
+            "month_peak_at": None,
+            "billed": 3850.0,
+            "cost": 192.5,
+        },
+        "problems": [],
+        "plan": {
+            "metered": True,
+            "stopped": [],
+            "limits": [limit],
+            "ordered": [limit],
+            "infeasible": [],
+            "headroom": {"import": 5800.0, "injection": None, "lines": {}},
+            "compliance": [],
+            "uncontrolled": [],
+        },
+        "samples": [[1e9, 4000.0, None, None], [1e9 + 5, 4200.0, 10_000.0, None]],
+        "timeline": [],
+    } | changes
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "maxsetp",
+        "value": 50.0,
+        "source": "operator",
+        "at": "2026-11-22T12:00:00+00:00",
+        "accepted": True,
+        "reason": None,
+        "client": None,
+        "applied": 0.185,
+        "open": True,
+        "compliance": {
+            "name": "maxsetp",
+            "state": "inside",
+            "seconds": 4.0,
+            "measured": 9000.0,
+            "limit": 10_000.0,
+            "outside_for": None,
+            "violations": 0,
+            "level": "none",
+        },
+    } | changes
+
+
+_SHOW = """async ({ tag, language, first }) => {
+  await import("/netflex.js");
+  window.subscriptions = 0;
+  const connection = {
+    sendMessagePromise: async () => [{ entry_id: "site", title: "Bakery" }],
+    subscribeMessage: async (listener, request) => {
+      window.request = request;
+      window.subscriptions += 1;
+      window.tell = listener;
+      listener(first);
+      return () => { window.subscriptions -= 1; };
+    },
+  };
+  const card = document.createElement(tag);
+  card.setConfig({});
+  card.hass = { language, locale: { language }, config: {}, connection };
+  window.card = card;
+  document.body.append(card);
+}"""
+
+
+async def show(
+    page: Page, tag: str, *, language: str = "en", **changes: Any
+) -> dict[str, Any]:
+    """Draw one card; return its first message."""
+    first = message(**changes)
+    await page.evaluate(_SHOW, {"tag": tag, "language": language, "first": first})
+    return first
+
+
+async def tell(page: Page, told: dict[str, Any]) -> None:
+    """Send one more message."""
+    await page.evaluate("(told) => window.tell(told)", told)
+
+
+async def test_site_says_what_is_bound_and_why(page: Page) -> None:
+    await show(page, "netflex-site-card")
+    await expect(page.get_by_text("4.2 kW").first).to_be_visible()
+    await expect(page.get_by_text("Limited by the grid operator")).to_be_visible()
+    charger = page.get_by_role("button", name="Charger")
+    await expect(charger).to_contain_text("≤ 6.0 A")
+    await expect(charger).to_contain_text("MAXSETP 50 % of 20.00 kW")
+    assert "bound" in (await charger.get_attribute("class") or "")
+
+
+async def test_a_line_that_nobody_measures_is_not_zero(page: Page) -> None:
+    await show(page, "netflex-site-card")
+    first = page.get_by_role("meter", name="Main fuse L1")
+    await expect(first).to_have_attribute("aria-valuetext", "8.0 A / 40 A")
+    third = page.get_by_role("meter", name="Main fuse L3")
+    await expect(third).to_have_attribute("aria-valuetext", "– A / 40 A")
+    assert await third.get_attribute("aria-valuenow") is None
+
+
+async def test_a_limit_of_zero_is_shown_and_no_limit_is_called_none(page: Page) -> None:
+    given = message()
+    zero = given["plan"]["limits"][0] | {"value": 0.0, "text": "MAXSETP 0 %"}
+    given["plan"]["limits"] = [zero]
+    await show(page, "netflex-site-card", plan=given["plan"])
+    await expect(page.get_by_text("Import limit: 0.0 kW (MAXSETP 0 %")).to_be_visible()
+    await expect(page.get_by_text("Injection limit: none")).to_be_visible()
+
+
+async def test_a_stale_meter_shows_no_old_figures(page: Page) -> None:
+    given = message()
+    meter = given["meter"] | {"available": False, "problem": "No telegram for 8 s"}
+    plan = given["plan"] | {"metered": False}
+    await show(page, "netflex-site-card", meter=meter, plan=plan)
+    await expect(page.get_by_text("No telegram for 8 s")).to_be_visible()
+    await expect(page.get_by_text("Not measured", exact=True)).to_be_visible()
+    await expect(page.get_by_text("4.2 kW")).to_have_count(0)
+
+
+async def test_a_stop_and_what_cannot_be_met_come_first(page: Page) -> None:
+    given = message()
+    missing = {
+        "limit": given["plan"]["limits"][0],
+        "missing": 2500.0,
+        "problem": "uncontrollable",
+    }
+    plan = given["plan"] | {"stopped": ["consumption"], "infeasible": [missing]}
+    await show(page, "netflex-site-card", plan=plan)
+    await expect(page.get_by_text("Emergency stop", exact=True)).to_be_visible()
+    await expect(page.get_by_text("2.5 kW too much")).to_be_visible()
+
+
+async def test_an_asset_opens_its_entity_by_keyboard(page: Page) -> None:
+    await show(page, "netflex-site-card")
+    await page.evaluate(
+        """() => document.addEventListener(
+            "hass-more-info", (event) => { window.opened = event.detail.entityId; })"""
+    )
+    await page.get_by_role("button", name="Charger").focus()
+    await page.keyboard.press("Enter")
+    assert await page.evaluate("window.opened") == "sensor.charger_power"
+
+
+async def test_focus_survives_a_new_message(page: Page) -> None:
+    await show(page, "netflex-site-card")
+    await page.get_by_role("button", name="Charger").focus()
+    await tell(page, {"meter": message()["meter"] | {"power": -900.0}})
+    await expect(page.get_by_text("into the grid")).to_be_visible()
+    focused = "window.card.shadowRoot.activeElement.getAttribute('aria-label')"
+    assert "Charger" in await page.evaluate(focused)
+
+
+async def test_names_are_text_never_markup(page: Page) -> None:
+    name = "<img src=x onerror=window.hacked=1>"
+    await show(
+        page, "netflex-site-card", subjects={"car": {"name": name, "kind": "charger"}}
+    )
+    await expect(page.get_by_text(name)).to_be_visible()
+    assert await page.evaluate("window.hacked") is None
+
+
+async def test_an_order_arrives_and_its_proof_follows(page: Page) -> None:
+    await show(page, "netflex-timeline-card")
+    await expect(page.get_by_text("No order has arrived")).to_be_visible()
+    await tell(page, {"timeline": [order(applied=None, compliance=None)]})
+    row = page.get_by_role("row", name="MAXSETP")
+    await expect(row).to_contain_text("50 %")
+    await tell(page, {"timeline": [order()]})
+    await expect(row).to_contain_text("185 ms")
+    await expect(row).to_contain_text("kept, within 4.0 s")
+    refused = order(accepted=False, reason="101 % is out of range", compliance=None)
+    await tell(page, {"timeline": [refused]})
+    await expect(row).to_contain_text("refused, 101 % is out of range")
+
+
+async def test_the_chart_breaks_where_nothing_was_measured(page: Page) -> None:
+    samples = [[0, 1.0], [5, 2.0], [10, None], [15, 3.0], [20, 4.0], [90, 5.0]]
+    drawn = await page.evaluate(
+        """async (samples) => {
+          const { paths } = await import("/timeline-card.js");
+          return paths(samples, (sample) => sample[1], (x, y) => [x, y]);
+        }""",
+        samples,
+    )
+    assert drawn == "M0 1 L5 2 M15 3 L20 4 M90 5"
+
+
+async def test_a_quarter_that_will_be_too_high_is_red(page: Page) -> None:
+    given = await show(page, "netflex-demand-card")
+    forecast = page.locator("path.forecast")
+    await expect(forecast).to_have_class("forecast bad")
+    await expect(page.get_by_text("10 min left")).to_be_visible()
+    await tell(page, {"demand": given["demand"] | {"forecast": 3000.0}})
+    await expect(forecast).to_have_class("forecast")
+    await tell(page, {"demand": None})
+    await expect(page.get_by_text("No meter measures the quarter")).to_be_visible()
+
+
+async def test_the_link_tells_who_is_connected_or_refused(page: Page) -> None:
+    given = await show(page, "netflex-link-card")
+    await expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    await expect(page.get_by_text("192.0.2.10")).to_be_visible()
+    link = given["link"] | {
+        "connected": False,
+        "last_close_reason": "t1 ran out",
+        "last_refused_client": "192.0.2.66",
+    }
+    await tell(page, {"link": link})
+    await expect(page.get_by_text("Waits for the operator")).to_be_visible()
+    await expect(page.get_by_text("t1 ran out")).to_be_visible()
+    await expect(page.get_by_text("192.0.2.66 tried to connect")).to_be_visible()
+
+
+async def test_two_cards_share_a_subscription_and_leave_it(page: Page) -> None:
+    await show(page, "netflex-site-card")
+    await page.evaluate(
+        """() => {
+          const other = document.createElement("netflex-link-card");
+          other.setConfig({});
+          other.hass = window.card.hass;
+          document.body.append(other);
+          window.other = other;
+        }"""
+    )
+    await expect(page.get_by_text("192.0.2.10")).to_be_visible()
+    assert await page.evaluate("window.subscriptions") == 1
+    await page.evaluate("() => { window.card.remove(); window.other.remove(); }")
+    await page.wait_for_function("window.subscriptions === 0")
+
+
+async def test_a_site_that_stopped_is_said_instead_of_old_figures(page: Page) -> None:
+    await show(page, "netflex-site-card")
+    await tell(page, {"unloaded": True})
+    await expect(page.get_by_text("The site is being started again")).to_be_visible()
+    await expect(page.get_by_text("4.2 kW")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("nl", "Beperkt door de netbeheerder"),
+        ("fr", "Limité par le gestionnaire de réseau"),
+        ("de", "Vom Netzbetreiber begrenzt"),
+        ("pt", "Limited by the grid operator"),
+    ],
+)
+async def test_cards_speak_the_users_language(
+    page: Page, language: str, text: str
+) -> None:
+    await show(page, "netflex-site-card", language=language)
+    await expect(page.get_by_text(text)).to_be_visible()
+
+
+async def test_every_language_says_everything_in_its_own_words(page: Page) -> None:
+    languages: dict[str, dict[str, str]] = json.loads(
+        await page.evaluate(
+            """async () => JSON.stringify((await import("/strings.js")).LANGUAGES)"""
+        )
+    )
+    english = languages.pop("en")
+    assert set(languages) == {"nl", "fr", "de"}
+    alike = {"order_test", "q_local"}
+    for language, texts in languages.items():
+        assert set(texts) == set(english), language
+        same = {key for key in english if texts[key] == english[key]} - alike
+        assert same == set(), language
+        for key, text in english.items():
+            assert text.count("{") == texts[key].count("{"), (language, key)
+
+
+async def test_the_dashboard_has_what_the_site_has_and_nothing_else(page: Page) -> None:
+    site = {
+        "entry_id": "01ABC",
+        "title": "Bakery",
+        "telecontrol": False,
+        "demand": True,
+        "subjects": {
+            "car": {"name": "Charger", "kind": "charger"},
+            "bare": {"name": "Nothing to show", "kind": "load"},
+        },
+        "entities": {"car_power": "sensor.charger_power"},
+    }
+    made = await page.evaluate(
+        """async (sites) => {
+          const { dashboard } = await import("/strategy.js");
+          return [dashboard(sites, "en"), dashboard([], "en")];
+        }""",
+        [site],
+    )
+    (view,) = made[0]["views"]
+    cards = [card for section in view["sections"] for card in section["cards"]]
+    types = [card["type"] for card in cards]
+    assert "custom:netflex-site-card" in types
+    assert "custom:netflex-demand-card" in types
+    assert "custom:netflex-link-card" not in types
+    assert "custom:netflex-timeline-card" not in types
+    headings = [card["heading"] for card in cards if card["type"] == "heading"]
+    assert headings == ["Charger"]
+    assert "No Netflex site" in made[1]["views"][0]["cards"][0]["content"]

@@ -1,0 +1,152 @@
+"""What the cards are told of a site, over the websocket, and how they are served."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import (
+    ClientSessionGenerator,
+    WebSocketGenerator,
+)
+
+from custom_components.netflex.model.orders import OrderEvent, OrderName, OrderSource
+
+from . import sites
+from .fakes import NOW, FakeSite
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+
+@pytest.fixture
+async def site(
+    hass: HomeAssistant, entry: MockConfigEntry, faked: Callable[[], FakeSite]
+) -> FakeSite:
+    """Return a site that runs."""
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return faked()
+
+
+async def test_sites_are_listed_with_what_a_dashboard_needs(
+    hass: HomeAssistant,
+    site: FakeSite,
+    entry: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id({"type": "netflex/sites"})
+    (listed,) = (await client.receive_json())["result"]
+    assert listed["entry_id"] == entry.entry_id
+    assert listed["telecontrol"] is True
+    assert listed["demand"] is True
+    assert listed["subjects"][sites.CHARGER_ID]["kind"] == "charger"
+    assert listed["subjects"][sites.CHARGER_ID]["maximum_current"] == 32.0
+    status = listed["entities"][f"{entry.entry_id}_status"]
+    assert hass.states.get(status) is not None
+
+
+async def test_a_subscription_tells_everything_then_each_change(
+    hass: HomeAssistant,
+    site: FakeSite,
+    entry: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id(
+        {"type": "netflex/subscribe", "entry_id": entry.entry_id}
+    )
+    assert (await client.receive_json())["success"]
+    first = (await client.receive_json())["event"]
+    assert first["title"] == "Bakery"
+    assert first["connection"] == {"grid_type": "3N400", "main_fuse": 63.0}
+    assert first["meter"]["power"] == -1250.4
+    assert first["meter"]["currents"]["L1"] == 2.31
+    assert first["link"]["client"] == "192.0.2.10"
+    assert first["link"]["points_confirmed"] is False
+    assert first["demand"]["month_peak"] == 5200.0
+    assert first["orders"]["maxsetp"]["value"] == 50.0
+    told = first["assets"][sites.CHARGER_ID]["setpoint"]
+    assert told["causes"], "every bounded setpoint says why"
+    assert first["timeline"] == []
+    assert sites.METER_ID in first["subjects"]
+
+    site.order(
+        OrderEvent(
+            name=OrderName.MAXSETP,
+            value=40.0,
+            source=OrderSource.OPERATOR,
+            at=datetime.now(UTC),
+            client="192.0.2.10",
+        )
+    )
+    site.show(link=replace(site.view.link, connected=False, since=NOW))
+    changed = (await client.receive_json())["event"]
+    assert changed["link"]["connected"] is False
+    assert changed["timeline"][0]["value"] == 40.0
+    assert changed["timeline"][0]["accepted"] is True
+    assert "entities" not in changed
+
+    site.show(link=replace(site.view.link, connected=True))
+    assert "timeline" not in (await client.receive_json())["event"]
+
+
+async def test_a_site_that_stops_says_so_and_leaves_no_listener(
+    hass: HomeAssistant,
+    site: FakeSite,
+    entry: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id(
+        {"type": "netflex/subscribe", "entry_id": entry.entry_id}
+    )
+    subscription = (await client.receive_json())["id"]
+    await client.receive_json()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert (await client.receive_json())["event"] == {"unloaded": True}
+    await client.send_json_auto_id(
+        {"type": "unsubscribe_events", "subscription": subscription}
+    )
+    assert (await client.receive_json())["success"]
+    await client.send_json_auto_id(
+        {"type": "netflex/subscribe", "entry_id": entry.entry_id}
+    )
+    assert (await client.receive_json())["error"]["code"] == "not_loaded"
+    await client.send_json_auto_id({"type": "netflex/sites"})
+    assert (await client.receive_json())["result"] == []
+
+
+async def test_an_unknown_site_is_refused(
+    hass: HomeAssistant, site: FakeSite, hass_ws_client: WebSocketGenerator
+) -> None:
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id({"type": "netflex/subscribe", "entry_id": "none"})
+    assert (await client.receive_json())["error"]["code"] == "not_found"
+
+
+async def test_cards_are_served_under_an_address_that_changes_with_them(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    faked: Callable[[], FakeSite],
+    hass_client: ClientSessionGenerator,
+) -> None:
+    assert await async_setup_component(hass, "frontend", {})
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    urls = [
+        url
+        for url in hass.data["frontend_extra_module_url"].urls
+        if url.startswith("/netflex_frontend/")
+    ]
+    assert len(urls) == 1
+    client = await hass_client()
+    folder = urls[0].rsplit("/", 1)[0]
+    for name in ("netflex", "lib", "card", "strings", "strategy", "site-card"):
+        answer = await client.get(f"{folder}/{name}.js")
+        assert answer.status == 200
+        assert "javascript" in answer.content_type
