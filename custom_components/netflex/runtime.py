@@ -25,6 +25,7 @@ from .links import Entities, SharedLinks
 from .local_stop_inputs import LocalStopWatch
 from .metering.p1_reader import P1Source
 from .metering.p1_shared import SharedP1Source
+from .metering.s1_reader import S1Source
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
 from .site.config import MeterConfig, OutputConfig, SiteConfig
 from .site.meters import AnyMeter, SiteMeters
@@ -132,6 +133,13 @@ class NetflexRuntime:
         )
 
     def _make_meter(self, config: MeterConfig) -> AnyMeter:
+        if config.url is not None and (s1 := config.s1) is not None:
+            return S1Source(
+                config.url,
+                meter_id=config.meter_id,
+                settings=s1.settings,
+                baudrate=s1.baudrate,
+            )
         if config.url is not None and (share := config.share) is not None:
             return SharedP1Source(
                 config.url,

@@ -25,6 +25,7 @@ from . import (
     explain,
     feeders,
     limits as limits_,
+    overloads,
     units as units_,
 )
 from .allocate import allocate
@@ -88,6 +89,8 @@ def decide(
     actions = escalation.actions(site, judged)
     escalation.cut_off(units, actions)
     _go_safe(units, seen, site)
+    grid = site.connection.grid_type
+    overloads.tighten(seen, units, snapshot.overloads, grid, now, tuning)
     flows = balance(site, units, seen, limits, memory, now, tuning, actions)
     moment = Moment(
         now=now,

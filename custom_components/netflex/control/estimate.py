@@ -140,7 +140,7 @@ def _in_transition(unit: Unit, now: float, tuning: Tuning) -> bool:
     return changed is not None and now - changed < tuning.settle
 
 
-def _set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
+def set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
     """Set what a unit may have drawn when the meter was read."""
     draw = unit.measured
     low = high = draw
@@ -342,7 +342,7 @@ def _base(
     for unit in units:
         if not unit.movable:
             continue
-        _set_hulls(unit, reading.received, now, tuning)
+        set_hulls(unit, reading.received, now, tuning)
         present = unit.measured
         draws[0] += present
         paths = unit.paths if metered else unit.lines

@@ -1,11 +1,13 @@
 """The S1 port as a meter source.
 
-Octets are collected on the loop and analysed in an executor, block by block. The loop
-sees one reading a second, and events as they happen.
+Octets are collected on the loop and analysed in a thread of the source's own, block by
+block: an overload must not wait for what others have an executor do. The loop sees one
+reading a second, and events as they happen.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +39,8 @@ FAST_BLOCK: Final = 0.05
 SILENCE: Final = 5.0
 """s without a byte after which a connection is taken for dead, and without a good frame
 after which the user is told. A meter sends thousands a second."""
+_LAST_BLOCK: Final = 0.5
+"""s that a stop waits for a block that is being analysed."""
 PENDING_LIMIT: Final = 262144
 """Bytes, 2 s, that may wait for the executor; what comes on top is dropped and counted."""
 
@@ -97,12 +101,17 @@ class S1Source(PortSource):
         self._utc_now = utc_now
         self._block = block or (FAST_BLOCK if settings.overload else BLOCK)
         self._analysis = S1Analysis(meter_id, settings)
+        self._thread: ThreadPoolExecutor | None = None
         self._pending = bytearray()
         self._overrun = 0
         self._baudrate: int | None = None
         # Counts of connections at a rate that was right; those of trials are nobody's.
         self._counts = S1Counts()
         self._accepted = False
+
+    def listen(self, listeners: S1Listeners) -> None:
+        """Have others told what the port brings, in the place of those before."""
+        self._listeners = listeners
 
     @property
     @override
@@ -148,6 +157,17 @@ class S1Source(PortSource):
         self._close_counts()
         # A new one: a job of the last run may still be busy with the old one.
         self._analysis = S1Analysis(self.meter_id, self._settings)
+        self._thread = ThreadPoolExecutor(1, f"netflex S1 {self.meter_id}")
+
+    @override
+    async def stop(self) -> None:
+        await super().stop()
+        if (thread := self._thread) is not None:
+            self._thread = None
+            thread.shutdown(wait=False)
+            # It ends with the block that it is at, within milliseconds as a rule.
+            ended = asyncio.get_running_loop().run_in_executor(None, thread.shutdown)
+            await asyncio.wait({ended}, timeout=_LAST_BLOCK)
 
     async def record(self, seconds: float, *, before: float = 0.0) -> Recording:
         """Return the waveform of the next `seconds`, and of some s before that.
@@ -261,7 +281,7 @@ class S1Source(PortSource):
         data, self._pending = bytes(self._pending), bytearray()
         received = connection.last_byte
         result = await asyncio.get_running_loop().run_in_executor(
-            None, self._analysis.take, data, received
+            self._thread, self._analysis.take, data, received
         )
         if result.qualities:
             self._last_good = received

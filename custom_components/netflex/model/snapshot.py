@@ -9,6 +9,7 @@ from types import MappingProxyType
 from .asset import Asset, AssetState, EmergencyOutput
 from .connection import ConnectionPoint, Feeder
 from .orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LocalStops
+from .power_quality import Overload
 from .reading import MeterReading
 
 
@@ -108,6 +109,9 @@ class Snapshot:
         default_factory=lambda: MappingProxyType({})
     )
     """Newest good readings of the feeders' own meters, by the id of the feeder."""
+    overloads: tuple[Overload, ...] = ()
+    """Line currents that a fast meter of the connection point has seen above their
+    threshold: the newest of each line, however old."""
     states: Mapping[str, AssetState] = field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -31,9 +31,11 @@ from .physics import (
     Plant,
 )
 from .relay import MeteringRelay, MoxaRelays
+from .s1_meter import S1Wire, waveform_of
 from .site_meter import Acuvim
 
 METER = "meter"
+S1 = "s1"
 SITE_METER = "site_meter"
 CHARGER = "charger"
 INVERTER = "inverter"
@@ -134,6 +136,14 @@ class SimulatedSite:
             host=settings.host,
             port=settings.ports.get(METER, 0),
         )
+        self.s1 = S1Wire(
+            waveform=lambda: waveform_of(self.plant.connection, grid),
+            grid_type=grid,
+            frequency=lambda: self.plant.frequency,
+            meter_id=self.meter.identity.serial,
+            host=settings.host,
+            port=settings.ports.get(S1, 0),
+        )
         self.wires: dict[str, ModbusWire] = {}
         self._add(
             CHARGER,
@@ -154,21 +164,25 @@ class SimulatedSite:
     def ports(self) -> dict[str, int]:
         """Port of every wire by name."""
         ports = {name: wire.port for name, wire in self.wires.items()}
-        return {METER: self.meter.port, **ports}
+        return {METER: self.meter.port, S1: self.s1.port, **ports}
 
-    def wire(self, name: str) -> ModbusWire | P1Wire:
+    def wire(self, name: str) -> ModbusWire | P1Wire | S1Wire:
         """Return a wire by name; KeyError where there is none."""
+        if name == S1:
+            return self.s1
         return self.meter if name == METER else self.wires[name]
 
     async def start(self) -> None:
         """Listen on every wire; OSError or RuntimeError where a port is taken."""
         await self.meter.plug()
+        await self.s1.plug()
         for wire in self.wires.values():
             await wire.plug()
 
     async def stop(self) -> None:
         """Close every wire."""
         await self.meter.unplug()
+        await self.s1.unplug()
         for wire in self.wires.values():
             await wire.unplug()
 
@@ -189,6 +203,7 @@ class SimulatedSite:
         while passed > 0:
             self.plant.step(min(passed, STEP))
             passed -= STEP
+        self.s1.tick(now)
         if now >= self._next_telegram:
             self._next_telegram = max(self._next_telegram + 1, now)
             self.meter.send()

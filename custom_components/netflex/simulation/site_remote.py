@@ -8,6 +8,7 @@ from .household import CHARGER, METER, RELAY, SimulatedSite
 from .meter import P1Wire
 from .modbus import ModbusWire
 from .remote import Handler, RemoteError
+from .s1_meter import S1Wire
 
 
 def site_requests(site: SimulatedSite) -> dict[str, Handler]:
@@ -58,7 +59,7 @@ def site_requests(site: SimulatedSite) -> dict[str, Handler]:
     async def fault(request: Mapping[str, Any]) -> Mapping[str, Any]:
         wire = site.wire(request["wire"])
         wire.silent = bool(request.get("silent", wire.silent))
-        if isinstance(wire, P1Wire):
+        if isinstance(wire, P1Wire | S1Wire):
             wire.damage = int(request.get("damage", wire.damage))
         else:
             wire.delay = float(request.get("delay", wire.delay))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ..devices.device import DeviceConfig
+from ..metering.s1_analysis import DEFAULT_SETTINGS, S1Settings
 from ..model.asset import EmergencyOutput
 from ..model.connection import ConnectionPoint
 from ..model.demand import DEFAULT_TARIFF, CapacityTariff
@@ -23,11 +24,21 @@ class ShareConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterConfig:
-    """A meter: a P1 port at a URL, or a device with a profile or with entities.
+class S1Config:
+    """How an S1 port is read; `baudrate` None: it is found out."""
 
-    `stale_after` s without a good reading it is not relied on any more. Of several
-    meters of the connection point the first counts while it is fresh.
+    settings: S1Settings = DEFAULT_SETTINGS
+    baudrate: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterConfig:
+    """A meter: a P1 or S1 port at a URL, or a device with a profile or with entities.
+
+    `s1` None: the port is a P1 one. `stale_after` s without a good reading it is not
+    relied on any more. Of several meters of the connection point the first counts
+    while it is fresh, those at an S1 port after the others: it has no registers, and
+    what it alone brings is used beside them.
     """
 
     meter_id: str
@@ -38,6 +49,7 @@ class MeterConfig:
     stale_after: float = STALE_AFTER
     tariff: CapacityTariff = DEFAULT_TARIFF
     share: ShareConfig | None = None
+    s1: S1Config | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import time
 from ..devices.device import MeterDevice
 from ..metering.cadence import SLOW, Cadence
 from ..metering.demand import DemandMemory
+from ..metering.s1_reader import S1Source
 from ..metering.source import MeterSource
 from ..model.asset import Asset, AssetState
 from ..model.connection import GridType
@@ -17,6 +18,7 @@ from .config import STALE_AFTER, MeterConfig
 from .demand import SiteDemand
 from .meter_quality import ErrorRate, Finding, MeterChecks
 from .meter_wiring import MeterWiring
+from .power_meters import PowerMeters
 from .view import DemandView, MeterSwitch, MeterView
 
 _LOGGER = logging.getLogger(__name__)
@@ -100,6 +102,8 @@ class SiteMeters:
         self._meters: dict[str, _Meter] = {}
         self._used: str | None = None
         self._demand = SiteDemand(lambda: self.on_quarter())
+        self.power = PowerMeters()
+        """What meters that sample the waveform bring beside their readings."""
         self.switch: MeterSwitch | None = None
         """None while the first meter of the connection point measures it."""
         self.grid_type: GridType | None = None
@@ -120,6 +124,7 @@ class SiteMeters:
             if _wire(old.config) == _wire(config):
                 old.config = config
                 old.checks = MeterChecks(config.role)
+                self.power.change_role(config.meter_id, config.role)
                 return
             await old.source.stop()
         meter = _Meter(
@@ -130,6 +135,10 @@ class SiteMeters:
         )
         # In the place of the old one: the order says which meter counts first.
         self._meters[config.meter_id] = meter
+        if isinstance(meter.source, S1Source):
+            self.power.follow(meter.source, config.role)
+        else:
+            self.power.forget(config.meter_id)
         await meter.source.start(
             lambda reading: self._take(meter, reading), lambda _status: self.on_status()
         )
@@ -139,6 +148,7 @@ class SiteMeters:
         if (meter := self._meters.pop(meter_id, None)) is not None:
             await meter.source.stop()
             self._demand.forget(meter_id)
+            self.power.forget(meter_id)
 
     async def stop(self) -> None:
         """Stop all meters."""
@@ -159,6 +169,7 @@ class SiteMeters:
         meter.checks.take(reading, self.grid_type)
         if meter.config.role is MeterRole.CONNECTION_POINT:
             self._demand.take(reading, now)
+            self.power.compare(reading)
 
     def compare(
         self, assets: Mapping[str, Asset], states: Mapping[str, AssetState], now: float
@@ -175,7 +186,9 @@ class SiteMeters:
         """Return the id of the meter that counts at monotonic `now`."""
         candidates = {
             meter_id: meter
-            for meter_id, meter in self._meters.items()
+            for meter_id, meter in sorted(
+                self._meters.items(), key=lambda item: item[1].config.s1 is not None
+            )
             if meter.config.role is MeterRole.CONNECTION_POINT
         }
         used = candidates.get(self._used) if self._used is not None else None
@@ -289,9 +302,11 @@ class SiteMeters:
                 *meter.checks.findings,
                 *meter.wiring.findings,
                 *_slow(meter),
+                *self.power.findings(meter_id),
             ),
             period=meter.cadence.period,
             details=status.details,
+            power=self.power.view(meter_id),
         )
 
     def _problem(self, meter: _Meter, now: float) -> str | None:
@@ -328,5 +343,6 @@ def _wire(config: MeterConfig) -> MeterConfig:
         url=config.url,
         device=None if device is None else replace(device, name=""),
         share=config.share,
+        s1=config.s1,
         stale_after=config.stale_after,
     )

@@ -142,6 +142,8 @@ class Site:
         await self._host.set_outputs(tuple(self._outputs.values()))
         await self._host.attach(self)
         self._controller.start()
+        # Not with the next turn of the task: a fuse does not wait.
+        self._ports.meters.power.on_overload = self._controller.decide
         self._opening = asyncio.create_task(
             self._open_station(), name="netflex open station"
         )
@@ -173,6 +175,7 @@ class Site:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         self._host.detach()
+        self._ports.meters.power.on_overload = self._controller.wake
         await self._controller.stop()
         await asyncio.gather(*(self._leave(seat) for seat in self._seats.values()))
         self._seats.clear()
@@ -378,6 +381,7 @@ class Site:
             orders=self._orders,
             local_stops=self._local,
             reading=self._ports.meters.site_reading(self._ports.monotonic()),
+            overloads=self._ports.meters.power.overloads(),
             states=self._states(),
             user=dict(self._user),
         )

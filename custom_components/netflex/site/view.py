@@ -9,9 +9,33 @@ from ..model.asset import AssetState, Direction
 from ..model.demand import CapacityTariff, QuarterDemand
 from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, LocalStops
 from ..model.plan import Plan
+from ..model.power_quality import PowerQuality
 from ..model.reading import MeterReading, MeterRole, MonthPeak
 from ..model.snapshot import UserLimits
 from .meter_quality import Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerCounts:
+    """Events on the lines of a meter since it was started (EN 50160 terms)."""
+
+    sags: int = 0
+    swells: int = 0
+    interruptions: int = 0
+    inrushes: int = 0
+    steps: int = 0
+
+
+NO_COUNTS = PowerCounts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerView:
+    """What a meter that samples the waveform shows beside its reading."""
+
+    quality: PowerQuality | None = None
+    """The newest second."""
+    counts: PowerCounts = NO_COUNTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +66,8 @@ class MeterView:
         default_factory=lambda: MappingProxyType({})
     )
     """What only this kind of source knows."""
+    power: PowerView | None = None
+    """None where the meter samples no waveform."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
