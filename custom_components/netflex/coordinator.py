@@ -22,6 +22,7 @@ from .repairs import async_sync_points, async_sync_problems
 from .site.site import Site
 from .site.timeline import Timeline
 from .site.view import SiteView
+from .site_signals import async_tell_order, async_tell_view
 
 if TYPE_CHECKING:
     from .runtime import NetflexRuntime
@@ -95,8 +96,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         self._pending = None
         if view.problems != self.data.problems:
             async_sync_problems(self.hass, self.config_entry, view.problems)
-        came = view.link.connected and not self.data.link.connected
+        before = self.data
+        came = view.link.connected and not before.link.connected
         self.async_set_updated_data(view)
+        async_tell_view(self.hass, self.config_entry.entry_id, before, view)
         if came:
             self.async_points_changed()
 
@@ -111,6 +114,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
     def _take_order(self, event: OrderEvent) -> None:
         """Pass every order on as it happens."""
         self.timeline.take_order(event)
+        async_tell_order(self.hass, self.config_entry.entry_id, event)
         for listener in list(self._order_listeners):
             listener(event)
 

@@ -325,7 +325,12 @@ def action_faults(
         english: the texts in English.
         icons: the content of icons.json.
     """
-    described = described or {}
+    # A name that begins with a dot only holds what others refer to.
+    described = {
+        name: action
+        for name, action in (described or {}).items()
+        if not name.startswith(".")
+    }
     texts, symbols = english.get(kind, {}), icons.get(kind, {})
     for name in sorted({*texts, *symbols} - {*described}):
         yield f"{kind}.{name} has a text or an icon but is not described"

@@ -1,0 +1,136 @@
+"""Conditions: what holds at a site now, as a gate of an automation."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Unpack, cast, override
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID, CONF_OPTIONS
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConditionErrorMessage
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.condition import (
+    Condition,
+    ConditionCheckParams,
+    ConditionConfig,
+)
+from homeassistant.helpers.typing import ConfigType
+import voluptuous as vol
+
+from .const import DOMAIN
+from .coordinator import NetflexConfigEntry
+from .model.asset import Direction
+from .model.orders import OrderName
+from .site.view import SiteView
+from .trigger import ANY, CONF_DIRECTION, is_stopped
+from .view_values import ORDER_LIMITS
+
+CONF_LIMIT: Final = "limit"
+
+
+def _schema(options: Mapping[Any, Any]) -> vol.Schema:
+    return vol.Schema(
+        {
+            vol.Required(CONF_OPTIONS): {
+                vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
+                **options,
+            }
+        }
+    )
+
+
+class _SiteCondition(Condition):
+    """A condition on one site; where the site does not run, it is an error."""
+
+    schema: vol.Schema
+
+    @classmethod
+    @override
+    async def async_validate_config(
+        cls, hass: HomeAssistant, config: ConfigType
+    ) -> ConfigType:
+        return cast(ConfigType, cls.schema(config))
+
+    def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
+        super().__init__(hass, config)
+        self._options: Mapping[str, Any] = config.options or {}
+
+    def _view(self) -> SiteView:
+        """Return what is known; nobody may take an unknown state for a "no"."""
+        entry: NetflexConfigEntry | None = self._hass.config_entries.async_get_entry(
+            self._options[ATTR_CONFIG_ENTRY_ID]
+        )
+        if (
+            entry is None
+            or entry.domain != DOMAIN
+            or entry.state is not ConfigEntryState.LOADED
+        ):
+            raise ConditionErrorMessage(
+                DOMAIN, "The Netflex site of this condition does not run"
+            )
+        return entry.runtime_data.coordinator.data
+
+
+class IsStopped(_SiteCondition):
+    """Whether an emergency stop holds."""
+
+    schema = _schema(
+        {vol.Optional(CONF_DIRECTION, default=ANY): vol.In([ANY, *Direction])}
+    )
+
+    @override
+    def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
+        view = self._view()
+        return any(
+            is_stopped(view, direction)
+            for direction in Direction
+            if self._options[CONF_DIRECTION] in {ANY, direction}
+        )
+
+
+class IsLimited(_SiteCondition):
+    """Whether the grid operator allows less than all."""
+
+    schema = _schema(
+        {
+            vol.Optional(CONF_LIMIT, default=ANY): vol.In(
+                [ANY, *(name.value for name in ORDER_LIMITS)]
+            )
+        }
+    )
+
+    @override
+    def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
+        view = self._view()
+        wanted = self._options[CONF_LIMIT]
+        return any(
+            _allows_less(view, name)
+            for name in ORDER_LIMITS
+            if wanted in {ANY, name.value}
+        )
+
+
+class IsConnected(_SiteCondition):
+    """Whether the grid operator is connected."""
+
+    schema = _schema({})
+
+    @override
+    def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
+        return self._view().link.connected
+
+
+def _allows_less(view: SiteView, name: OrderName) -> bool:
+    order = view.orders.get(name)
+    return order is not None and float(order.value) < 100
+
+
+CONDITIONS: Final[dict[str, type[Condition]]] = {
+    "is_stopped": IsStopped,
+    "is_limited": IsLimited,
+    "is_connected": IsConnected,
+}
+
+
+async def async_get_conditions(hass: HomeAssistant) -> dict[str, type[Condition]]:
+    """Return the conditions on a site."""
+    return CONDITIONS
