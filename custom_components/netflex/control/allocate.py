@@ -35,6 +35,8 @@ class Capacity:
     channel: int
     grace: float = 0.0
     members: frozenset[str] | None = None
+    against: int | None = None
+    """Channel of the line that it is the difference to."""
     weight: float = 0.0
     """Of the shares that are rising, in its unit per A."""
     level: float = 0.0
@@ -66,8 +68,11 @@ class Capacities:
         self._by_channel: dict[int, list[Capacity]] = {}
         self._sums: list[Capacity] = []
         self._lines: dict[tuple[int, ...], list[Capacity]] = {}
+        self._differences: list[Capacity] = []
         for capacity in capacities:
-            if capacity.members is None:
+            if capacity.against is not None:
+                self._differences.append(capacity)
+            elif capacity.members is None:
                 self._by_channel.setdefault(capacity.channel, []).append(capacity)
             else:
                 self._sums.append(capacity)
@@ -80,6 +85,12 @@ class Capacities:
                 capacity
                 for channel in unit.paths
                 for capacity in self._by_channel.get(channel, ())
+            ]
+            # Who draws on both lines makes no difference between them.
+            paths += [
+                capacity
+                for capacity in self._differences
+                if capacity.channel in unit.lines and capacity.against not in unit.lines
             ]
         watts = unit.watts
         found = [(capacity, watts) for capacity in self._by_channel.get(0, ())]

@@ -4,11 +4,14 @@ Import limits are met by discharging before consumers yield, injection limits by
 charging before production is curtailed.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from ..model.asset import Direction, Nature
 from ..model.connection import Line
 from ..model.plan import Limit, Quantity, Source
 from ..model.snapshot import SiteModel
-from . import explain
+from . import explain, trip
 from .allocate import Capacity
 from .escalation import Actions
 from .estimate import Picture
@@ -31,6 +34,7 @@ def balance(
     now: float,
     tuning: Tuning,
     actions: Actions,
+    stress: Mapping[int, float],
 ) -> Balance:
     """Return the flows and bounds of one decision; inverters get their budgets."""
     imports: list[Bound] = []
@@ -44,13 +48,13 @@ def balance(
             bounds.append(_site_bound(limit, limits, keep, actions))
     for channel, line in enumerate(Line, start=1):
         if (limit := limits.of_line(line)) is not None:
-            bound = Bound(
-                limit=limit,
-                value=limit.value * keep - picture.resolution,
-                channel=channel,
-            )
-            imports.append(bound)
+            value = limit.value * keep - picture.resolution
+            bound = Bound(limit=limit, value=value, channel=channel)
             injections.append(bound)
+            carried = trip.tolerated(layout_of(site), limits, picture, stress, channel)
+            if carried is not None and carried > value:
+                bound = replace(bound, value=carried)
+            imports.append(bound)
     for channel, limit in limits.feeders:
         bound = Bound(limit=limit, value=limit.value * keep, channel=channel)
         imports.append(bound)

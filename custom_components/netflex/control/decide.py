@@ -26,6 +26,8 @@ from . import (
     feeders,
     limits as limits_,
     overloads,
+    trip,
+    unbalance,
     units as units_,
 )
 from .allocate import allocate
@@ -91,25 +93,42 @@ def decide(
     _go_safe(units, seen, site)
     grid = site.connection.grid_type
     overloads.tighten(seen, units, snapshot.overloads, grid, now, tuning)
-    flows = balance(site, units, seen, limits, memory, now, tuning, actions)
+    elapsed = min(_LONGEST_STEP, now - (now if memory.at is None else memory.at))
+    stress = trip.stress(layout, seen, memory, elapsed)
+    flows = balance(site, units, seen, limits, memory, now, tuning, actions, stress)
     moment = Moment(
         now=now,
-        elapsed=min(_LONGEST_STEP, now - (now if memory.at is None else memory.at)),
+        elapsed=elapsed,
         fresh=seen.fresh,
         ramp=_ramp(site, units),
         tuning=tuning,
         last_start=memory.last_start,
         blind=feeders.blind(layout, seen),
     )
-    allocate(units, capacities(flows), now, tuning)
+    _share_out(flows, now, tuning)
     pasts = _shape_consumers(units, moment)
     set_batteries(flows, tuning)
+    unbalance.set_batteries(flows)
     set_inverters(flows)
+    unbalance.set_inverters(flows)
     for unit in units:
         if unit.asset.nature is Nature.INVERTER:
             pasts[unit.asset.id] = shape_inverter(unit, unit.past, moment)
     plan = _plan(site, snapshot, clock, limits, flows, moment, judged, actions)
-    return plan, _memory(memory, plan, units, pasts, seen, snapshot, moment, judged)
+    memory = _memory(memory, plan, units, pasts, seen, snapshot, moment, judged)
+    return plan, replace(memory, stress=stress) if stress else memory
+
+
+def _share_out(flows: Balance, now: float, tuning: Tuning) -> None:
+    """Fit wishes into what is left; again where the lines would differ too much."""
+    left = [capacity.left for capacity in flows.consumption]
+    for attempt in range(3):
+        for capacity, value in zip(flows.consumption, left, strict=True):
+            capacity.left = value
+        differences = unbalance.capacities(flows, attempt)
+        allocate(flows.units, [*capacities(flows), *differences], now, tuning)
+        if not differences or not unbalance.broken(flows):
+            return
 
 
 def _go_safe(units: list[Unit], seen: Picture, site: SiteModel) -> None:
@@ -293,6 +312,7 @@ def _headroom(limits: Limits, seen: Picture) -> Headroom:
             None if power is None or injected is None else injected.value + power
         ),
         line_current=LineValues.of(left),
+        unbalance=unbalance.headroom(limits, seen),
     )
 
 

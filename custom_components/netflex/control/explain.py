@@ -7,7 +7,7 @@ from typing import Final
 from ..model.asset import Direction
 from ..model.connection import Line
 from ..model.orders import OrderName
-from ..model.plan import Cause, Source
+from ..model.plan import Cause, Quantity, Source
 
 
 def power(value: float) -> str:
@@ -82,6 +82,19 @@ def feeder(name: str, line: Line, value: float) -> Cause:
         source=Source.FEEDER,
         key="feeder_fuse",
         text=f"Fuse {current(value)} of {name} on {line}",
+    )
+
+
+@lru_cache(maxsize=64)
+def unbalance(quantity: Quantity, value: float) -> Cause:
+    """Return the cause of a limit on what the lines differ by, or on the neutral."""
+    what = (
+        "The lines may differ by"
+        if quantity is Quantity.UNBALANCE
+        else "The neutral may carry"
+    )
+    return Cause(
+        source=Source.NEUTRAL, key=quantity.value, text=f"{what} {current(value)}"
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ..model.asset import Direction, Nature
 from ..model.plan import Infeasible, Problem
+from . import unbalance
 from .flows import Balance, expected, is_stop, movements, others, total
 from .units import Unit
 
@@ -13,7 +14,11 @@ _NEGLIGIBLE = (5.0, 0.05)
 
 def find_infeasible(balance: Balance) -> tuple[Infeasible, ...]:
     """Return the limits that the plan does not meet, the most important first."""
-    found = [*_flows(balance), *_budgets(balance)]
+    found = [
+        *_flows(balance),
+        *_budgets(balance),
+        *unbalance.infeasible(balance, _problem(balance)),
+    ]
     found.sort(key=lambda item: (item.limit.source, str(item.limit.scope.id)))
     return tuple(found)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..model.asset import Direction
-from ..model.connection import ConnectionPoint
+from ..model.connection import ConnectionPoint, GridType
 from ..model.orders import Order, OrderName, Stops
 from ..model.plan import ALL_ASSETS, SITE, Limit, Quantity, Scope, ScopeKind, Source
 from ..model.snapshot import Sharing, SiteModel, Snapshot
@@ -153,6 +153,7 @@ def collect(site: SiteModel, snapshot: Snapshot) -> Limits:
         *(budget.limit for budget in budgets),
         *_line_limits(site, snapshot),
         *_site_limits(site, snapshot),
+        *_unbalance_limits(site),
     )
     return Limits(
         all=limits,
@@ -337,6 +338,25 @@ def _site_limits(site: SiteModel, snapshot: Snapshot) -> Iterator[Limit]:
             cause=explain.grid_order(name, order.value, base.power, base.what),
             since=order.at,
         )
+
+
+def _unbalance_limits(site: SiteModel) -> Iterator[Limit]:
+    """Yield what the user set for the lines' differences; only with a neutral."""
+    if site.connection.grid_type is not GridType.STAR:
+        return
+    for quantity, value in (
+        (Quantity.UNBALANCE, site.protection.unbalance),
+        (Quantity.NEUTRAL, site.protection.neutral),
+    ):
+        if value is not None:
+            cause = explain.unbalance(quantity, value)
+            yield Limit(
+                scope=SITE,
+                quantity=quantity,
+                value=value,
+                source=cause.source,
+                cause=cause,
+            )
 
 
 def _power_order(snapshot: Snapshot, name: OrderName) -> Order[float] | None:

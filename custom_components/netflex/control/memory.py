@@ -110,6 +110,8 @@ class Memory:
     """Since when a direction is under an emergency stop."""
     last_start: float | None = None
     """When a load last came back."""
+    stress: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
+    """By line, what is used up of the time above the fuse, 0 to 1."""
     orders: Mapping[tuple[str, str | None], Record] = field(
         default_factory=lambda: MappingProxyType({}), metadata={"survives": True}
     )

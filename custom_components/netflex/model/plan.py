@@ -21,6 +21,8 @@ class Source(IntEnum):
     METER_THRESHOLD = 22
     SAFE_STATE = 23
     """Missing data: what may be done when nobody can measure."""
+    NEUTRAL = 24
+    """Unbalance of the lines, or the neutral."""
     GRID_OPERATOR = 30
     DEVICE = 40
     STATE_OF_ENERGY = 41
@@ -46,6 +48,10 @@ class Quantity(StrEnum):
     """W of an asset or of all assets."""
     PRODUCTION = "production"
     """W of an asset or of all assets."""
+    UNBALANCE = "unbalance"
+    """A between the fullest and the emptiest line."""
+    NEUTRAL = "neutral"
+    """A in the neutral."""
 
 
 class ScopeKind(StrEnum):
@@ -177,6 +183,8 @@ class Headroom:
     import_power: float | None = None
     injection_power: float | None = None
     line_current: LineValues = NO_LINE_VALUES
+    unbalance: float | None = None
+    """A between the fullest and the emptiest line."""
 
 
 class ComplianceState(StrEnum):

@@ -10,6 +10,7 @@ from .asset import Asset, AssetState, EmergencyOutput
 from .connection import ConnectionPoint, Feeder
 from .orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LocalStops
 from .power_quality import Overload
+from .protection import DEFAULT_PROTECTION, Protection
 from .reading import MeterReading
 
 
@@ -77,6 +78,7 @@ class SiteModel:
     tolerance: float = 0.01
     """Share of a limit that is held back as a margin, 0..1."""
     compliance: ComplianceRules = DEFAULT_COMPLIANCE
+    protection: Protection = DEFAULT_PROTECTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
