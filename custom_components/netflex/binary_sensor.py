@@ -190,6 +190,25 @@ _PROBLEM: Final = NetflexBinarySensorDescription(
 )
 
 
+_NOT_FOLLOWED: Final = NetflexBinarySensorDescription(
+    key="setpoint_not_followed",
+    translation_key="setpoint_not_followed",
+    device_class=BinarySensorDeviceClass.PROBLEM,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    value_fn=lambda view, asset_id: (
+        None
+        if (state := state_of(view, asset_id)) is None or state.follows is None
+        else not state.follows
+    ),
+    attributes_fn=lambda view, asset_id: {
+        "contested": None
+        if (state := state_of(view, asset_id)) is None
+        else state.contested,
+    },
+    available_fn=answers,
+)
+
+
 def _state_sensor(
     key: str, device_class: BinarySensorDeviceClass
 ) -> NetflexBinarySensorDescription:
@@ -204,11 +223,12 @@ def _state_sensor(
 
 _OWN_SENSORS: Final = {
     SubentryType.METER: METER_SENSORS,
-    SubentryType.CHARGER: (_PROBLEM,),
-    SubentryType.INVERTER: (_PROBLEM,),
-    SubentryType.BATTERY: (_PROBLEM,),
+    SubentryType.CHARGER: (_PROBLEM, _NOT_FOLLOWED),
+    SubentryType.INVERTER: (_PROBLEM, _NOT_FOLLOWED),
+    SubentryType.BATTERY: (_PROBLEM, _NOT_FOLLOWED),
     SubentryType.LOAD: (
         _PROBLEM,
+        _NOT_FOLLOWED,
         _state_sensor("running", BinarySensorDeviceClass.RUNNING),
     ),
     SubentryType.RELAY: (

@@ -14,7 +14,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_HOST, CONF_PORT
 
 from .devices.device import DeviceConfig
-from .devices.ports import LinkParams, Transport
+from .devices.ports import Connection, LinkParams, Transport
 from .devices.profile_loader import ProfileLibrary
 from .entry_meter import (
     CONF_MAX_AGE,
@@ -47,6 +47,7 @@ CONF_SOURCE: Final = "source"
 CONF_PROFILE: Final = "profile"
 CONF_PARAMS: Final = "params"
 CONF_TRANSPORT: Final = "transport"
+CONF_CONNECTION: Final = "connection"
 CONF_BAUDRATE: Final = "baudrate"
 CONF_ROLE: Final = "role"
 CONF_PHASES: Final = "phases"
@@ -273,6 +274,7 @@ def link_params(data: Mapping[str, Any]) -> LinkParams:
         port=int(data.get(CONF_PORT, DEFAULT_MODBUS_PORT)),
         transport=Transport(data.get(CONF_TRANSPORT, Transport.TCP)),
         baudrate=int(data.get(CONF_BAUDRATE, 9600)),
+        connection=Connection(data.get(CONF_CONNECTION, Connection.SHARED)),
     )
 
 

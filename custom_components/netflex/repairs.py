@@ -54,6 +54,7 @@ SEVERITIES: Final = {
     OTHER: ir.IssueSeverity.WARNING,
     "phase_missing": ir.IssueSeverity.ERROR,
     "phase_order": ir.IssueSeverity.WARNING,
+    "setpoint_not_followed": ir.IssueSeverity.ERROR,
     "share_failed": ir.IssueSeverity.WARNING,
     "site_meter_silent": ir.IssueSeverity.ERROR,
     "stale_order": ir.IssueSeverity.WARNING,
@@ -63,6 +64,8 @@ SEVERITIES: Final = {
     "stop_not_kept": ir.IssueSeverity.WARNING,
     "stop_not_possible": ir.IssueSeverity.ERROR,
     "stop_production_not_confirmed": ir.IssueSeverity.CRITICAL,
+    "two_controllers": ir.IssueSeverity.WARNING,
+    "write_budget_spent": ir.IssueSeverity.WARNING,
 }
 """Problems that have a text of their own, and how bad each is."""
 

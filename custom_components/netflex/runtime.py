@@ -15,6 +15,8 @@ from homeassistant.util.hass_dict import HassKey
 from .const import DOMAIN
 from .control.tuning import DEFAULT as TUNING
 from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .devices.budget import StoredBudget
+from .devices.chosen import ChosenUnits
 from .devices.dedicated import DedicatedUnits
 from .devices.device import Device, DeviceConfig, DeviceError
 from .devices.factory import build_device, build_meter
@@ -68,8 +70,9 @@ class NetflexRuntime:
         self._hass = hass
         self._entry = entry
         self._profiles = profiles
-        self._links = SharedLinks(hass, entry)
+        self._links = ChosenUnits(SharedLinks(hass, entry))
         self._entities = Entities(hass)
+        self._budget = StoredBudget(_writes_path(hass, entry.entry_id))
         self._meters = SiteMeters(self._make_meter, local_time=dt_util.now)
         self._lock = asyncio.Lock()
         self._applied: SiteConfig
@@ -85,6 +88,7 @@ class NetflexRuntime:
     async def async_start(self) -> None:
         """Start the site; waits for no device and no meter."""
         stored = read_site_memory(await self._store.async_load())
+        await self._hass.async_add_executor_job(self._budget.load)
         self._local_stops = stored.local_stops
         self._applied = site_config(self._entry, self._profiles)
         self._station = await self._async_take_station()
@@ -118,6 +122,7 @@ class NetflexRuntime:
         await self.coordinator.async_shutdown()
         await self.site.stop()
         await self._links.close()
+        await self._budget.close()
         await self._store.async_save(self._stored())
         if park:
             self._park()
@@ -130,6 +135,7 @@ class NetflexRuntime:
             units=self._links,
             entities=self._entities,
             profiles=self._profiles,
+            budget=self._budget,
         )
 
     def _make_meter(self, config: MeterConfig) -> AnyMeter:
@@ -231,7 +237,8 @@ class NetflexRuntime:
         return make
 
     def _output_factory(self) -> OutputFactory:
-        units, profiles = DedicatedUnits(), self._profiles
+        # Nothing here may wait for what others do on a shared connection.
+        units, profiles = ChosenUnits(DedicatedUnits()), self._profiles
 
         def make(config: OutputConfig) -> Device:
             return build_device(config.device, units=units, profiles=profiles)
@@ -351,8 +358,8 @@ async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:
 async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
     """Delete what was stored for an entry that was removed."""
     await SiteStore(hass, entry_id).async_remove()
-    path = _orders_path(hass, entry_id)
-    await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
+    for path in (_orders_path(hass, entry_id), _writes_path(hass, entry_id)):
+        await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
 
 
 def journal_path(hass: HomeAssistant, entry_id: str) -> Path:
@@ -362,3 +369,7 @@ def journal_path(hass: HomeAssistant, entry_id: str) -> Path:
 
 def _orders_path(hass: HomeAssistant, entry_id: str) -> Path:
     return Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.{entry_id}.orders"))
+
+
+def _writes_path(hass: HomeAssistant, entry_id: str) -> Path:
+    return Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.{entry_id}.writes"))

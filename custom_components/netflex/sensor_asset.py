@@ -10,6 +10,7 @@ from homeassistant.const import (
     UnitOfElectricCurrent,
     UnitOfEnergy,
     UnitOfPower,
+    UnitOfTime,
 )
 from homeassistant.helpers.typing import StateType
 
@@ -160,6 +161,53 @@ PROBLEM_REASON: Final = NetflexSensorDescription(
 """Available whatever the device does: it says why the others are not."""
 
 
+WRITES_LEFT: Final = NetflexSensorDescription(
+    key="writes_left",
+    translation_key="writes_left",
+    entity_category=EntityCategory.DIAGNOSTIC,
+    state_class=SensorStateClass.MEASUREMENT,
+    value_fn=_reads(lambda state: state.writes_left),
+    exists_fn=_said(lambda state: state.writes_left),
+)
+"""Available whatever the device does: we count."""
+
+FALLBACK_IN: Final = NetflexSensorDescription(
+    key="fallback_in",
+    translation_key="fallback_in",
+    device_class=SensorDeviceClass.DURATION,
+    native_unit_of_measurement=UnitOfTime.SECONDS,
+    suggested_display_precision=0,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+    value_fn=_reads(lambda state: state.fallback_in),
+    available_fn=answers,
+    exists_fn=_said(lambda state: state.fallback_in),
+)
+"""How long the device goes on with its setpoint when nobody refreshes it."""
+
+
+def _fallback(
+    device_class: SensorDeviceClass, unit: str, precision: int
+) -> NetflexSensorDescription:
+    """Return the sensor of what a device does when nobody refreshes its setpoint."""
+    return NetflexSensorDescription(
+        key="device_fallback",
+        translation_key="device_fallback",
+        device_class=device_class,
+        native_unit_of_measurement=unit,
+        suggested_display_precision=precision,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=_reads(lambda state: state.device_fallback, digits=1),
+        exists_fn=_said(lambda state: state.device_fallback),
+    )
+
+
+_FALLBACK_CURRENT: Final = _fallback(
+    SensorDeviceClass.CURRENT, UnitOfElectricCurrent.AMPERE, 1
+)
+_FALLBACK_POWER: Final = _fallback(SensorDeviceClass.POWER, UnitOfPower.WATT, 0)
+
+
 def _charger_state(view: SiteView, asset_id: str) -> StateType:
     state = state_of(view, asset_id)
     if state is None or state.charger_state is None:
@@ -200,6 +248,9 @@ ASSET_SENSORS: Final[Mapping[SubentryType, tuple[NetflexSensorDescription, ...]]
         _APPLIED_LIMIT,
         _CURRENT_SETPOINT,
         _ENERGY_CONSUMED,
+        _FALLBACK_CURRENT,
+        FALLBACK_IN,
+        WRITES_LEFT,
         PROBLEM_REASON,
     ),
     SubentryType.INVERTER: (
@@ -207,6 +258,9 @@ ASSET_SENSORS: Final[Mapping[SubentryType, tuple[NetflexSensorDescription, ...]]
         _power("applied_power_limit", value=lambda state: state.power_limit),
         _POWER_SETPOINT,
         _ENERGY_PRODUCED,
+        _FALLBACK_POWER,
+        FALLBACK_IN,
+        WRITES_LEFT,
         PROBLEM_REASON,
     ),
     SubentryType.BATTERY: (
@@ -233,6 +287,9 @@ ASSET_SENSORS: Final[Mapping[SubentryType, tuple[NetflexSensorDescription, ...]]
         ),
         _energy("energy_charged", lambda state: state.energy_consumed),
         _energy("energy_discharged", lambda state: state.energy_produced),
+        _FALLBACK_POWER,
+        FALLBACK_IN,
+        WRITES_LEFT,
         PROBLEM_REASON,
     ),
     SubentryType.LOAD: (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import struct
 import time
 
+from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -134,6 +135,7 @@ class Server:
         """Changes the bytes of every answer; empty bytes are silence."""
         self.connections = 0
         self.port = 0
+        self.framer = FramerType.SOCKET
         self._thinking = 0
         self._stopping = asyncio.Event()
         self._on_write = on_write
@@ -161,6 +163,7 @@ class Server:
         self._server = ModbusTcpServer(
             devices,
             address=("127.0.0.1", self.port),
+            framer=self.framer,
             trace_packet=self._packet,
             trace_connect=self._connect,
         )

@@ -328,7 +328,7 @@ async def test_S11_memory_that_wears_refuses_cyclic_control_but_never_a_cut(
     (family,) = [f for f in FAMILIES if f.profile == "huawei_sun2000"]
     spent = DailyBudget(lambda: 0.0)
     for _ in range(49):
-        spent.spend("device", "production_limit", 50, urgent=False)
+        await spent.spend("device", "production_limit", 50, urgent=False)
     async with serving({1: huawei()}) as server:
         device = build_device(
             family.config(server), units=units, profiles=profiles, budget=spent

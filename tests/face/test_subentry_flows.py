@@ -23,7 +23,11 @@ from custom_components.netflex.entry_data import (
     meter_config,
     output_config,
 )
-from custom_components.netflex.flows.fields import param_fields, param_values
+from custom_components.netflex.flows.fields import (
+    param_fields,
+    param_translation,
+    param_values,
+)
 from custom_components.netflex.metering.p1_objects import Telegram
 from custom_components.netflex.model.asset import Direction, Nature
 from custom_components.netflex.model.connection import GridType, Line
@@ -33,7 +37,7 @@ from custom_components.netflex.model.reading import MeterRole
 from . import sites
 from .fakes import FakeSite
 from .test_config_flow import suggested
-from .translations import assert_result_is_translated
+from .translations import ENGLISH, assert_result_is_translated
 
 TEST_DEVICE = "custom_components.netflex.flows.subentry.async_test_device"
 TEST_P1 = "custom_components.netflex.flows.meter.async_test_p1"
@@ -195,6 +199,7 @@ async def test_a_charger_with_a_profile(
         "host": "charger.lan",
         "port": 502,
         "transport": "tcp",
+        "connection": "shared",
         "params": {"socket": 1, "serial": SERIAL},
         "max_current": 32,
         "min_current": 6,
@@ -925,7 +930,16 @@ def test_a_parameter_of_text_is_asked_and_kept_as_such() -> None:
 
 
 def test_no_parameter_hides_a_field_of_the_form() -> None:
-    fields = {"name", "host", "port", "transport", "role", "more", "serial"}
+    fields = {
+        "name",
+        "host",
+        "port",
+        "transport",
+        "connection",
+        "role",
+        "more",
+        "serial",
+    }
     library = ProfileLibrary.load()
     for profile_id in library.ids():
         assert not fields & set(library.get(profile_id).params), profile_id
@@ -942,3 +956,24 @@ def test_every_kind_of_subentry_has_forms(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
     assert set(entry.supported_subentry_types) == {kind.value for kind in SubentryType}
+
+
+@pytest.mark.parametrize("kind", ["charger", "battery", "inverter", "relay", "meter"])
+def test_every_parameter_of_every_profile_has_its_words(kind: str) -> None:
+    """A new profile brings its fields' words along."""
+    device = ENGLISH["config_subentries"][kind]["step"]["device"]
+    library = ProfileLibrary.load()
+    for file in library.of_kind(Nature(kind)):
+        for spec in file.params.values():
+            place = (
+                device["sections"]["more"]
+                if spec.name
+                in {str(key) for key in param_fields(file.params, rare=True)}
+                else device
+            )
+            assert spec.name in place["data"], (file.id, spec.name)
+            assert spec.name in place["data_description"], (file.id, spec.name)
+            if (key := param_translation(spec)) is not None:
+                assert set(map(str, spec.choices)) <= set(
+                    ENGLISH["selector"][key]["options"]
+                ), (file.id, spec.name)

@@ -198,18 +198,19 @@ class DedicatedUnit:
 
     def require_timeout(self, seconds: float | None) -> None:
         """Ask for a timeout of at least so many s, from the next connection on."""
-        _keep(self._connection.timeouts, self._unit_id, seconds)
+        keep_wish(self._connection.timeouts, self._unit_id, seconds)
 
     def require_connect_delay(self, seconds: float | None) -> None:
         """Ask for a pause of at least so many s after the link opens."""
-        _keep(self._connection.delays, self._unit_id, seconds)
+        keep_wish(self._connection.delays, self._unit_id, seconds)
 
     async def disconnect(self) -> None:
         """Drop the connection; the next request opens a new one."""
         await self._connection.close()
 
 
-def _keep(wishes: dict[int, float], unit_id: int, seconds: float | None) -> None:
+def keep_wish(wishes: dict[int, float], unit_id: int, seconds: float | None) -> None:
+    """Keep one unit's wish for a connection that others share; None ends it."""
     if seconds is None:
         wishes.pop(unit_id, None)
     else:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from ..model.asset import Asset, AssetState, ChargerState, Nature
 from ..model.plan import Setpoint, SetpointKind
+from .contest import Contest
 from .device import Applied, DeviceError, ProbeError, ProbeResult
 from .modbus_device import Tasks
 from .natures import NATURES, Driven, asset_state
@@ -120,6 +121,8 @@ class EntityDevice:
         self._reported = asyncio.Event()
         self._ticket = 0
         self._told: _Told | None = None
+        self._looked_at: _Told | None = None
+        self._contest = Contest()
 
     @property
     def device_id(self) -> str:
@@ -373,6 +376,10 @@ class EntityDevice:
             follows = True if agrees else (False if settled else None)
             if told.shortfall is not None:
                 follows = False
+        if told is not None and told != self._looked_at:
+            self._looked_at = told
+            self._contest.told()
+        self._contest.look(follows, now)
         problem = missing or (told.shortfall if told is not None else None)
         if follows is False and told is not None and problem is None:
             problem = (
@@ -393,7 +400,12 @@ class EntityDevice:
             values,
             available=missing is None,
             at=now if missing is None else self._state.at,
-            driven=Driven(readback=self._readback(), follows=follows),
+            driven=Driven(
+                readback=self._readback(),
+                follows=follows,
+                contested=self._contest.contested(now),
+                unfollowed=self._contest.unfollowed(now),
+            ),
             problem=problem,
             details={} if age is None else {"power_age": age},
         )

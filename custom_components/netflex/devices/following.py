@@ -56,6 +56,17 @@ class Following:
             return excess <= tolerance
         return abs(excess) <= tolerance
 
+    def drifted(self, control: Control | None, written: float | None) -> bool:
+        """Whether the register that we write holds somebody else's value."""
+        if control is None or control.readback is None or written is None:
+            return False
+        point = control.readback.written
+        seen = None if point is None else number_of(self._session.values.get(point))
+        if seen is None or control.percent_of:
+            return False
+        tolerance = self._tolerance(control, control.readback.tolerance)
+        return abs(seen - self._expected(control, written)) > tolerance
+
     def _accounted(self, readback: ReadBack) -> bool | None:
         """Whether the device says that it takes the setpoint into account."""
         if readback.also is None:

@@ -22,7 +22,14 @@ from modbus_connection import (
     ModbusTimeoutError,
 )
 
-from .ports import LinkParams, ModbusUnit, PulsingUnit, Transport, UnitFactory
+from .ports import (
+    Connection,
+    LinkParams,
+    ModbusUnit,
+    PulsingUnit,
+    Transport,
+    UnitFactory,
+)
 from .profile import Area, LinkSettings
 from .scheduler import Priority, RequestTimeout, Scheduler
 
@@ -300,7 +307,10 @@ class Endpoint:
     @property
     def numbered(self) -> bool:
         """Whether answers carry the number of their request."""
-        return self.link.transport is Transport.TCP
+        return (
+            self.link.transport is Transport.TCP
+            and self.link.connection is not Connection.TOLERANT
+        )
 
     def hold(self) -> None:
         """Use it; every hold ends with `release`."""

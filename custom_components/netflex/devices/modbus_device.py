@@ -13,11 +13,11 @@ from .link import endpoint_of
 from .natures import NATURES, STATE_KEYS, Driven, asset_state
 from .ports import LinkParams, UnitFactory, WriteBudget
 from .profile import Control, Profile
-from .reactive import REACTIVE, ReactivePower
+from .reactive import ReactivePower
 from .session import Session
 from .sunspec import SCALE_SUFFIX
 from .values import number_of
-from .writer import Writer
+from .writer import REACTIVE, Writer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -147,6 +147,7 @@ class ModbusDevice:
 
     def _changed(self) -> None:
         session, writer, reactive = self._session, self._writer, self._reactive
+        writer.look()
         self._state = asset_state(
             self._asset,
             session.values,
@@ -157,6 +158,9 @@ class ModbusDevice:
                 fallback=self._fallback(writer.control),
                 fallback_in=self._fallback_in(writer.control),
                 follows=writer.follows(),
+                writes_left=writer.writes_left,
+                contested=writer.contest.contested(self._clock()),
+                unfollowed=writer.contest.unfollowed(self._clock()),
                 takes_reactive=reactive is not None and reactive.possible,
                 max_reactive=None if reactive is None else reactive.most,
                 reactive_setpoint=None if reactive is None else reactive.told,

@@ -65,6 +65,9 @@ class Driven:
     fallback: float | None = None
     fallback_in: float | None = None
     follows: bool | None = None
+    writes_left: int | None = None
+    contested: bool = False
+    unfollowed: float = 0.0
     takes_reactive: bool = False
     max_reactive: float | None = None
     reactive_setpoint: float | None = None
@@ -98,6 +101,9 @@ def asset_state(
         state_of_charge=_state_of_charge(values),
         max_charge_power=number_of(values.get("max_charge_power")),
         max_discharge_power=number_of(values.get("max_discharge_power")),
+        writes_left=driven.writes_left,
+        contested=driven.contested,
+        unfollowed=driven.unfollowed,
         takes_reactive=driven.takes_reactive,
         max_reactive=driven.max_reactive,
         reactive_setpoint=driven.reactive_setpoint,

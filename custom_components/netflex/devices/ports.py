@@ -21,6 +21,17 @@ class Transport(StrEnum):
     """A serial port of this machine, 8 data bits, no parity, 1 stop bit."""
 
 
+class Connection(StrEnum):
+    """Whose connection a link is, and how strictly answers are taken."""
+
+    SHARED = "shared"
+    """Home Assistant's own, shared with every other integration."""
+    DEDICATED = "dedicated"
+    """One of our own; the device must bear another client."""
+    TOLERANT = "tolerant"
+    """One of our own that takes answers of gateways that bend the rules."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkParams:
     """Where a device is reached. Equal parameters share one connection.
@@ -32,6 +43,7 @@ class LinkParams:
     port: int = 502
     transport: Transport = Transport.TCP
     baudrate: int = 9600
+    connection: Connection = Connection.SHARED
 
     def __str__(self) -> str:
         """Return the address as a user writes it."""
@@ -155,9 +167,14 @@ class WriteBudget(Protocol):
     device counts in memory.
     """
 
-    def spend(self, device_id: str, control: str, limit: int, *, urgent: bool) -> bool:
+    async def spend(
+        self, device_id: str, control: str, limit: int, *, urgent: bool
+    ) -> bool:
         """Count one write of today and return whether it may be done.
 
         `limit` is the day's budget from the profile. Urgent writes (a stop, a fuse
-        cut, a tightening order) are counted and always allowed.
+        cut, a tightening order) are counted and always allowed, at once.
         """
+
+    def left(self, device_id: str, control: str, limit: int) -> int:
+        """Return the ordinary writes that are left; below 0 the reserve is used."""

@@ -233,6 +233,9 @@ class ReadBack:
     stopped: str | None = None
     """A point that is false (or zero) while it stands still; it decides instead of
     `point` for a setpoint of 0."""
+    written: str | None = None
+    """A point that repeats what was written, whatever is applied: another value in
+    it is somebody else's."""
     mismatch: str | None = None
     """What to tell the user when it does not agree."""
 

@@ -188,6 +188,7 @@ def _readback(reader: Reader | None, point: _Name) -> ReadBack | None:
         match, also = section.get("match"), section.get("also")
         stopped = section.get("stopped")
         tolerance, mismatch = section.get("tolerance"), section.get("mismatch")
+        written = section.get("written")
         return ReadBack(
             point=point(section.need("point")),
             tolerance=0.0 if tolerance is None else tolerance.number(),
@@ -195,6 +196,7 @@ def _readback(reader: Reader | None, point: _Name) -> ReadBack | None:
             match=Match.EQUAL if match is None else match.choice(Match),
             also=None if also is None else point(also),
             stopped=None if stopped is None else point(stopped),
+            written=None if written is None else point(written),
             mismatch=None if mismatch is None else mismatch.text(),
         )
 

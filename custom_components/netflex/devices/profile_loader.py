@@ -10,7 +10,7 @@ import yaml
 from ..model.asset import Nature
 from .device import ParamValue
 from .natures import NATURES
-from .profile import Profile, Status
+from .profile import Persistence, Profile, Status
 from .profile_controls import read_control, read_phase_switch
 from .profile_params import Binder, ParamSpec, ParamType, fill_in, read_params
 from .profile_parts import Layout, PointReader
@@ -29,7 +29,7 @@ from .profile_sections import (
     read_variant,
     texts_of,
 )
-from .reactive import REACTIVE
+from .writer import REACTIVE
 from .yaml_nodes import ProfileError, Reader, parse
 
 SCHEMA = 1
@@ -258,6 +258,12 @@ def _cross_check(reader: Reader, profile: Profile) -> None:
                 f"a {profile.kind} is not driven by {name}"
             )
         for control in alternatives:
+            if control.persistence is Persistence.EEPROM and control.keepalive:
+                assert controls is not None, "it has this control"
+                controls.section().need(name).fail(
+                    "memory that wears must not be written in a cycle: "
+                    "persistence eeprom and keepalive exclude each other"
+                )
             for step in control.steps:
                 known(step.scaling.scale_point, "controls")
     uses_sunspec = [

@@ -14,8 +14,6 @@ from .session import Session
 from .values import number_of
 from .writer import Writer
 
-REACTIVE = "reactive"
-"""The name of the control in a profile; var, power into the device positive."""
 MAX_REACTIVE = "max_reactive_power"
 """The point with the var that a device can give either way."""
 

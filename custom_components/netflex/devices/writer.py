@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import logging
 from typing import NoReturn
 
-from ..model.asset import Asset
+from ..model.asset import Asset, StopPath
 from ..model.plan import Setpoint
+from .budget import reserve_of
+from .contest import Contest
 from .device import Applied, DeviceError
 from .fitting import SLACK, Fitting
 from .following import Following
@@ -25,6 +27,9 @@ from .session import Session
 from .values import number_of, step_words
 
 _LOGGER = logging.getLogger(__name__)
+
+REACTIVE = "reactive"
+"""The name of the control of reactive power; var, into the device positive."""
 
 _EMERGENCY_TRIES = 2
 _LOOK_AGAIN = 0.1
@@ -78,6 +83,8 @@ class Writer:
         self.problem: str | None = None
         self._session = session
         self._name = control_name
+        self._bounds = control_name != REACTIVE
+        """Whether less of it is what a stop or a tighter limit asks for."""
         self._asset = asset
         self._budget = budget
         self._time_to_live = time_to_live
@@ -87,6 +94,9 @@ class Writer:
         self._phases = PhaseChange(session)
         self._sent: dict[str, float] = {}
         """Values of points that we wrote last, by point."""
+        self._told: Wanted | None = None
+        """What was written last, even if it is uncertain whether it still holds."""
+        self.contest = Contest()
         self._clock = session.clock
         self._ticket = 0
         self._running = 0
@@ -237,18 +247,41 @@ class Writer:
             await asyncio.sleep(pause)
             self._check(ticket)
 
-    def _spend(self, control: Control, wanted: Wanted) -> None:
+    @property
+    def writes_left(self) -> int | None:
+        """Ordinary writes left today, None where its memory does not wear."""
+        control = self.control
+        if control is None or control.persistence is not Persistence.EEPROM:
+            return None
+        return max(
+            0, self._budget.left(self._asset.id, control.name, control.daily_writes)
+        )
+
+    async def _spend(self, control: Control, wanted: Wanted) -> None:
+        """Count a write to memory that wears, or refuse it (S11)."""
         if control.persistence is not Persistence.EEPROM:
             return
         before = self.written.value if self.written else None
-        urgent = (
-            wanted.emergency
-            or wanted.stop
-            or (wanted.value is not None and (before is None or wanted.value < before))
+        limit = control.daily_writes
+        stop = wanted.emergency or (wanted.stop and self._bounds)
+        urgent = stop or (
+            self._bounds
+            and wanted.value is not None
+            and (before is None or abs(wanted.value) < abs(before))
         )
-        if not self._budget.spend(
-            self._asset.id, control.name, control.daily_writes, urgent=urgent
+        if urgent and not stop and StopPath.RELAY in self._asset.stop_paths:
+            spare = self._budget.left(self._asset.id, control.name, limit)
+            if spare + reserve_of(limit) <= 0:
+                raise DeviceError(
+                    "write_budget",
+                    "its memory wears: the writes of the day and their reserve are "
+                    "spent, the relay has to act",
+                    {"limit": str(limit)},
+                )
+        if not await self._budget.spend(
+            self._asset.id, control.name, limit, urgent=urgent
         ):
+            self._check(wanted.ticket)
             raise DeviceError(
                 "write_budget",
                 f"its memory wears: {control.daily_writes} writes a day are spent",
@@ -258,7 +291,8 @@ class Writer:
     async def _put(
         self, control: Control, wanted: Wanted, priority: Priority
     ) -> Applied:
-        self._spend(control, wanted)
+        await self._spend(control, wanted)
+        self._check(wanted.ticket)
         self.wanted = wanted
         self.written = None
         tries = _EMERGENCY_TRIES if wanted.emergency else 1
@@ -275,6 +309,9 @@ class Writer:
         return await self._confirm(control, wanted, priority)
 
     def _done(self, wanted: Wanted) -> None:
+        if self.written_at is None or wanted != self._told:
+            self.contest.told()
+        self._told = wanted
         self.written = wanted
         self.written_at = self._clock()
         self.problem = None
@@ -372,6 +409,13 @@ class Writer:
         if self.written is None:
             return None
         return self._following.follows(self.control, self.written.value)
+
+    def look(self) -> None:
+        """Compare what was polled just now with what was written."""
+        drifted = self.written is not None and self._following.drifted(
+            self.control, self.written.value
+        )
+        self.contest.look(False if drifted else self.follows(), self._clock())
 
     async def _confirm(
         self, control: Control, wanted: Wanted, priority: Priority

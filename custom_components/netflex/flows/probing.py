@@ -9,6 +9,7 @@ from homeassistant.components.modbus import async_get_temporary_unit
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
+from ..devices.chosen import ChosenUnits
 from ..devices.device import DeviceConfig, ProbeError, ProbeResult
 from ..devices.factory import probe
 from ..devices.ports import LinkParams, ModbusUnit
@@ -43,6 +44,10 @@ class TemporaryUnits:
         traceback: TracebackType | None,
     ) -> None:
         """Give back whatever a test left."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Give back everything."""
         for link in list(self._stacks):
             await self.release(link)
 
@@ -69,10 +74,14 @@ async def async_test_device(
     """Test a device or the entities that stand for one."""
     profiles = await async_profiles(hass)
     try:
-        async with TemporaryUnits(hass) as units:
-            result = await probe(
-                config, units=units, entities=Entities(hass), profiles=profiles
-            )
+        async with TemporaryUnits(hass) as shared:
+            units = ChosenUnits(shared)
+            try:
+                result = await probe(
+                    config, units=units, entities=Entities(hass), profiles=profiles
+                )
+            finally:
+                await units.close()
     except ProbeError as err:
         return None, err.key, err.text
     except HomeAssistantError as err:

@@ -23,9 +23,10 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 
 from ..devices.device import DeviceConfig, ProbeResult
-from ..devices.ports import Transport
+from ..devices.ports import Connection, Transport
 from ..devices.profile_loader import ProfileFile
 from ..entry_data import (
+    CONF_CONNECTION,
     CONF_PARAMS,
     CONF_PROFILE,
     CONF_SOURCE,
@@ -182,6 +183,9 @@ class SubentryFlow(ConfigSubentryFlow):
                         vol.Required(
                             CONF_TRANSPORT, default=Transport.TCP.value
                         ): choice([item.value for item in TRANSPORTS], "transport"),
+                        vol.Required(
+                            CONF_CONNECTION, default=Connection.SHARED.value
+                        ): choice([item.value for item in Connection], "connection"),
                     }
                 ),
             }
@@ -207,6 +211,7 @@ class SubentryFlow(ConfigSubentryFlow):
             CONF_HOST: values[CONF_HOST].strip().lower(),
             CONF_PORT: values[CONF_PORT],
             CONF_TRANSPORT: values[CONF_TRANSPORT],
+            CONF_CONNECTION: values.get(CONF_CONNECTION, Connection.SHARED.value),
             CONF_PARAMS: params,
             **self._role_values(values),
         }

@@ -168,6 +168,13 @@ class AssetState:
     """s until the device falls back, where it says so."""
     follows: bool | None = None
     """Whether read-back agrees with the newest setpoint; None: not known yet."""
+    unfollowed: float = 0.0
+    """s for which it has not done what it was told, 0 while it does."""
+    contested: bool = False
+    """Whether somebody else changes what it was told, again and again."""
+    writes_left: int | None = None
+    """Writes to memory that wears which are left today, None where none wears; stops
+    and tighter limits have a reserve besides."""
     problem: str | None = None
     """Why it is unavailable, refuses or does not follow, in a user's words."""
     details: Mapping[str, float | str | bool | None] = field(default=_NO_DETAILS)

@@ -52,6 +52,7 @@ def find_problems(
         SiteProblem(key="device_not_told", subject=name, text=text)
         for name, text in sorted(writing.items())
     )
+    problems.extend(_asset_problems(view, names))
     problems.extend(_meter_problems(view))
     problems.extend(_weak(item, names) for item in weak)
     problems.extend(_stop_problems(view, names))
@@ -60,6 +61,34 @@ def find_problems(
             SiteProblem(key="decision_failed", subject="site", text=decision)
         )
     return tuple(problems)
+
+
+NOT_FOLLOWED_AFTER = 30.0
+"""s that an asset may take to do what it is told before somebody is asked to look."""
+
+
+def _asset_problems(view: SiteView, names: Mapping[str, str]) -> Iterator[SiteProblem]:
+    """Yield what the assets do with what they are told."""
+    for asset_id, state in sorted(view.states.items()):
+        name = names.get(asset_id, asset_id)
+        if state.contested:
+            yield SiteProblem(
+                key="two_controllers",
+                subject=asset_id,
+                text=f"Something else changes what {name} is told",
+            )
+        elif state.available and state.unfollowed > NOT_FOLLOWED_AFTER:
+            yield SiteProblem(
+                key="setpoint_not_followed",
+                subject=asset_id,
+                text=f"{name}: {state.problem or 'it does not do what it is told'}",
+            )
+        if state.writes_left == 0:
+            yield SiteProblem(
+                key="write_budget_spent",
+                subject=asset_id,
+                text=f"The memory of {name} may not be written more often today",
+            )
 
 
 SILENCE = frozenset({"no_data", "not_p1", "encrypted"})
