@@ -256,6 +256,8 @@ def full_view() -> SiteView:
                 charger_state=ChargerState.CHARGING,
                 energy_consumed=12_000.0,
                 follows=True,
+                device_fallback=10.0,
+                fallback_in=42.0,
             ),
             sites.WALLBOX_ID: state(sites.WALLBOX_ID, power=0.0),
             sites.INVERTER_ID: state(
@@ -263,6 +265,7 @@ def full_view() -> SiteView:
                 power=-9000.0,
                 power_limit=20_000.0,
                 energy_produced=99_000.0,
+                writes_left=12,
             ),
             sites.BATTERY_ID: state(
                 sites.BATTERY_ID,

@@ -1,7 +1,7 @@
 """What a user is told, and that it names its cause."""
 
 from custom_components.netflex.control.stops import weak_stops
-from custom_components.netflex.model.asset import Direction, EmergencyOutput
+from custom_components.netflex.model.asset import AssetState, Direction, EmergencyOutput
 from custom_components.netflex.model.connection import ConnectionPoint, GridType
 from custom_components.netflex.model.orders import LinkState
 from custom_components.netflex.model.plan import (
@@ -120,3 +120,22 @@ def test_a_failed_decision_and_a_deaf_device_are_said() -> None:
     )
     assert found["decision_failed"].text == "ValueError: x"
     assert found["device_not_told"].subject == "Charger"
+
+
+def test_what_assets_do_with_what_they_are_told_is_said() -> None:
+    """Named once it lasts: a moment after a write says nothing."""
+
+    def said(**state: object) -> dict[str, SiteProblem]:
+        values = {"asset_id": "charger", "available": True, "follows": False} | state
+        states = {"charger": AssetState(**values)}  # type: ignore[arg-type]
+        return problems(
+            SiteView(meters={"meter": METER}, site_meter="meter", states=states)
+        )
+
+    assert not said(unfollowed=5.0)
+    lasting = said(unfollowed=31.0, problem="its data source is something else")
+    assert "data source" in lasting["setpoint_not_followed"].text
+    assert not said(unfollowed=31.0, available=False)
+    assert said(contested=True, unfollowed=31.0).keys() == {"two_controllers"}
+    assert said(writes_left=0).keys() == {"write_budget_spent"}
+    assert not said(writes_left=3)
