@@ -37,6 +37,7 @@ SEVERITIES: Final = {
     "local_stop_input_silent": ir.IssueSeverity.ERROR,
     "meter_defective": ir.IssueSeverity.ERROR,
     "meter_disagrees": ir.IssueSeverity.ERROR,
+    "loop_held_up": ir.IssueSeverity.WARNING,
     "meter_encrypted": ir.IssueSeverity.ERROR,
     "meter_fuse_threshold": ir.IssueSeverity.WARNING,
     "meter_no_data": ir.IssueSeverity.ERROR,

@@ -372,6 +372,18 @@ SITE_SENSORS: Final = (
         exists_fn=has_station,
         available_fn=has_station,
     ),
+    NetflexSensorDescription(
+        key="loop_lag",
+        translation_key="loop_lag",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_display_precision=2,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        rate=60.0,
+        value_fn=lambda view, _subject: rounded(view.loop_lag, 2),
+    ),
     _event_counter("events_waiting", lambda link: link.events_waiting),
     _event_counter("events_dropped", lambda link: link.events_dropped),
     NetflexSensorDescription(

@@ -152,6 +152,7 @@ def site_message(entry: NetflexConfigEntry) -> dict[str, Any]:
             for proof in view.proofs
         ],
         "link": _link(entry, view),
+        "loop_lag": view.loop_lag,
         "demand": _demand(view),
         "problems": [
             {"key": problem.key, "subject": problem.subject, "text": problem.text}

@@ -113,6 +113,10 @@ class SiteNotes:
                 {"before": _connection(before), "after": _connection(after)},
             )
 
+    def loop_lag(self, seconds: float) -> None:
+        """Record that the loop of meters and devices was held up."""
+        self._record(RecordKind.LOOP_HELD_UP, {"seconds": round(seconds, 3)})
+
     def plan(self, plan: Plan) -> None:
         """Record limits that cannot be met."""
         self._note_infeasible(plan)

@@ -18,13 +18,15 @@ def find_problems(
     writing: Mapping[str, str],
     weak: Iterable[WeakStop],
     decision: str | None,
+    loop_endangers: bool = False,
 ) -> tuple[SiteProblem, ...]:
     """Return the problems of a site, each with its cause in a user's words.
 
     `names` are the assets' names by id, `station` the station's own problems by
     key, `inputs` what silent inputs of local stops mean by input, `writing` why a
     device takes no setpoint by the device's name, `weak` what a stop could not be
-    relied on for (S12), `decision` why the newest one failed.
+    relied on for (S12), `decision` why the newest one failed, `loop_endangers` whether
+    the loop is held up so often that reactions suffer.
     """
     problems = [
         SiteProblem(key=key, subject="station", text=text)
@@ -59,6 +61,15 @@ def find_problems(
     if decision is not None:
         problems.append(
             SiteProblem(key="decision_failed", subject="site", text=decision)
+        )
+    if loop_endangers:
+        seconds = view.loop_lag or 0.0
+        problems.append(
+            SiteProblem(
+                key="loop_held_up",
+                subject="site",
+                text=f"At worst {seconds:.1f} s in the last minute",
+            )
         )
     return tuple(problems)
 

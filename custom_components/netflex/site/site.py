@@ -31,6 +31,7 @@ from .compliance_notes import ComplianceNotes
 from .config import MeterConfig, OutputConfig, SiteConfig, SiteRules
 from .controller import Controller
 from .journal_notes import SiteNotes, WriteNotes
+from .loop_lag import LoopLag
 from .measurements import measure
 from .meters import SiteMeters
 from .problems import find_problems
@@ -101,6 +102,7 @@ class Site:
         self._local = local_stops
         self._notes = SiteNotes(host.record)
         self._compliance = ComplianceNotes(host.record)
+        self._loop_lag = LoopLag(self._notes.loop_lag)
         self._cut_off: Mapping[str, Cause] | None = None
         self._link = LinkState()
         self._station_problems: dict[str, str] = {}
@@ -138,6 +140,7 @@ class Site:
         self._outputs = {
             output.output.asset_id: output for output in self._config.outputs
         }
+        self._loop_lag.start()
         self._host.set_local_stops(self._local)
         await self._host.set_outputs(tuple(self._outputs.values()))
         await self._host.attach(self)
@@ -171,6 +174,7 @@ class Site:
 
     async def stop(self) -> None:
         """Stop everything but the station, which its host keeps or closes."""
+        self._loop_lag.stop()
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
@@ -477,6 +481,7 @@ class Site:
             user=dict(self._user),
             plan=self._controller.plan,
             proofs=tuple(self._proofs.values()),
+            loop_lag=self._loop_lag.worst,
         )
         names = {key: seat.asset.name for key, seat in self._seats.items()} | {
             key: config.output.name for key, config in self._outputs.items()
@@ -492,6 +497,7 @@ class Site:
                 | {names[key]: text for key, text in self._output_problems.items()},
                 weak=weak_stops(self._site_model()),
                 decision=self._controller.fault,
+                loop_endangers=self._loop_lag.endangers(now),
             ),
         )
 

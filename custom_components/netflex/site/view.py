@@ -157,3 +157,5 @@ class SiteView:
     plan: Plan | None = None
     proofs: tuple[StopProof, ...] = ()
     problems: tuple[SiteProblem, ...] = ()
+    loop_lag: float | None = None
+    """s: the worst lateness of this loop in the last minute."""

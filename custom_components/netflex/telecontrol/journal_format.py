@@ -65,6 +65,8 @@ class RecordKind(StrEnum):
     """Whether the meter shows that an order's limit is kept."""
     REHEARSAL = "rehearsal"
     """What a rehearsal orders, and its beginning and end; never the operator's."""
+    LOOP_HELD_UP = "loop_held_up"
+    """Meters, devices and the decision waited for another part of the program."""
     METER = "meter"
     """Another meter measures the connection point, or the first one again."""
 

@@ -35,7 +35,7 @@ export class LinkCard extends NetflexCard {
       ["last_close_reason", link.connected ? null : link.last_close_reason],
     ].filter(([, value]) => value);
     const loopLag = site.loop_lag;
-    if (loopLag) rows.push(["loop_lag", duration(this.hass, loopLag)]);
+    if (loopLag > 0.1) rows.push(["loop_lag", duration(this.hass, loopLag)]);
     return [
       heading,
       h("dl", {}, rows.map(([name, value]) => [h("dt", {}, this.t(name)), h("dd", {}, value)])),
