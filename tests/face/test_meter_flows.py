@@ -1,6 +1,7 @@
 """The forms of meters: over sensors, with a capacity tariff, shared with others."""
 
 from collections.abc import Callable
+from dataclasses import replace
 import socket
 from typing import Any
 
@@ -12,18 +13,21 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.entry_data import meter_config
+from custom_components.netflex.model.asset import Nature
 from custom_components.netflex.model.demand import CapacityTariff, MinimumRule
 from custom_components.netflex.model.reading import MeterRole
 from custom_components.netflex.site.config import ShareConfig
+from custom_components.netflex.site.view import SiteView
 
 from . import sites
-from .fakes import FakeSite
+from .fakes import FakeSite, full_view
 from .test_subentry_flows import (
     NOT_SHARED,
     P1,
     TARIFF,
     Form,
     add_p1,
+    device_answers,
     only_subentry,
     p1_answers,
 )
@@ -44,6 +48,12 @@ SENSORS = {
 def entry() -> MockConfigEntry:
     """A site without meters and assets."""
     return sites.site_entry(complete=False)
+
+
+@pytest.fixture
+def view() -> SiteView:
+    """A site that knows nothing else of its power."""
+    return replace(full_view(), meters={}, states={})
 
 
 @pytest.fixture(autouse=True)
@@ -251,3 +261,91 @@ async def test_a_shared_port_is_free_when_it_is_chosen(
     await meter.begin(only_subentry(entry).subentry_id)
     await meter.submit(P1 | {"sharing": NOT_SHARED})
     assert meter_config(only_subentry(entry)).share is None
+
+
+class TestBesideAnotherMeter:
+    """A site whose P1 port measures an injection of 1250 W."""
+
+    @pytest.fixture
+    def view(self) -> SiteView:
+        return full_view()
+
+    async def test_a_meter_of_the_wrong_sign_is_asked_about(
+        self,
+        entry: MockConfigEntry,
+        form: Callable[[], Form],
+        sensors: None,
+    ) -> None:
+        meter = form()
+        result = await fill(meter)
+        assert result["type"] is FlowResultType.MENU
+        assert result["step_id"] == "doubts"
+        detail = result["description_placeholders"]["detail"]
+        assert "1500 W where another meter measures -1250 W" in detail
+        assert "check the sign" in detail
+        assert not entry.subentries
+
+        result = await meter.choose("change")
+        assert result["step_id"] == "entity"
+        assert meter.shown["power_entity"] == "sensor.power"
+        turned = SENSORS | {"more": MORE | {"direction": "load_negative"}}
+        result = await meter.submit(turned)
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        config = meter_config(only_subentry(entry))
+        assert config.device is not None
+        assert config.device.params["direction"] == "load_negative"
+
+    async def test_it_may_be_kept_all_the_same(
+        self, entry: MockConfigEntry, form: Callable[[], Form], sensors: None
+    ) -> None:
+        meter = form()
+        await fill(meter)
+        result = await meter.choose("keep")
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert only_subentry(entry).title == "Sensors"
+
+    async def test_two_sensors_of_power_are_netted(
+        self,
+        hass: HomeAssistant,
+        entry: MockConfigEntry,
+        form: Callable[[], Form],
+        sensors: None,
+    ) -> None:
+        hass.states.async_set("sensor.power", "0", {"unit_of_measurement": "W"})
+        hass.states.async_set("sensor.sun", "1.2", {"unit_of_measurement": "kW"})
+        result = await fill(form(), power_export_entity="sensor.sun")
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+
+    async def test_a_feeder_is_not_compared(
+        self, form: Callable[[], Form], sensors: None
+    ) -> None:
+        result = await fill(form(), role="submeter")
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+
+    async def test_a_modbus_meter_of_a_wrong_ratio_is_asked_about(
+        self, entry: MockConfigEntry, form: Callable[[], Form]
+    ) -> None:
+        meter = form()
+        await meter.begin()
+        await meter.choose("profile")
+        await meter.submit({"profile": "eastron_sdm630"})
+        values = {"power": -250.0, "current_l1": 1.0, "voltage_l1": 230.0}
+        answers = {
+            "name": "Main",
+            "host": "192.0.2.20",
+            "port": 502,
+            "role": "connection_point",
+            "direction": "load_positive",
+            "tariff": TARIFF,
+            "more": {"transport": "tcp", "unit": 1},
+        }
+        with device_answers(Nature.METER, values=values):
+            result = await meter.submit(answers)
+        assert result["step_id"] == "doubts"
+        assert "check the ratio" in result["description_placeholders"]["detail"]
+        result = await meter.choose("change")
+        assert result["step_id"] == "device"
+        assert meter.shown["host"] == "192.0.2.20"
+        with device_answers(Nature.METER, values=values | {"power": -1300.0}):
+            result = await meter.submit(answers)
+        assert result["type"] is FlowResultType.CREATE_ENTRY

@@ -1,6 +1,6 @@
 """Adding and changing meters and assets: what is asked, tested and stored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -62,9 +62,14 @@ def device_answers(
     serial: str | None = SERIAL,
     error: str | None = None,
     detail: str = "",
+    values: Mapping[str, float] | None = None,
 ) -> Iterator[AsyncMock]:
     """Have every test of a device end like this."""
-    result = ProbeResult(nature=nature, serial=serial) if error is None else None
+    result = (
+        ProbeResult(nature=nature, serial=serial, values=values or {})
+        if error is None
+        else None
+    )
     with patch(TEST_DEVICE, AsyncMock(return_value=(result, error, detail))) as test:
         yield test
 

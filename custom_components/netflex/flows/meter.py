@@ -19,7 +19,7 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 
 from ..const import DOMAIN
-from ..devices.device import DeviceConfig
+from ..devices.device import DeviceConfig, ProbeResult
 from ..devices.entity_meter import FEWEST, MAX_AGE
 from ..devices.profile_parts import LOAD_NEGATIVE, LOAD_POSITIVE
 from ..entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
@@ -35,6 +35,7 @@ from ..entry_meter import (
 from ..model.asset import Nature
 from ..model.reading import MeterRole
 from .fields import Fields, choice, flat, more, number, suggested
+from .meter_check import meter_doubts
 from .meter_parts import (
     EXAMPLE_NETWORK,
     share_errors,
@@ -44,7 +45,7 @@ from .meter_parts import (
     tariff_fields,
     tariff_values,
 )
-from .probing import async_test_p1
+from .probing import Tested, async_test_p1
 from .site_checks import bind_error
 from .subentry import Errors, SubentryFlow
 
@@ -67,6 +68,12 @@ class MeterFlow(SubentryFlow):
         if source is DeviceSource.ENTITY:
             return await self.async_step_entity()
         return await self.async_step_p1()
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        super().__init__()
+        self._tested: ProbeResult | None = None
+        self._doubts: tuple[str, ...] = ()
 
     # ---------------------------------------------------------------------- a P1 port
 
@@ -173,7 +180,7 @@ class MeterFlow(SubentryFlow):
             shown = flat(user_input)
             errors, details = await self._async_take_sensors(shown)
             if not errors:
-                return self._finish()
+                return await self._async_described()
         return self.async_show_form(
             step_id="entity",
             data_schema=self.add_suggested_values_to_schema(
@@ -260,6 +267,53 @@ class MeterFlow(SubentryFlow):
             self._data.pop(key, None)
         self._keep(values[CONF_NAME], data | self._role_values(values))
         return {}, {}
+
+    # ------------------------------------------------------------- what it says at first
+
+    @override
+    async def _async_test(self, config: DeviceConfig) -> Tested[ProbeResult]:
+        self._tested, error, detail = await super()._async_test(config)
+        return self._tested, error, detail
+
+    @override
+    async def _async_described(self) -> SubentryFlowResult:
+        """Ask about a meter that contradicts what the site knows already."""
+        self._doubts = ()
+        if self._tested is not None:
+            own = (
+                self._reconfigure_subentry_id
+                if self.source == SOURCE_RECONFIGURE
+                else None
+            )
+            self._doubts = meter_doubts(
+                self._get_entry(), own, self._data, self._tested
+            )
+        return await self.async_step_doubts() if self._doubts else self._finish()
+
+    async def async_step_doubts(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask whether the settings are right all the same."""
+        listed = "\n".join(f"- {text}" for text in self._doubts)
+        return self.async_show_menu(
+            step_id="doubts",
+            menu_options=["change", "keep"],
+            description_placeholders={"detail": listed},
+        )
+
+    async def async_step_change(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show the form again."""
+        if self._data[CONF_SOURCE] == DeviceSource.ENTITY:
+            return await self.async_step_entity()
+        return await self.async_step_device()
+
+    async def async_step_keep(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Store the meter as it is."""
+        return self._finish()
 
     # ----------------------------------------------------------------- what all meters ask
 

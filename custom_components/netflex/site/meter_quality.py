@@ -2,10 +2,12 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from ..model.connection import GridType
 from ..model.reading import MeterReading, MeterRole
 
+PHASE_ORDER: Final = "phase_order"
 _SAMPLES = 60
 _SAMPLE_EVERY = 60.0
 """s between samples: together they look back one hour."""
@@ -93,8 +95,8 @@ class MeterChecks:
         self._note("grid", "grid_type_differs", self._differs(reading, grid_type))
         self._note("clock", "meter_defective", _stands_still(before, reading))
         self._note("balance", "meter_defective", _unbalanced(reading))
-        self._note("apparent", "meter_defective", _impossible(reading))
-        self._note("voltage", "meter_ratio", _strange_voltage(reading))
+        self._note("apparent", "meter_defective", impossible_power(reading))
+        self._note("voltage", "meter_ratio", strange_voltage(reading))
         self._note("frozen", "meter_defective", self._is_frozen(before, reading))
 
     def _note(self, check: str, key: str, text: str | None) -> None:
@@ -159,8 +161,8 @@ def _live_values(reading: MeterReading) -> tuple[float, ...]:
     )
 
 
-def _strange_voltage(reading: MeterReading) -> str | None:
-    """Look for a line that is live, and at a voltage that no line has."""
+def strange_voltage(reading: MeterReading) -> str | None:
+    """Say which line is live, and at a voltage that no line has; None: none is."""
     strange = [
         f"{voltage:.1f} V on {line}"
         for line, voltage in reading.line_voltage.items()
@@ -194,8 +196,8 @@ def _unbalanced(reading: MeterReading) -> str | None:
     )
 
 
-def _impossible(reading: MeterReading) -> str | None:
-    """Look for a line with more watts than volt-amperes."""
+def impossible_power(reading: MeterReading) -> str | None:
+    """Say which line has more watts than volt-amperes; None: none has."""
     if reading.grid_type is GridType.DELTA:
         return None
     for line, power in reading.line_power.items():

@@ -14,7 +14,7 @@ from typing import Final
 from ..model.asset import Asset, AssetState, Nature
 from ..model.connection import NO_LINE_VALUES, GridType, Line, LineValues
 from ..model.reading import MeterReading, line_import_current
-from .meter_quality import Finding
+from .meter_quality import PHASE_ORDER, Finding
 
 SPAN: Final = 40.0
 """s that are looked at together: a level, the way to another, and that level."""
@@ -153,7 +153,7 @@ class MeterWiring:
         ]
         if moved:
             text = ", ".join(moved)
-            found.append(Finding(key="phase_order", text=text[0].upper() + text[1:]))
+            found.append(Finding(key=PHASE_ORDER, text=text[0].upper() + text[1:]))
         return tuple(found)
 
     def _disagreement(self) -> str | None:

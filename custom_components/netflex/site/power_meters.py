@@ -21,7 +21,7 @@ from ..model.power_quality import (
     VoltageEventKind,
 )
 from ..model.reading import MeterReading, MeterRole
-from .meter_quality import Finding
+from .meter_quality import PHASE_ORDER, Finding
 from .view import NO_COUNTS, PowerCounts, PowerView
 
 REPEAT: Final = 0.2
@@ -152,18 +152,22 @@ class PowerMeters:
         """Return what a comparison says against a meter's wiring."""
         if (meter := self._meters.get(meter_id)) is None:
             return ()
+        found = []
         turned = [
             line.value
             for line, turn in zip(Line, meter.signs.turn, strict=True)
             if turn
         ]
-        if not turned:
-            return ()
-        text = (
-            f"The current of {_listed(turned)} runs the other way round than the P1 "
-            "port says: turn it round in the settings of the meter"
-        )
-        return (Finding(key=CURRENT_REVERSED, text=text),)
+        if turned:
+            text = (
+                f"The current of {_listed(turned)} runs the other way round than the "
+                "P1 port says: turn it round in the settings of the meter"
+            )
+            found.append(Finding(key=CURRENT_REVERSED, text=text))
+        if meter.quality is not None and meter.quality.reversed_order:
+            text = "Its voltages follow each other in the order 132"
+            found.append(Finding(key=PHASE_ORDER, text=text))
+        return tuple(found)
 
 
 def _counted(counts: PowerCounts, event: PowerEvent) -> PowerCounts:
