@@ -58,6 +58,9 @@ class Device:
         if value != newest or not (self.on_the_way or self.told is not None):
             self.on_the_way.append((at + self.delay, value))
 
+    def tell_phases(self, at: float, phases: int | None) -> None:
+        """Take a number of phases, where it has a choice."""
+
     def move(self, at: float, seconds: float) -> None:
         """Follow what has arrived."""
         while self.on_the_way and self.on_the_way[0][0] <= at:
@@ -138,6 +141,32 @@ class Car(Device):
             "charger_state": ChargerState.CHARGING if busy else ChargerState.CONNECTED,
             "current_limit": self.told,
         }
+
+
+@dataclass(kw_only=True)
+class SwitchingCar(Car):
+    """A charger that pauses, changes its phases and rests, all by itself."""
+
+    rest: float = 20.0
+    used: int = 3
+    resting_until: float = -1.0
+    switches: list[tuple[float, int]] = field(default_factory=list)
+
+    def lines(self) -> tuple[Line, ...]:
+        lines = super().lines()
+        return lines[:1] if self.used == 1 else lines
+
+    def tell_phases(self, at: float, phases: int | None) -> None:
+        if phases is not None and phases != self.used:
+            self.used = phases
+            self.resting_until = at + self.rest
+            self.switches.append((at, phases))
+
+    def physics(self, at: float, seconds: float) -> float:
+        return 0.0 if at < self.resting_until else super().physics(at, seconds)
+
+    def details(self, at: float) -> dict[str, object]:
+        return {**super().details(at), "phase_choices": (1, 3)}
 
 
 @dataclass(kw_only=True)
@@ -287,6 +316,7 @@ class Loop:
         for device in self.devices:
             if (setpoint := plan.setpoints.get(device.asset.id)) is not None:
                 if device.online(self.now):
+                    device.tell_phases(self.now, setpoint.phases)
                     device.tell(self.now, setpoint.value)
         self.samples.append(
             Sample(

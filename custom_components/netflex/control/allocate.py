@@ -16,7 +16,7 @@ from ..model.asset import Nature
 from ..model.plan import Limit, Source
 from . import explain
 from .tuning import Tuning
-from .units import Unit
+from .units import Footing, Unit
 from .wishes import charger_demand, charger_wish, load_wish
 
 _EPSILON = 1e-6
@@ -77,22 +77,29 @@ class Capacities:
             else:
                 self._sums.append(capacity)
 
-    def uses(self, unit: Unit) -> list[tuple[Capacity, float]]:
-        """Return what a unit draws on, and how much of each 1 A of it uses."""
-        paths = self._lines.get(unit.paths)
+    def uses(
+        self, unit: Unit, standing: Footing | None = None
+    ) -> list[tuple[Capacity, float]]:
+        """Return what a unit draws on, and how much of each 1 A of it uses.
+
+        `standing` asks for other lines than those that it uses now.
+        """
+        standing = unit.footing if standing is None else standing
+        paths = self._lines.get(standing.paths)
         if paths is None:
-            paths = self._lines[unit.paths] = [
+            paths = self._lines[standing.paths] = [
                 capacity
-                for channel in unit.paths
+                for channel in standing.paths
                 for capacity in self._by_channel.get(channel, ())
             ]
             # Who draws on both lines makes no difference between them.
             paths += [
                 capacity
                 for capacity in self._differences
-                if capacity.channel in unit.lines and capacity.against not in unit.lines
+                if capacity.channel in standing.lines
+                and capacity.against not in standing.lines
             ]
-        watts = unit.watts
+        watts = standing.watts
         found = [(capacity, watts) for capacity in self._by_channel.get(0, ())]
         found += [(capacity, 1.0) for capacity in paths]
         if self._sums:
@@ -125,10 +132,11 @@ def allocate(
     capacities: list[Capacity],
     now: float,
     tuning: Tuning,
-) -> None:
+) -> Capacities:
     """Set the share of every charger and the state of every load.
 
-    `units` are in order of priority. Causes are noted on the units.
+    `units` are in order of priority. Causes are noted on the units. Returns what is
+    left.
     """
     shares: list[_Share] = []
     index = Capacities(capacities)
@@ -153,6 +161,7 @@ def allocate(
     _idle_round(units, index, now, tuning)
     for share in shares:
         _settle_share(share)
+    return index
 
 
 def _wants(unit: Unit) -> bool:

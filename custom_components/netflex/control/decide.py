@@ -26,11 +26,12 @@ from . import (
     feeders,
     limits as limits_,
     overloads,
+    phases,
     trip,
     unbalance,
     units as units_,
 )
-from .allocate import allocate
+from .allocate import Capacities, allocate
 from .balance import balance, capacities
 from .batteries import set_batteries
 from .compliance import Judged
@@ -105,8 +106,9 @@ def decide(
         last_start=memory.last_start,
         blind=feeders.blind(layout, seen),
     )
-    _share_out(flows, now, tuning)
+    left = _share_out(flows, now, tuning)
     pasts = _shape_consumers(units, moment)
+    phases.choose(layout, units, left, pasts, moment)
     set_batteries(flows, tuning)
     unbalance.set_batteries(flows)
     set_inverters(flows)
@@ -119,16 +121,18 @@ def decide(
     return plan, replace(memory, stress=stress) if stress else memory
 
 
-def _share_out(flows: Balance, now: float, tuning: Tuning) -> None:
+def _share_out(flows: Balance, now: float, tuning: Tuning) -> Capacities:
     """Fit wishes into what is left; again where the lines would differ too much."""
     left = [capacity.left for capacity in flows.consumption]
-    for attempt in range(3):
+    attempt = 0
+    while True:
         for capacity, value in zip(flows.consumption, left, strict=True):
             capacity.left = value
         differences = unbalance.capacities(flows, attempt)
-        allocate(flows.units, [*capacities(flows), *differences], now, tuning)
-        if not differences or not unbalance.broken(flows):
-            return
+        rest = allocate(flows.units, [*capacities(flows), *differences], now, tuning)
+        attempt += 1
+        if attempt == unbalance.ATTEMPTS or not unbalance.broken(flows):
+            return rest
 
 
 def _go_safe(units: list[Unit], seen: Picture, site: SiteModel) -> None:
@@ -196,6 +200,7 @@ def _plan(
             value=unit.told,
             causes=_causes(unit),
             emergency=unit.emergency,
+            phases=unit.phases,
             attempt=_attempt(unit, actions),
         )
         for unit in flows.units

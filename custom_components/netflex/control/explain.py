@@ -275,6 +275,17 @@ def below_minimum(value: float) -> Cause:
     )
 
 
+@lru_cache(maxsize=64)
+def phases(number: int, source: Source) -> Cause:
+    """Return the cause of a charger that goes to another number of phases."""
+    why = "the minimum on three does not fit" if number == 1 else "there is room for it"
+    return Cause(
+        source=source,
+        key="phases",
+        text=f"Goes to {number} {'phase' if number == 1 else 'phases'}: {why}",
+    )
+
+
 @lru_cache(maxsize=8)
 def lent() -> Cause:
     """Return the cause of a share that a car leaves to others."""

@@ -60,6 +60,14 @@ class AssetMemory:
     """A that a car takes at most, where it left some unused; None: unknown."""
     slack_since: float | None = None
     """Since when a car leaves some of its limit unused."""
+    phases: int | None = field(default=None, metadata={"survives": True})
+    """Phases that a charger was told to use; None: all that it has."""
+    phase_since: float | None = None
+    """Since when the other number of phases would be better."""
+    phase_changed: float | None = None
+    """When it was last told another number of phases."""
+    phase_switches: int = 0
+    """How often while this car is there."""
     held: frozenset[Direction] = frozenset()
     """Directions under an emergency stop, or waiting for their turn after one."""
     held_until: float | None = None
@@ -137,9 +145,12 @@ def to_dict(memory: Memory) -> dict[str, Any]:
     return {
         "version": VERSION,
         "assets": {
-            asset_id: {"lines": [line.value for line in past.lines]}
+            asset_id: {
+                "lines": [line.value for line in past.lines],
+                "phases": past.phases,
+            }
             for asset_id, past in memory.assets.items()
-            if past.lines
+            if past.lines or past.phases is not None
         },
         "orders": compliance_store.to_dict(memory.orders),
     }
@@ -158,7 +169,8 @@ def from_dict(stored: Mapping[str, Any]) -> Memory:
             assets=MappingProxyType(
                 {
                     str(asset_id): AssetMemory(
-                        lines=tuple(Line(line) for line in kept["lines"])
+                        lines=tuple(Line(line) for line in kept["lines"]),
+                        phases=kept.get("phases"),
                     )
                     for asset_id, kept in stored["assets"].items()
                 }

@@ -220,11 +220,13 @@ def safe_current(unit: Unit, cause: Cause) -> None:
 
 def remembered(unit: Unit, past: AssetMemory, now: float) -> AssetMemory:
     """Return the memory of an asset after it was told its new setpoint."""
-    changed = unit.told != past.value
+    switched = past.phase_changed == now
+    changed = switched or unit.told != past.value
     lines = past.lines
     if unit.asset.nature is Nature.CHARGER and unit.state is not None:
         lines = unit.footing.names
-        if unit.state.charger_state is ChargerState.IDLE:
+        # What was seen on the old number of phases says nothing about the new one.
+        if switched or unit.state.charger_state is ChargerState.IDLE:
             lines = ()
     bound = tuple(unit.causes) or past.bound
     if (

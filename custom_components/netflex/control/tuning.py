@@ -36,6 +36,14 @@ class Tuning:
     """A car that draws less for this long lends the rest to others."""
     reclaim_margin: float = 1.0
     """A above its draw that a car keeps while it lends."""
+    phase_down_delay: float = 30.0
+    """One phase would do, where the minimum on three does not fit for this long."""
+    phase_up_delay: float = 600.0
+    """Three phases would have fitted for this long."""
+    phase_rest: float = 300.0
+    """Between two changes of the number of phases."""
+    phase_switches: int = 10
+    """Changes while one car is there, after which it stays on one phase."""
     ramp_time: float = 60.0
     """A production limit rises from zero to rated power in this time."""
     dead_band: float = 50.0

@@ -59,6 +59,7 @@ def capacities(balance: Balance, attempt: int) -> list[Capacity]:
     ]
 
 
+ATTEMPTS = 3
 _NOTHING = 2
 """Attempt at which nothing of what chargers and loads draw is counted."""
 

@@ -117,6 +117,8 @@ class Unit:
     told: float | None = None
     """The new setpoint, in the unit of its kind."""
     causes: Sequence[Cause] = ()
+    phases: int | None = None
+    """Chargers that can be switched: the phases that it is told to use."""
     share: float = 0.0
     """Chargers: A that this decision leaves it, before timers."""
     on: bool = False
@@ -186,12 +188,17 @@ def car_lines(
 
     What was last seen is remembered while the car stays; a new car may use all.
     """
+    told = asset.lines[:1] if past.phases == 1 else asset.lines
+    if past.phases == 1:
+        known = told
+    else:
+        known = past.lines or told
     if state is None:
-        return past.lines or asset.lines
+        return known
     if state.charger_state is ChargerState.IDLE:
-        return asset.lines
+        return told
     if state.currents is NO_LINE_VALUES:
-        return past.lines or asset.lines
+        return known
     seen = tuple(
         line for line in asset.lines if (state.currents[line] or 0.0) >= _DRAWING
     )
@@ -200,7 +207,7 @@ def car_lines(
     # all its contacts yet; well above it the picture is clear.
     if seen and largest >= asset.minimum_current * 0.8:
         return seen
-    return past.lines or asset.lines
+    return known
 
 
 def build(
@@ -278,7 +285,7 @@ def _read_back(
             value = abs(state.power_limit) if limited else None
         elif asset.nature is Nature.BATTERY:
             value = state.power_limit
-    return AssetMemory(value=value, lines=past.lines)
+    return AssetMemory(value=value, lines=past.lines, phases=past.phases)
 
 
 def _bound_by_device(unit: Unit, tuning: Tuning) -> None:

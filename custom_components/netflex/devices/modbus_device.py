@@ -161,6 +161,7 @@ class ModbusDevice:
                 writes_left=writer.writes_left,
                 contested=writer.contest.contested(self._clock()),
                 unfollowed=writer.contest.unfollowed(self._clock()),
+                phase_choices=writer.phase_choices,
                 takes_reactive=reactive is not None and reactive.possible,
                 max_reactive=None if reactive is None else reactive.most,
                 reactive_setpoint=None if reactive is None else reactive.told,

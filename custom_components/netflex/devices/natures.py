@@ -68,6 +68,7 @@ class Driven:
     writes_left: int | None = None
     contested: bool = False
     unfollowed: float = 0.0
+    phase_choices: tuple[int, ...] = ()
     takes_reactive: bool = False
     max_reactive: float | None = None
     reactive_setpoint: float | None = None
@@ -98,6 +99,7 @@ def asset_state(
         else None,
         enabled=truth_of(values.get("enabled")),
         charger_state=_charger_state(values) if charger else None,
+        phase_choices=driven.phase_choices,
         state_of_charge=_state_of_charge(values),
         max_charge_power=number_of(values.get("max_charge_power")),
         max_discharge_power=number_of(values.get("max_discharge_power")),

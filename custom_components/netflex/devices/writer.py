@@ -110,6 +110,12 @@ class Writer:
         """The control that is driven, None where the device has none."""
         return self._session.profile.control(self._name)
 
+    @property
+    def phase_choices(self) -> tuple[int, ...]:
+        """The numbers of phases that the device can be told to use."""
+        switch = self._phases.switch
+        return () if switch is None else switch.choices
+
     # -- apply -------------------------------------------------------------------
 
     async def apply(self, setpoint: Setpoint) -> Applied:

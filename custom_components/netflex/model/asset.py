@@ -73,6 +73,8 @@ class Asset:
     """Chargers: below this a charger is paused (IEC 61851), in A."""
     maximum_current: float | None = None
     """Chargers: what the installation allows, in A per line."""
+    switches_phases: bool = False
+    """Chargers: the user lets it be switched between one phase and three."""
     safe_current: float = 0.0
     """Chargers: what may be drawn when nobody can measure, in A."""
     reserve: float = 0.0
@@ -146,6 +148,8 @@ class AssetState:
     enabled: bool | None = None
     """Loads, relays and inverters: connected / on / coil energised."""
     charger_state: ChargerState | None = None
+    phase_choices: tuple[int, ...] = ()
+    """Chargers: numbers of phases that it can be told to use."""
     state_of_charge: float | None = None
     """%."""
     max_charge_power: float | None = None
