@@ -67,6 +67,10 @@ class Controller:
         """Have a decision taken as soon as the loop is free."""
         self._wake.set()
 
+    def preview(self, snapshot: Snapshot) -> tuple[Plan, Memory]:
+        """Return what would be decided for a snapshot; nothing is carried out."""
+        return decide(self._model(), snapshot, self.memory, self._clock(), self._tuning)
+
     async def _run(self) -> None:
         while True:
             try:

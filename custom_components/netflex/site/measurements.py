@@ -23,7 +23,7 @@ def measure(
         if asset.nature in (Nature.RELAY, Nature.METER):
             continue
         state = states.get(asset.id)
-        power = _power(asset, state)
+        power = asset_power(asset, state)
         topical = (
             state is not None
             and state.available
@@ -41,7 +41,7 @@ def measure(
     return sums
 
 
-def _power(asset: Asset, state: AssetState | None) -> float | None:
+def asset_power(asset: Asset, state: AssetState | None) -> float | None:
     """Return an asset's power in W, None where nobody knows it."""
     if state is None or state.power is not None:
         return state.power if state is not None else None

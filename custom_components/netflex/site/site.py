@@ -25,6 +25,7 @@ from ..model.orders import (
 )
 from ..model.plan import Cause, Plan
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
+from ..telecontrol.rehearsal_station import RehearsalState
 from .actors import AssetActor
 from .broken_device import BrokenDevice
 from .compliance_notes import ComplianceNotes
@@ -35,6 +36,8 @@ from .loop_lag import LoopLag
 from .measurements import measure
 from .meters import SiteMeters
 from .problems import find_problems
+from .rehearsal import SiteRehearsal
+from .rehearsal_plant import Look
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
 from .view import SiteView, StopProof
 
@@ -113,6 +116,9 @@ class Site:
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._opening: asyncio.Task[None] | None = None
         self._model = SiteModel(connection=config.connection)
+        self.rehearsal = SiteRehearsal(
+            config.name, host, self.look, ports.utcnow, self._publish
+        )
         self._controller = Controller(
             model=self._site_model,
             snapshot=self._snapshot,
@@ -178,6 +184,7 @@ class Site:
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
+        await self.rehearsal.cancel()
         self._host.detach()
         self._ports.meters.power.on_overload = self._controller.wake
         await self._controller.stop()
@@ -347,6 +354,10 @@ class Site:
             self._station_problems[key] = text
         self._publish()
 
+    def on_rehearsal(self, state: RehearsalState) -> None:
+        """Follow a rehearsal, whose orders in force come as all orders do."""
+        self.rehearsal.on_state(state)
+
     def _device_changed(self, seat: _Seat) -> None:
         seat.actor.state_changed()
         self._controller.wake()
@@ -388,6 +399,22 @@ class Site:
             overloads=self._ports.meters.power.overloads(),
             states=self._states(),
             user=dict(self._user),
+        )
+
+    def look(self, orders: GridOrders | None = None) -> Look:
+        """Return what is known now; with orders, what would be decided for them."""
+        snapshot, plan = self._snapshot(), self._controller.plan
+        memory = self._controller.memory
+        if orders is not None:
+            snapshot = replace(snapshot, orders=orders)
+            plan, memory = self._controller.preview(snapshot)
+        return Look(
+            at=self._ports.monotonic(),
+            model=self._site_model(),
+            snapshot=snapshot,
+            plan=plan,
+            base=memory.base[0],
+            missing={key: proof.missing for key, proof in self._proofs.items()},
         )
 
     def _states(self) -> dict[str, AssetState]:
@@ -482,6 +509,7 @@ class Site:
             plan=self._controller.plan,
             proofs=tuple(self._proofs.values()),
             loop_lag=self._loop_lag.worst,
+            rehearsal=self.rehearsal.status,
         )
         names = {key: seat.asset.name for key, seat in self._seats.items()} | {
             key: config.output.name for key, config in self._outputs.items()

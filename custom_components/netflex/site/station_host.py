@@ -25,12 +25,14 @@ from ..model.orders import (
 )
 from ..model.plan import Cause, Setpoint, SetpointKind
 from ..telecontrol.journal import Journal
+from ..telecontrol.rehearsal_station import RehearsalEnd, RehearsalState
 from ..telecontrol.settings import TelecontrolSettings
 from ..telecontrol.station import TelecontrolStation
 from .actors import AssetActor
 from .config import OutputConfig
 from .door import BackDoor, LoopThread
 from .journal_notes import WriteNotes, note_local_stops, note_proof, recorder
+from .rehearsal_seat import RehearsalAccess, RehearsalSeat
 from .stop_causes import stop_causes
 
 _LOGGER = logging.getLogger(__name__)
@@ -60,6 +62,9 @@ class StationListener(Protocol):
 
     def on_station_problem(self, key: str, text: str | None) -> None:
         """A problem of the station has appeared, or ended (None)."""
+
+    def on_rehearsal(self, state: RehearsalState) -> None:
+        """What a rehearsal orders has changed, or it is over."""
 
 
 type StopEpochs = dict[Direction, int]
@@ -122,6 +127,7 @@ class StationHost:
         self._back: BackDoor | None = None
         self._outputs: dict[str, _Output] = {}
         self._orders = NO_ORDERS
+        self._rehearsal = RehearsalSeat(self.record, self._rehearsal_changed)
         self._local = NO_LOCAL_STOPS
         self._cut: Mapping[str, Cause] = {}
         self._progress = {direction: _Progress() for direction in Direction}
@@ -221,7 +227,33 @@ class StationHost:
         """Release the operator's orders on the operator's instruction (S06)."""
         await self._thread.run(self._release(name, reference))
 
+    async def start_rehearsal(self, *, real: bool) -> RehearsalAccess:
+        """Open a second listener whose orders end by themselves (S07).
+
+        Raises RehearsalRefusedError where that may not be, OSError where it cannot.
+        """
+        return await self._thread.run(self._start_rehearsal(real))
+
+    async def end_rehearsal(self, reason: RehearsalEnd) -> None:
+        """End what is rehearsed; the operator's own orders are in force again."""
+        if self._thread.running:
+            await self._thread.run(self._rehearsal.end(reason))
+
     # ------------------------------------------------------------- the station's loop
+
+    async def _start_rehearsal(self, real: bool) -> RehearsalAccess:
+        return await self._rehearsal.start(self._station, self._local, real=real)
+
+    def _rehearsal_changed(
+        self, state: RehearsalState, event: OrderEvent | None
+    ) -> None:
+        """Carry out a rehearsal's orders beside the operator's, or no longer."""
+        if state.real:
+            self._begin_stop(event)
+            self._drive()
+            self._publish_orders(event)
+        if self._back is not None and self._listener is not None:
+            self._back.call(self._listener.on_rehearsal, state)
 
     async def _load(self, make_station: StationFactory) -> None:
         self._station = make_station(self)
@@ -238,6 +270,7 @@ class StationHost:
     async def _close_station(self) -> None:
         station, self._station = self._station, None
         self._listening = False
+        await self._rehearsal.end(RehearsalEnd.STATION_CLOSED)
         if station is not None:
             await station.stop()
 
@@ -270,6 +303,7 @@ class StationHost:
         self._local = local
         if self._station is not None:
             self._station.set_local_stops(local)
+        self._rehearsal.set_local_stops(local)
         self._drive()
         self._publish_orders(None)
 
@@ -280,9 +314,11 @@ class StationHost:
     def _set_measurements(self, measurements: Measurements) -> None:
         if self._station is not None:
             self._station.set_measurements(measurements)
+        self._rehearsal.set_measurements(measurements)
 
     async def _reconfigure(self, settings: TelecontrolSettings) -> None:
         if self._station is not None:
+            await self._rehearsal.end(RehearsalEnd.STATION_CLOSED)
             await self._station.reconfigure(settings)
 
     # The station's callbacks.
@@ -290,14 +326,21 @@ class StationHost:
     def on_order(self, event: OrderEvent, orders: GridOrders) -> None:
         """Put orders in force: outputs first, then the site behind the door."""
         self._orders = orders
-        direction = STOP_ORDERS.get(event.name)
-        if event.accepted and event.value is True and direction is not None:
-            self._progress[direction].begin()
+        self._rehearsal.operator_order(event)
+        self._begin_stop(event)
         self._drive()
         self._publish_orders(event)
 
+    def _begin_stop(self, event: OrderEvent | None) -> None:
+        """Have a stop that is ordered now proved anew."""
+        if event is None or not event.accepted or event.value is not True:
+            return
+        if (direction := STOP_ORDERS.get(event.name)) is not None:
+            self._progress[direction].begin()
+
     def on_link(self, link: LinkState) -> None:
-        """Pass a change of the link on."""
+        """Pass a change of the link on; a rehearsal gives way to the operator."""
+        self._rehearsal.operator_link(link)
         if self._back is not None and self._listener is not None:
             self._back.call(self._listener.on_link, link)
 
@@ -320,7 +363,8 @@ class StationHost:
                 direction: progress.epoch
                 for direction, progress in self._progress.items()
             }
-            self._back.call(self._listener.on_orders, self._orders, event, epochs)
+            orders = self._rehearsal.combined(self._orders)
+            self._back.call(self._listener.on_orders, orders, event, epochs)
 
     # Outputs.
 
@@ -368,7 +412,8 @@ class StationHost:
 
     def _drive(self) -> None:
         """Bring every output into the state that orders and local stops demand."""
-        stops = Stops(orders=self._orders, local=self._local)
+        orders = self._rehearsal.combined(self._orders)
+        stops = Stops(orders=orders, local=self._local)
         for direction, progress in self._progress.items():
             active = stops.stopped(direction)
             if active and not progress.active:
@@ -425,5 +470,6 @@ class StationHost:
             note_proof(self.record, direction, missing)
             if self._station is not None:
                 self._station.stop_written(direction, missing)
+            self._rehearsal.stop_written(direction, missing)
             if self._back is not None and self._listener is not None:
                 self._back.call(self._listener.on_proof, direction, missing)

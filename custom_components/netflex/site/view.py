@@ -13,6 +13,7 @@ from ..model.power_quality import PowerQuality
 from ..model.reading import MeterReading, MeterRole, MonthPeak
 from ..model.snapshot import UserLimits
 from .meter_quality import Finding
+from .rehearsal_status import RehearsalStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,3 +160,5 @@ class SiteView:
     problems: tuple[SiteProblem, ...] = ()
     loop_lag: float | None = None
     """s: the worst lateness of this loop in the last minute."""
+    rehearsal: RehearsalStatus | None = None
+    """The newest rehearsal since the start; None: there was none."""

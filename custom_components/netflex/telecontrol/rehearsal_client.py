@@ -1,7 +1,7 @@
 """The controlling station of a rehearsal: gives orders by name, hears the answers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import time
 from typing import Final
@@ -19,13 +19,22 @@ from ..iec104 import (
     TypeId,
 )
 from ..iec104.information_objects import TAGGED
-from ..model.orders import OrderName
+from ..model.orders import OrderName, QMode
 from .meaning import OrderValue, encode_command, encode_order
 from .point import Execution, PointDirection, TimeTagChoice
 from .points import PointTable
 from .settings import TelecontrolSettings
 
 RESPONSE_TIMEOUT: Final = 10.0
+
+
+_SWITCHED: Final[Mapping[str, OrderValue]] = {"on": True, "off": False}
+_STATES: Final[Mapping[OrderName, Mapping[str, OrderValue]]] = {
+    OrderName.EMERGENCY_STOP_PRODUCTION: _SWITCHED,
+    OrderName.EMERGENCY_STOP_CONSUMPTION: _SWITCHED,
+    OrderName.TEST: _SWITCHED,
+    OrderName.Q_MODE: {"local": QMode.LOCAL, "remote": QMode.REMOTE},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +197,12 @@ class RehearsalClient:
         """Return what the feedback shows, in words."""
         point = self.points.feedback(name)
         found = None if point is None else self._heard.get(point.ioa)
-        return "" if found is None else in_words(found[1])
+        if found is None:
+            return ""
+        for word, value in _STATES.get(name, {}).items():
+            if self.shows(name, value) and not found[1].quality:
+                return word
+        return in_words(found[1])
 
     async def _mirrored(
         self, name: OrderName, value: OrderValue, begun: float, timeout: float

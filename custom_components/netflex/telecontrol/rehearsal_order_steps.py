@@ -1,6 +1,7 @@
 """Chapters of a rehearsal that give orders: reasons, limits, stops, test, Q mode."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from ..model.orders import OrderName, OrderSource, QMode
@@ -168,6 +169,7 @@ async def _order(
     answer = await run.client.order(name, value, feedback=run.pace.feedback)
     passed = answer.accepted and answer.mirrored
     seen, effect = _answered(answer), None
+    judged: bool | None = False
     notes: tuple[str, ...] = ()
     if run.plant is not None and before is not None and answer.accepted:
         bounded, decided = await _follow(run, tracer, name, value)
@@ -176,16 +178,18 @@ async def _order(
             seen += "; the decision does not know it"
         elif bounded is not None:
             effect = _effect(run, name, before, bounded)
+            if passed and bounded.verdict is Verdict.UNKNOWN:
+                judged = None
             passed = passed and bounded.verdict is Verdict.KEPT
             seen += f". {_flowed(run, name, effect, bounded)}"
-            notes = _notes(run, value, bounded, effect)
+            notes = _notes(value, bounded, effect)
         elif value is False:
             seen += ". Nothing holds it any more"
     run.add(
         f"{_title(name)} {words}",
         expected=_expected(run, name, value),
         seen=seen,
-        passed=passed,
+        passed=passed or judged,
         ms=answer.mirrored_after if isinstance(value, bool) else answer.confirmed,
         effect=effect,
         notes=notes,
@@ -200,8 +204,8 @@ async def _follow(
     if not await _decided(run, name, value):
         return None, False
     loop = asyncio.get_running_loop()
-    begun = loop.time()
-    since = begun
+    begun = hoped = loop.time()
+    kept: float | None = None
     while True:
         seen = run.plant.observe()
         tracer.sample(seen)
@@ -209,21 +213,20 @@ async def _follow(
         if bounded is None or run.mode is RehearsalMode.SHADOW:
             return bounded, True
         now = loop.time()
-        hopeless = bounded.verdict in (Verdict.IMPOSSIBLE, Verdict.UNKNOWN)
-        if not hopeless:
-            since = now
-        if bounded.verdict is Verdict.KEPT:
-            break
-        if now - since > run.pace.hopeless or now - begun > run.pace.comply:
+        if bounded.verdict not in (Verdict.IMPOSSIBLE, Verdict.UNKNOWN):
+            hoped = now
+        if bounded.verdict is not Verdict.KEPT:
+            kept = None
+        elif kept is None:
+            kept = now
+        if kept is not None and now - kept >= run.pace.dwell:
+            seconds = bounded.seconds
+            return replace(
+                bounded, seconds=kept - begun if seconds is None else seconds
+            ), True
+        if now - hoped > run.pace.hopeless or now - begun > run.pace.comply:
             return bounded, True
         await run.pause()
-    kept, until = bounded, loop.time() + run.pace.dwell
-    while loop.time() < until:
-        await run.pause()
-        seen = run.plant.observe()
-        tracer.sample(seen)
-        bounded = seen.bounded.get(name) or bounded
-    return bounded if bounded.seconds is not None else kept, True
 
 
 async def _decided(run: Run, name: OrderName, value: OrderValue) -> bool:
@@ -288,6 +291,7 @@ def _effect(run: Run, name: OrderName, before: Observation, bounded: Bounded) ->
     shadow = run.mode is RehearsalMode.SHADOW
     flowed = bounded.now if shadow else before.flow(name)
     return Effect(
+        what=LIMITED[name].capitalize(),
         limit=bounded.limit,
         before=flowed,
         after=bounded.value,
@@ -297,9 +301,7 @@ def _effect(run: Run, name: OrderName, before: Observation, bounded: Bounded) ->
     )
 
 
-def _notes(
-    run: Run, value: float | bool, bounded: Bounded, effect: Effect
-) -> tuple[str, ...]:
+def _notes(value: float | bool, bounded: Bounded, effect: Effect) -> tuple[str, ...]:
     notes = []
     if bounded.why:
         notes.append(bounded.why)
@@ -318,8 +320,8 @@ def _notes(
         )
     if bounded.missing:
         notes.append("Not confirmed yet: " + ", ".join(bounded.missing))
-    if run.plant is not None and value != 100.0:
-        notes.extend(run.plant.observe().setpoints)
+    if bounded.told:
+        notes.append("Told: " + "; ".join(bounded.told))
     return tuple(notes)
 
 
@@ -340,10 +342,9 @@ def _flowed(run: Run, name: OrderName, effect: Effect, bounded: Bounded) -> str:
         f"{kilowatts(effect.limit)} at most: "
     )
     if bounded.verdict is Verdict.KEPT:
-        after = effect.seconds
-        return text + (
-            "kept" if after is None else f"kept {max(0.0, after):.1f} s after the order"
-        )
+        if effect.seconds is None or not effect.exercised:
+            return text + "kept"
+        return text + f"kept {max(0.0, effect.seconds):.1f} s after the order"
     if bounded.verdict is Verdict.IMPOSSIBLE:
         return text + "not kept, though everything that may yield has yielded"
     return text + f"not kept within {run.pace.comply:g} s"

@@ -63,6 +63,8 @@ class Bounded:
     seconds: float | None = None
     why: str = ""
     missing: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    """What assets are told because of it, in words."""
 
 
 _NOTHING: Mapping[OrderName, Bounded] = MappingProxyType({})
@@ -73,7 +75,7 @@ class Observation:
     """The site at one moment: monotonic s, W (import positive), var.
 
     `orders` are those that the decision works with. `measured_at` is when the meter's
-    newest reading came. `setpoints` says in words what each asset is told.
+    newest reading came.
     """
 
     at: float
@@ -86,7 +88,6 @@ class Observation:
     """W that the assets consume."""
     measured_at: float | None = None
     bounded: Mapping[OrderName, Bounded] = field(default=_NOTHING)
-    setpoints: tuple[str, ...] = ()
 
     def flow(self, name: OrderName) -> float | None:
         """Return the W that an order bounds, 0 while it flows the other way."""

@@ -30,6 +30,8 @@ class Effect:
     change for it; a limit above what flowed anyway proves little.
     """
 
+    what: str
+    """What the order bounds, in words."""
     limit: float
     before: float | None
     after: float | None
@@ -213,6 +215,7 @@ def _step(step: Step) -> dict[str, Any]:
         "effect": None
         if effect is None
         else {
+            "what": effect.what,
             "limit_w": _rounded(effect.limit),
             "before_w": _rounded(effect.before),
             "after_w": _rounded(effect.after),

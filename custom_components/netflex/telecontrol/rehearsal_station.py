@@ -158,6 +158,10 @@ class RehearsalStation:
             problem = self._station.link.problem
             await self._station.stop()
             raise OSError(problem or "the rehearsal's station does not listen")
+        if self._ended is not None:
+            # The operator came while the listener was being opened.
+            await self._station.stop()
+            return address
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(
             self._longest, self.end, RehearsalEnd.TIMED_OUT

@@ -1,0 +1,300 @@
+"""Rehearsing a site: its own orders, its own end, the operator's always first (S07)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from custom_components.netflex.model.orders import NO_ORDERS, OrderName, OrderSource
+from custom_components.netflex.site.rehearsal import ENDS
+from custom_components.netflex.site.rehearsal_seat import RehearsalRefusedError
+from custom_components.netflex.telecontrol.journal_files import list_segments
+from custom_components.netflex.telecontrol.journal_format import (
+    Record,
+    RecordKind,
+    decode,
+)
+from custom_components.netflex.telecontrol.rehearsal import CHAPTERS, Chapter
+from custom_components.netflex.telecontrol.rehearsal_plant import RehearsalMode
+from custom_components.netflex.telecontrol.rehearsal_record import Evidence, Outcome
+from custom_components.netflex.telecontrol.rehearsal_run import Pace, Run
+from custom_components.netflex.telecontrol.rehearsal_station import RehearsalEnd
+
+from .bench import Bench, running
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+QUICK = Pace(poll=0.02, dwell=0.0, recover=0.0)
+VERSIONS = {"Netflex": "1.2.3"}
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with running(tmp_path / "orders") as bench:
+        bench.plant.solar.sun = 0.8
+        await bench.until(lambda: bench.station[-1].address is not None)
+        await bench.until(lambda: produced(bench) > 2_500, 15.0)
+        yield bench
+
+
+def produced(bench: Bench) -> float:
+    """What the site knows of its inverter, W."""
+    power = bench.site.view.states["solar"].power
+    return 0.0 if power is None else -power
+
+
+def part(*words: str) -> tuple[Chapter, ...]:
+    """Chapters of the list by words of their titles."""
+    return tuple(
+        chapter
+        for chapter in CHAPTERS
+        if chapter.title == "Link" or any(word in chapter.title for word in words)
+    )
+
+
+async def records(bench: Bench) -> list[Record]:
+    journal = bench.host.journal
+    assert journal is not None
+    await journal.settled(2.0)
+    return [
+        decode(line)
+        for segment in list_segments(journal.folder)
+        for line in segment.path.read_bytes().rstrip(b"\0").splitlines()
+        if line
+    ]
+
+
+def failed(evidence: Evidence) -> list[str]:
+    return [
+        f"{step.title}: {step.seen}"
+        for step in evidence.result.steps
+        if step.passed is False
+    ]
+
+
+async def test_S07_shadow_goes_through_the_list_and_writes_nothing(
+    bench: Bench,
+) -> None:
+    bench.plant.car.plugged = True
+    await bench.until(lambda: bench.charger_register() >= 6.0, 15.0)
+    before = (await records(bench))[-1]
+    evidence = await bench.site.rehearsal.run(real=False, versions=VERSIONS, pace=QUICK)
+    assert failed(evidence) == []
+    assert evidence.result.outcome is Outcome.PASSED
+    assert evidence.result.mode is RehearsalMode.SHADOW
+    stop = next(
+        step for step in evidence.result.steps if step.title.startswith("Emergency")
+    )
+    assert stop.effect is not None
+    assert stop.effect.predicted
+    assert stop.effect.before is not None
+    assert stop.effect.before > 2_500
+    assert stop.effect.after == 0
+    assert any("Solar: produce at most 0 W" in note for note in stop.notes)
+    # Nothing of it reached a device, a relay or the decision that drives.
+    assert not bench.coil()
+    assert bench.plant.solar.power < -2_500
+    assert bench.charger_register() >= 6.0
+    assert bench.events == []
+    assert bench.site.view.orders == NO_ORDERS
+    assert bench.station[-1].orders == NO_ORDERS
+    new = [one for one in await records(bench) if one.sequence > before.sequence]
+    assert not [one for one in new if one.kind == RecordKind.ORDER]
+    written = [
+        one
+        for one in new
+        if one.kind == RecordKind.WRITE
+        and any("grid operator" in cause.lower() for cause in one.data["causes"])
+    ]
+    assert written == []
+    journal = evidence.journal
+    assert journal is not None
+    mine = [one for one in new if one.kind == RecordKind.REHEARSAL]
+    assert journal.first <= mine[0].sequence <= mine[-1].sequence <= journal.last
+    assert {one.sequence: one.hash for one in new}[journal.last] == journal.head_hash
+    assert evidence.facts["Versions"] == VERSIONS
+    assert any("Unconfirmed" in text for text in evidence.warnings)
+
+
+async def test_S07_real_orders_reach_the_assets_and_end(bench: Bench) -> None:
+    seen: list[float] = []
+
+    async def watch(run: Run) -> None:
+        seen.append(bench.plant.solar.power)
+        assert bench.site.view.orders.redenp is not None
+        assert bench.site.view.orders.redenp.source is OrderSource.REHEARSAL
+
+    chapters = (
+        *part("Reason", "Emergency stop of production"),
+        Chapter(title="Watch", shows="", steps=watch),
+    )
+    evidence = await bench.site.rehearsal.run(
+        real=True, versions=VERSIONS, pace=QUICK, chapters=chapters
+    )
+    assert failed(evidence) == []
+    stop = next(step for step in evidence.result.steps if step.effect is not None)
+    assert stop.effect is not None
+    assert stop.effect.exercised
+    assert not stop.effect.predicted
+    assert stop.effect.after == pytest.approx(0, abs=200)
+    assert stop.effect.seconds is not None
+    assert stop.ms is not None
+    assert [event.source for event in bench.events] == (
+        [OrderSource.REHEARSAL] * len(bench.events)
+    )
+    await bench.until(lambda: bench.site.view.orders == NO_ORDERS)
+    assert not bench.coil()
+    found = await records(bench)
+    events = [one.data["event"] for one in found if one.kind == RecordKind.REHEARSAL]
+    assert events[0] == "started"
+    assert "order" in events
+    assert events[-1] == "ended"
+    assert not [one for one in found if one.kind == RecordKind.ORDER]
+    assert any(one.kind == RecordKind.WRITE and one.data["emergency"] for one in found)
+    # Nothing is kept: the operator's own set was never touched.
+    assert bench.station[-1].orders == NO_ORDERS
+    status = bench.site.view.rehearsal
+    assert status is not None
+    assert status.outcome is Outcome.PASSED
+
+
+async def test_S07_a_connected_rtu_is_never_displaced(bench: Bench) -> None:
+    await bench.connect()
+    with pytest.raises(RehearsalRefusedError) as refused:
+        await bench.site.rehearsal.run(real=True, versions=VERSIONS, pace=QUICK)
+    assert refused.value.key == "operator_connected"
+    evidence = await bench.site.rehearsal.run(
+        real=False, versions=VERSIONS, pace=QUICK, chapters=part("Limit of injection")
+    )
+    assert failed(evidence) == []
+    assert bench.rtu.connected
+    assert bench.rtu.close_reason is None
+    assert (await bench.rtu.order(OrderName.MAXSETP, 80.0)).accepted
+
+
+@pytest.mark.parametrize("how", ["STARTDT", "order"])
+async def test_S07_the_operator_ends_a_rehearsal_at_once(
+    bench: Bench, how: str
+) -> None:
+    """Its own orders are in force the moment its RTU starts or orders something."""
+    await bench.connect()
+    await bench.rtu.order(OrderName.MAXSETAP, 70.0)
+    await bench.rtu.disconnect()
+    await bench.until(lambda: not bench.site.view.link.connected)
+    held = asyncio.Event()
+
+    async def hold(run: Run) -> None:
+        await run.client.order(OrderName.EMERGENCY_STOP_PRODUCTION, True, feedback=5.0)
+        await bench.until(bench.coil)
+        held.set()
+        while True:
+            await run.pause()
+
+    task = asyncio.create_task(
+        bench.site.rehearsal.run(
+            real=True,
+            versions=VERSIONS,
+            pace=QUICK,
+            chapters=(
+                *part("nothing else"),
+                Chapter(title="Hold", shows="", steps=hold),
+            ),
+        )
+    )
+    async with asyncio.timeout(10):
+        await held.wait()
+    orders = bench.site.view.orders
+    assert orders.emergency_stop_production is not None
+    assert orders.emergency_stop_production.source is OrderSource.REHEARSAL
+    # The operator's own limit held all along.
+    assert orders.maxsetap is not None
+    assert orders.maxsetap.value == 70.0
+    assert orders.maxsetap.source is OrderSource.OPERATOR
+    if how == "order":
+        await bench.rtu.connect("127.0.0.1", bench.port)
+        await bench.rtu.order(OrderName.MAXSETAP, 60.0)
+    else:
+        await bench.rtu.connect("127.0.0.1", bench.port)
+    async with asyncio.timeout(10):
+        evidence = await task
+    assert evidence.result.outcome is Outcome.ENDED_EARLY
+    assert evidence.result.ended_early == ENDS[RehearsalEnd.OPERATOR_CONNECTED]
+    await bench.until(lambda: not bench.coil())
+    orders = bench.site.view.orders
+    assert orders.emergency_stop_production is None
+    assert orders.maxsetap is not None
+    assert orders.maxsetap.value == (60.0 if how == "order" else 70.0)
+    assert bench.rtu.connected
+
+
+async def test_S07_a_site_that_stops_ends_its_rehearsal(bench: Bench) -> None:
+    held = asyncio.Event()
+
+    async def hold(run: Run) -> None:
+        await run.client.order(OrderName.MAXSETP, 10.0, feedback=5.0)
+        held.set()
+        while True:
+            await run.pause()
+
+    task = asyncio.create_task(
+        bench.site.rehearsal.run(
+            real=True,
+            versions=VERSIONS,
+            pace=QUICK,
+            chapters=(
+                *part("nothing else"),
+                Chapter(title="Hold", shows="", steps=hold),
+            ),
+        )
+    )
+    async with asyncio.timeout(10):
+        await held.wait()
+    with pytest.raises(RehearsalRefusedError) as refused:
+        await bench.site.rehearsal.run(real=False, versions=VERSIONS, pace=QUICK)
+    assert refused.value.key == "rehearsal_running"
+    await bench.site.stop()
+    with pytest.raises(RehearsalRefusedError) as refused:
+        await task
+    assert refused.value.key == "rehearsal_cancelled"
+    assert bench.host._rehearsal.in_force == NO_ORDERS
+    status = bench.site.rehearsal.status
+    assert status is not None
+    assert status.ended_early == ENDS[RehearsalEnd.CANCELLED]
+    ended = [
+        one.data["reason"]
+        for one in await records(bench)
+        if one.kind == RecordKind.REHEARSAL and one.data["event"] == "ended"
+    ]
+    assert ended == [RehearsalEnd.CANCELLED]
+
+
+async def test_S07_other_settings_of_the_station_end_a_rehearsal(
+    bench: Bench,
+) -> None:
+    held = asyncio.Event()
+
+    async def hold(run: Run) -> None:
+        held.set()
+        while True:
+            await run.pause()
+
+    task = asyncio.create_task(
+        bench.site.rehearsal.run(
+            real=False,
+            versions=VERSIONS,
+            pace=QUICK,
+            chapters=(
+                *part("nothing else"),
+                Chapter(title="Hold", shows="", steps=hold),
+            ),
+        )
+    )
+    async with asyncio.timeout(10):
+        await held.wait()
+    settings = bench.station[-1].settings
+    await bench.host.reconfigure(replace(settings, common_address=7))
+    async with asyncio.timeout(10):
+        evidence = await task
+    assert evidence.result.ended_early == ENDS[RehearsalEnd.STATION_CLOSED]
