@@ -26,7 +26,7 @@ from .bench import Bench, running
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
-QUICK = Pace(poll=0.02, dwell=0.0, recover=0.0)
+QUICK = Pace(poll=0.02, dwell=0.0, recover=0.0, hopeless=30.0)
 VERSIONS = {"Netflex": "1.2.3"}
 
 
@@ -77,8 +77,6 @@ def failed(evidence: Evidence) -> list[str]:
 async def test_S07_shadow_goes_through_the_list_and_writes_nothing(
     bench: Bench,
 ) -> None:
-    bench.plant.car.plugged = True
-    await bench.until(lambda: bench.charger_register() >= 6.0, 15.0)
     before = (await records(bench))[-1]
     evidence = await bench.site.rehearsal.run(real=False, versions=VERSIONS, pace=QUICK)
     assert failed(evidence) == []
@@ -96,7 +94,6 @@ async def test_S07_shadow_goes_through_the_list_and_writes_nothing(
     # Nothing of it reached a device, a relay or the decision that drives.
     assert not bench.coil()
     assert bench.plant.solar.power < -2_500
-    assert bench.charger_register() >= 6.0
     assert bench.events == []
     assert bench.site.view.orders == NO_ORDERS
     assert bench.station[-1].orders == NO_ORDERS
@@ -166,7 +163,7 @@ async def test_S07_a_connected_rtu_is_never_displaced(bench: Bench) -> None:
         await bench.site.rehearsal.run(real=True, versions=VERSIONS, pace=QUICK)
     assert refused.value.key == "operator_connected"
     evidence = await bench.site.rehearsal.run(
-        real=False, versions=VERSIONS, pace=QUICK, chapters=part("Limit of injection")
+        real=False, versions=VERSIONS, pace=QUICK, chapters=part("Clock")
     )
     assert failed(evidence) == []
     assert bench.rtu.connected

@@ -210,9 +210,14 @@ async def _follow(
         seen = run.plant.observe()
         tracer.sample(seen)
         bounded = seen.bounded.get(name)
-        if bounded is None or run.mode is RehearsalMode.SHADOW:
-            return bounded, True
         now = loop.time()
+        if bounded is None:
+            return bounded, True
+        if run.mode is RehearsalMode.SHADOW and (
+            bounded.verdict is Verdict.KEPT or now - begun > run.pace.hopeless
+        ):
+            # While assets still move, their answers and the meter's do not fit.
+            return bounded, True
         if bounded.verdict not in (Verdict.IMPOSSIBLE, Verdict.UNKNOWN):
             hoped = now
         if bounded.verdict is not Verdict.KEPT:
