@@ -40,6 +40,9 @@ class House:
     house: float = 400.0
     solar: float = 0.0
     sees_charger: bool = True
+    three_phase: bool = False
+    turned: tuple[Line, ...] = ()
+    """Lines whose transformer looks the other way."""
     now: float = 1000.0
     wiring: MeterWiring = field(default_factory=MeterWiring)
     random: random.Random = field(default_factory=lambda: random.Random(7))
@@ -64,29 +67,35 @@ class House:
 
     def _reading(self, current: float) -> MeterReading:
         noise = self.random.uniform(-40.0, 40.0)
-        seen = current * 230.0 if self.sees_charger else 0.0
-        power = (self.house + noise + seen - self.solar) * self.ratio
-        lines = {Line.L1: 1.0, Line.L2: 1.0, Line.L3: 1.0}
-        lines[self.seen_on] += current
+        lines = dict.fromkeys(Line, 1.0)
+        for line in Line if self.three_phase else (self.seen_on,):
+            lines[line] += current if self.sees_charger else 0.0
+        powers = {
+            line: value * (-230.0 if line in self.turned else 230.0)
+            for line, value in lines.items()
+        }
+        house = self.house + noise - self.solar - 3 * 230.0
         return MeterReading(
             meter_id="meter",
             received=self.now,
-            power=power,
+            power=(house + sum(powers.values())) * self.ratio,
             grid_type=GridType.STAR,
             line_current=LineValues.of(lines),
+            line_power=LineValues.of(powers if self.turned else {}),
         )
 
     def _states(self) -> Iterator[tuple[str, AssetState]]:
         known = [value for at, value in self._drawn if at <= self.now - self.delay]
         current = known[-1] if known else 0.0
+        lines = tuple(Line) if self.three_phase else (self.charger_line,)
         yield (
             "charger",
             AssetState(
                 asset_id="charger",
                 available=True,
                 at=self.now,
-                power=current * 230.0,
-                currents=LineValues.of({self.charger_line: current}),
+                power=current * 230.0 * len(lines),
+                currents=LineValues.of(dict.fromkeys(lines, current)),
             ),
         )
         yield (
@@ -140,6 +149,15 @@ def test_a_ratio_of_transformers_that_is_wrong(ratio: float, words: str) -> None
     house = House(ratio=ratio)
     house.charge(4)
     assert words in house.said["meter_disagrees"]
+
+
+@pytest.mark.parametrize("three_phase", [True, False])
+def test_one_transformer_that_looks_the_other_way(three_phase: bool) -> None:
+    house = House(turned=(Line.L2,), three_phase=three_phase)
+    house.charge(4)
+    words = "L2 of the meter moved" if three_phase else "the meter moved"
+    assert words in house.said["meter_disagrees"]
+    assert house.said.keys() == {"meter_disagrees"}
 
 
 def test_a_device_that_is_not_behind_the_meter() -> None:

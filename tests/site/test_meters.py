@@ -253,6 +253,24 @@ async def test_what_is_asked_for_readings_gets_no_patience(bench: Bench) -> None
     assert "meter_slow" not in bench.problems()
 
 
+async def test_a_meter_that_answers_without_values_is_lost(bench: Bench) -> None:
+    await add(bench, "first")
+    await add(bench, "second")
+    bench.run(3, "first", "second")
+    decisions = bench.decisions
+    for _ in range(7):
+        bench.now += 1.0
+        bench.read("first", power=None, line_voltage=LineValues(l1=230.0))
+        bench.read("second")
+        bench.used()
+    assert bench.used() == "second"
+    assert bench.decisions == decisions + 7
+    assert bench.meters.switch is not None
+    assert "neither power nor current" in bench.meters.switch.reason
+    bench.read("first", power=None, line_current=LineValues(l1=1.0))
+    assert bench.meters.views(bench.now)["first"].available
+
+
 async def test_a_changed_meter_keeps_its_place(bench: Bench) -> None:
     await add(bench, "first")
     await add(bench, "second")

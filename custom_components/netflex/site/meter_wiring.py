@@ -63,6 +63,9 @@ class MeterWiring:
         self._ratios: deque[float] = deque(maxlen=_VOTES)
         self._step = 0.0
         self._seen: dict[Line, deque[Line]] = {}
+        """On which line came what was drawn on this one alone."""
+        self._ways: dict[Line, deque[float]] = {}
+        """The step of a line in those of the devices on it."""
 
     def take(
         self,
@@ -124,7 +127,7 @@ class MeterWiring:
         samples.extend(after)
 
     def _judge_lines(self, before: list[_Sample], after: list[_Sample]) -> None:
-        """Look on which line a current comes that devices draw on one line alone."""
+        """Look how each line of the meter follows what devices draw on it."""
         drawn = {
             line: _rise(
                 [item.drawn[line] or 0.0 for item in before],
@@ -132,13 +135,24 @@ class MeterWiring:
             )
             for line in Line
         }
+        seen = {line: _seen(line, before, after) for line in Line}
+        for line, known in drawn.items():
+            meter = seen[line]
+            step = abs(known.rise)
+            if step >= _LINE_STEP and meter is not None and meter.follows(step):
+                votes = self._ways.setdefault(line, deque(maxlen=_VOTES))
+                votes.append(meter.rise / known.rise)
         moved = [line for line in Line if abs(drawn[line].rise) >= _OTHER_LINES]
         if len(moved) != 1 or (step := abs(drawn[moved[0]].rise)) < _LINE_STEP:
             return
-        seen = [line for line in Line if _follows(line, step, before, after)]
-        if len(seen) == 1:
-            votes = self._seen.setdefault(moved[0], deque(maxlen=_LINE_VOTES))
-            votes.append(seen[0])
+        followed = [
+            line
+            for line, meter in seen.items()
+            if meter is not None and meter.follows(step)
+        ]
+        if len(followed) == 1:
+            lines = self._seen.setdefault(moved[0], deque(maxlen=_LINE_VOTES))
+            lines.append(followed[0])
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -160,10 +174,18 @@ class MeterWiring:
         ratios = self._ratios
         if len(ratios) < _VOTES or any(_agrees(ratio) for ratio in ratios):
             return None
-        mean = sum(ratios) / len(ratios)
         devices = f"The devices changed by {self._step:.0f} W"
         if all(abs(ratio) <= _UNMOVED for ratio in ratios):
             return f"{devices} and the meter did not move"
+        turned = [
+            line.value
+            for line, ways in sorted(self._ways.items())
+            if len(ways) == _VOTES and all(_agrees(-way) for way in ways)
+        ]
+        mean = sum(ratios) / len(ratios)
+        if turned and not _agrees(-mean):
+            lines = " and ".join(turned)
+            return f"{devices} and {lines} of the meter moved the other way"
         if max(ratios) - min(ratios) > _ALIKE * abs(mean):
             return None
         times = f"{abs(mean):.2g} times as much"
@@ -179,6 +201,13 @@ class _Rise:
     spread: float
     """The larger movement within one of the two levels."""
 
+    def follows(self, step: float) -> bool:
+        """Whether it is a clear step of about that size, up or down.
+
+        A meter without power per line shows less current where injection goes down.
+        """
+        return abs(self.rise) >= 0.6 * step and self.spread <= _QUIET * step
+
 
 def _rise(before: Sequence[float], after: Sequence[float]) -> _Rise:
     return _Rise(
@@ -187,22 +216,18 @@ def _rise(before: Sequence[float], after: Sequence[float]) -> _Rise:
     )
 
 
-def _follows(
-    line: Line, step: float, before: Iterable[_Sample], after: Iterable[_Sample]
-) -> bool:
-    """Whether a line of the meter makes a step, whatever its direction.
-
-    A meter without power per line shows less current where injection goes down.
-    """
+def _seen(
+    line: Line, before: Iterable[_Sample], after: Iterable[_Sample]
+) -> _Rise | None:
+    """Return what a line of the meter does, None where it does not say."""
     first = [item.current[line] for item in before]
     last = [item.current[line] for item in after]
     if None in first or None in last:
-        return False
-    seen = _rise(
+        return None
+    return _rise(
         [value for value in first if value is not None],
         [value for value in last if value is not None],
     )
-    return abs(seen.rise) >= 0.6 * step and seen.spread <= _QUIET * step
 
 
 def _known(

@@ -48,6 +48,8 @@ class _Meter:
     cadence: Cadence = field(default_factory=Cadence)
     wiring: MeterWiring = field(default_factory=MeterWiring)
     reading: MeterReading | None = None
+    empty: bool = False
+    """Whether it answers without saying any power or current."""
     good_since: float | None = None
     """Since when the readings come without a break."""
     clock_offset: float | None = None
@@ -157,6 +159,11 @@ class SiteMeters:
         self._meters.clear()
 
     def _take(self, meter: _Meter, reading: MeterReading) -> None:
+        meter.empty = not _says_something(reading)
+        if meter.empty:
+            # It answers, and nobody can hold a limit against that: the last reading
+            # grows old.
+            return
         before, meter.reading = meter.reading, reading
         if before is None or reading.received - before.received > meter.stale_after:
             meter.good_since = reading.received
@@ -312,10 +319,19 @@ class SiteMeters:
     def _problem(self, meter: _Meter, now: float) -> str | None:
         if (problem := meter.source.status.problem) is not None:
             return problem
+        if meter.empty and not meter.fresh(now):
+            return "It answers, but says neither power nor current"
         if meter.reading is None or meter.fresh(now):
             return None
         age = now - meter.reading.received
         return f"No good reading for {age:.0f} s"
+
+
+def _says_something(reading: MeterReading) -> bool:
+    if reading.power is not None:
+        return True
+    lines = (reading.line_power, reading.line_current)
+    return any(values.total() is not None for values in lines)
 
 
 def _slow(meter: _Meter) -> tuple[Finding, ...]:
