@@ -9,6 +9,7 @@ from ..model.asset import Asset, AssetState, Nature
 from ..model.plan import Setpoint
 from ..model.reading import MeterReading
 from .ports import LinkParams
+from .virtual_meter import VirtualMeterConfig
 
 type ParamValue = int | float | str
 
@@ -26,7 +27,8 @@ class DeviceConfig:
     `params` are the profile's own parameters (its `params:` section), and
     `serial` (what the device must answer, where it is known) and
     `time_to_live` (s without a new `apply` after which only a stop is kept alive;
-    default 30).
+    default 30). `virtual_meter` is set for a charger that balances itself and is driven
+    through the meter that it reads; without a profile its `entities` only measure.
     """
 
     device_id: str
@@ -36,6 +38,7 @@ class DeviceConfig:
     link: LinkParams | None = None
     params: Mapping[str, ParamValue] = field(default=_NO_PARAMS)
     entities: Mapping[str, str] = field(default=_NO_ENTITIES)
+    virtual_meter: VirtualMeterConfig | None = None
 
 
 class DeviceError(Exception):

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 import time
 from types import MappingProxyType
 
 from ..model.asset import Nature
+from ..model.reading import MeterReading
 from .budget import DailyBudget
 from .device import (
     Device,
@@ -15,9 +18,11 @@ from .device import (
     ProbeError,
     ProbeResult,
 )
-from .entity_device import EntityDevice, probe_entities
+from .entity_device import NUMBER, EntityDevice, probe_entities
 from .entity_meter import MAX_AGE, entity_meter, probe_sensors
 from .link import LinkError, LinkErrorKind, endpoint_of
+from .meter_server import MeterServers
+from .metered_charger import MeteredCharger
 from .modbus_device import TIME_TO_LIVE, ModbusDevice
 from .modbus_meter import ModbusMeter
 from .natures import NATURES
@@ -27,12 +32,26 @@ from .profile_loader import ProfileLibrary
 from .recognition import NotIdentified
 from .registers import Value
 from .scheduler import Preempted, Priority
+from .sensed_charger import SensedCharger, measures
 from .session import PROBLEM_KEYS, Session
 from .sunspec import SCALE_SUFFIX
 from .values import text_of
 from .yaml_nodes import ProfileError
 
 _PROBE_LIMIT = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metering:
+    """What virtual meters need of their site.
+
+    `reading` returns the newest reading of the site meter; `note` takes the id of a
+    charger, the new status of its meter, and why.
+    """
+
+    servers: MeterServers
+    reading: Callable[[], MeterReading | None]
+    note: Callable[[str, str, str | None], None]
 
 
 def _bind(config: DeviceConfig, profiles: ProfileLibrary) -> Profile:
@@ -76,15 +95,52 @@ def build_device(
     entities: EntityPort | None = None,
     profiles: ProfileLibrary,
     budget: WriteBudget | None = None,
+    metering: Metering | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Device:
     """Return the device of an asset; it opens nothing before `start`.
 
     Devices of one link that are built with the same `units` share one line.
+    `metering` is needed for chargers behind a virtual meter.
     Raises DeviceError (`config`).
     """
     if (asset := config.asset) is None:
         raise DeviceError("config", "a device that is driven needs an asset")
+    if (meter := config.virtual_meter) is not None:
+        if metering is None:
+            raise DeviceError("config", "a virtual meter cannot be served here")
+        drives = config.profile is not None or NUMBER in config.entities
+        own: Device | None = None
+        if drives:
+            own = build_device(
+                replace(config, virtual_meter=None),
+                units=units,
+                entities=entities,
+                profiles=profiles,
+                budget=budget,
+                clock=clock,
+            )
+        elif entities is not None and measures(config.entities):
+            own = SensedCharger(
+                asset=asset, roles=config.entities, entities=entities, clock=clock
+            )
+        return MeteredCharger(
+            asset=asset,
+            config=meter,
+            own=own,
+            drives=drives,
+            servers=metering.servers,
+            reading=metering.reading,
+            note=partial(metering.note, config.device_id),
+            clock=clock,
+        )
+    if asset.nature is Nature.CHARGER and not (
+        config.profile is not None or NUMBER in config.entities
+    ):
+        raise DeviceError(
+            "config",
+            "it balances itself, and no virtual meter serves it yet: add one for it",
+        )
     time_to_live = float(config.params.get("time_to_live", TIME_TO_LIVE))
     if config.profile is None:
         if entities is None:
