@@ -235,6 +235,7 @@ _OWN_SENSORS: Final = {
         _PROBLEM,
         _state_sensor("energised", BinarySensorDeviceClass.POWER),
     ),
+    SubentryType.VIRTUAL_METER: (),
 }
 
 

@@ -53,6 +53,7 @@ from .flows.site_checks import (
     site_errors,
     telecontrol_errors,
 )
+from .flows.virtual_meter import VirtualMeterFlow
 from .model.connection import GridType
 
 CONF_BIND_LATER: Final = "bind_later"
@@ -97,6 +98,7 @@ SUBENTRY_FLOWS: Final[dict[str, type[ConfigSubentryFlow]]] = {
     SubentryType.BATTERY: BatteryFlow,
     SubentryType.LOAD: LoadFlow,
     SubentryType.RELAY: RelayFlow,
+    SubentryType.VIRTUAL_METER: VirtualMeterFlow,
 }
 
 

@@ -75,6 +75,7 @@ async def async_get_device_diagnostics(
         "meter": redacted(view.meters.get(subentry_id)),
         "state": redacted(view.states.get(subentry_id)),
         "user": redacted(view.user.get(subentry_id)),
+        "virtual_meter": redacted(view.virtual_meters.get(subentry_id)),
         "setpoint": redacted(
             None if view.plan is None else view.plan.setpoints.get(subentry_id)
         ),

@@ -16,6 +16,7 @@ from homeassistant.const import CONF_HOST, CONF_PORT
 from .devices.device import DeviceConfig
 from .devices.ports import Connection, LinkParams, Transport
 from .devices.profile_loader import ProfileLibrary
+from .devices.virtual_meter import VirtualMeterConfig
 from .entry_meter import (
     CONF_MAX_AGE,
     capacity_tariff,
@@ -23,6 +24,7 @@ from .entry_meter import (
     sensor_roles,
     share_config,
 )
+from .entry_virtual_meter import virtual_meters
 from .model.asset import Asset, Category, Direction, EmergencyOutput, Nature, StopPath
 from .model.connection import ConnectionPoint, GridType, Line, power_of_current
 from .model.reading import MeterRole
@@ -103,6 +105,7 @@ class SubentryType(StrEnum):
     BATTERY = "battery"
     LOAD = "load"
     RELAY = "relay"
+    VIRTUAL_METER = "virtual_meter"
 
 
 class DeviceSource(StrEnum):
@@ -111,6 +114,8 @@ class DeviceSource(StrEnum):
     P1 = "p1"
     PROFILE = "profile"
     ENTITY = "entity"
+    METERED = "metered"
+    """It balances itself and is driven through the virtual meter that it reads."""
 
 
 ASSET_TYPES: Final = (
@@ -135,6 +140,14 @@ def site_config(
     relays = [item for item in subentries if item.subentry_type == SubentryType.RELAY]
     outputs = tuple(output_config(item) for item in relays)
     interrupted = frozenset[str]().union(*(item.output.assets for item in outputs))
+    meters = virtual_meters(
+        (
+            item
+            for item in subentries
+            if item.subentry_type == SubentryType.VIRTUAL_METER
+        ),
+        grid_type,
+    )
     return SiteConfig(
         site_id=entry.entry_id,
         name=entry.title,
@@ -145,17 +158,21 @@ def site_config(
             if item.subentry_type == SubentryType.METER
         ),
         devices=tuple(
-            _kept_stopped(
-                device_config(
-                    item, grid_type, behind_relay=item.subentry_id in interrupted
+            _metered(
+                _kept_stopped(
+                    device_config(
+                        item, grid_type, behind_relay=item.subentry_id in interrupted
+                    ),
+                    profiles,
                 ),
-                profiles,
+                meters.get(item.subentry_id),
             )
             for item in subentries
             if item.subentry_type in ASSET_TYPES
         ),
         outputs=outputs,
         rules=site_rules(checked_options(entry.options).get(CONF_LIMITS, {})),
+        virtual_meters=tuple(meters.values()),
     )
 
 
@@ -283,7 +300,9 @@ def entity_roles(
 ) -> dict[str, str]:
     """Return references to the driven and measuring entities, by their role."""
     driven = "switch" if subentry_type is SubentryType.LOAD else "number"
-    roles = {driven: str(data[CONF_CONTROL_ENTITY])}
+    roles = (
+        {driven: str(data[CONF_CONTROL_ENTITY])} if CONF_CONTROL_ENTITY in data else {}
+    )
     roles.update(
         {
             role: str(data[key])
@@ -308,6 +327,20 @@ def _kept_stopped(
     return replace(config, asset=replace(config.asset, stays_stopped=True))
 
 
+def _metered(config: DeviceConfig, meter: VirtualMeterConfig | None) -> DeviceConfig:
+    """Return a charger with the virtual meter that it reads, where there is one.
+
+    A meter that falls silent lets go of the charger, so that it keeps no stop.
+    """
+    if meter is None or config.asset is None:
+        return config
+    return replace(
+        config,
+        virtual_meter=meter,
+        asset=replace(config.asset, stays_stopped=False),
+    )
+
+
 def _grid_type(entry: ConfigEntry) -> GridType:
     """Return how the site is connected."""
     return GridType(entry.data[CONF_GRID_TYPE])
@@ -316,7 +349,7 @@ def _grid_type(entry: ConfigEntry) -> GridType:
 def _device(subentry: ConfigSubentry, asset: Asset | None) -> DeviceConfig:
     """Return how a subentry's device is reached."""
     data = subentry.data
-    if data[CONF_SOURCE] == DeviceSource.ENTITY:
+    if data[CONF_SOURCE] in {DeviceSource.ENTITY, DeviceSource.METERED}:
         return DeviceConfig(
             device_id=subentry.subentry_id,
             name=subentry.title,

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+import time
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -19,8 +20,10 @@ from .devices.budget import StoredBudget
 from .devices.chosen import ChosenUnits
 from .devices.dedicated import DedicatedUnits
 from .devices.device import Device, DeviceConfig, DeviceError
-from .devices.factory import build_device, build_meter
+from .devices.factory import Metering, build_device, build_meter
+from .devices.meter_server import MeterServers
 from .devices.profile_loader import ProfileLibrary
+from .devices.virtual_meter import VirtualMeterConfig
 from .entity import async_register_devices
 from .entry_data import site_config, station_settings
 from .links import Entities, SharedLinks
@@ -30,6 +33,7 @@ from .metering.p1_shared import SharedP1Source
 from .metering.s1_reader import S1Source
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
 from .site.config import MeterConfig, OutputConfig, SiteConfig
+from .site.journal_notes import note_virtual_meter
 from .site.meters import AnyMeter, SiteMeters
 from .site.site import Site, SitePorts
 from .site.station_host import OutputFactory, StationFactory, StationHost
@@ -74,6 +78,7 @@ class NetflexRuntime:
         self._entities = Entities(hass)
         self._budget = StoredBudget(_writes_path(hass, entry.entry_id))
         self._meters = SiteMeters(self._make_meter, local_time=dt_util.now)
+        self._meter_servers = MeterServers()
         self._lock = asyncio.Lock()
         self._applied: SiteConfig
         self._store = SiteStore(hass, entry.entry_id)
@@ -136,6 +141,11 @@ class NetflexRuntime:
             entities=self._entities,
             profiles=self._profiles,
             budget=self._budget,
+            metering=Metering(
+                servers=self._meter_servers,
+                reading=lambda: self._meters.site_reading(time.monotonic()),
+                note=partial(note_virtual_meter, self._station.host.record),
+            ),
         )
 
     def _make_meter(self, config: MeterConfig) -> AnyMeter:
@@ -330,11 +340,13 @@ class NetflexRuntime:
             await self.site.add_meter(member)
         elif isinstance(member, OutputConfig):
             await self.site.add_output(member)
-        else:
+        elif isinstance(member, DeviceConfig):
             await self.site.add_device(member)
 
+        # A virtual meter is part of the charger that reads it, which is a member too.
 
-type _Member = MeterConfig | DeviceConfig | OutputConfig
+
+type _Member = MeterConfig | DeviceConfig | OutputConfig | VirtualMeterConfig
 
 
 def _members(config: SiteConfig) -> dict[str, _Member]:
@@ -342,6 +354,7 @@ def _members(config: SiteConfig) -> dict[str, _Member]:
     members: dict[str, _Member] = {meter.meter_id: meter for meter in config.meters}
     members.update({device.device_id: device for device in config.devices})
     members.update({item.output.asset_id: item for item in config.outputs})
+    members.update({item.meter_id: item for item in config.virtual_meters})
     return members
 
 

@@ -26,6 +26,7 @@ from .sensor_demand import DEMAND_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
 from .sensor_sub_meter import SUB_METER_SENSORS, UNITS
+from .sensor_virtual_meter import VIRTUAL_METER_SENSORS
 from .view_values import Attributes, sub_meter_of
 
 # Everything is read from the coordinator.
@@ -64,6 +65,8 @@ def _of_subentry(
         descriptions = METER_SENSORS
         for description in SUB_METER_SENSORS:
             yield SubMeterSensor(coordinator, description, subentry)
+    elif kind is SubentryType.VIRTUAL_METER:
+        descriptions = VIRTUAL_METER_SENSORS
     else:
         lines = (Line(line) for line in subentry.data.get(CONF_LINES) or Line)
         currents = () if kind is SubentryType.RELAY else map(current_sensor, lines)
@@ -117,7 +120,9 @@ class NetflexSensor(NetflexEntity, SensorEntity):
             "months",
             "not_confirmed",
             "orders",
+            "problem",
             "problems",
+            "why",
         }
     )
 

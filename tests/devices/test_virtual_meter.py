@@ -400,7 +400,7 @@ async def test_a_foreign_client_is_refused_and_remembered(socket_enabled: None) 
         assert not loop.charger.balanced
         assert loop.point.offered == 6.0
         view = loop.device.meter_view
-        assert view.strangers == {LOOPBACK: 1}
+        assert view.strangers == ((LOOPBACK, 1),)
         assert view.polls == ()
         assert view.poll_age is None
 

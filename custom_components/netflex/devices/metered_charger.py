@@ -1,12 +1,11 @@
 """A charger that balances itself and is driven through the meter that it reads."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 import logging
 import time
-from types import MappingProxyType
 
 from pymodbus.constants import ExcCodes
 
@@ -49,9 +48,10 @@ class MeterStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """One kind of question: who asks what."""
+    """One kind of question: who asks what. Clients are numbered as they come."""
 
     client: str
+    client_number: int
     unit: int
     function: int
     address: int
@@ -77,7 +77,7 @@ class VirtualMeterView:
     why: str | None = None
     polls: tuple[tuple[Poll, int], ...] = ()
     further_polls: int = 0
-    strangers: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    strangers: tuple[tuple[str, int], ...] = ()
 
 
 type Note = Callable[[str, str | None], None]
@@ -131,6 +131,7 @@ class MeteredCharger:
         self._listener: MeterListener | None = None
         self._listen_problem: str | None = None
         self._polls: dict[Poll, int] = {}
+        self._clients: dict[str, int] = {}
         self._further = 0
         self._asked_at: float | None = None
         self._asked = asyncio.Event()
@@ -240,8 +241,10 @@ class MeteredCharger:
 
     def asked(self, client: str, function: int, address: int, count: int) -> Answer:
         """Answer a read from one snapshot of the site; None is silence."""
+        number = self._clients.setdefault(client, len(self._clients) + 1)
         poll = Poll(
             client=client,
+            client_number=number,
             unit=self._config.unit,
             function=function,
             address=address,
@@ -394,8 +397,8 @@ class MeteredCharger:
             polls=tuple(sorted(self._polls.items(), key=lambda item: str(item[0]))),
             further_polls=self._further,
             strangers=(
-                MappingProxyType({})
+                ()
                 if self._listener is None
-                else MappingProxyType(dict(self._listener.strangers))
+                else tuple(sorted(self._listener.strangers.items()))
             ),
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ..devices.device import DeviceConfig
+from ..devices.virtual_meter import VirtualMeterConfig
 from ..metering.s1_analysis import DEFAULT_SETTINGS, S1Settings
 from ..model.asset import EmergencyOutput
 from ..model.connection import ConnectionPoint
@@ -85,3 +86,5 @@ class SiteConfig:
     devices: tuple[DeviceConfig, ...] = field(default=())
     outputs: tuple[OutputConfig, ...] = field(default=())
     rules: SiteRules = DEFAULT_RULES
+    virtual_meters: tuple[VirtualMeterConfig, ...] = field(default=())
+    """What chargers among the devices read; each of them has its own there too."""

@@ -72,6 +72,16 @@ def note_local_stops(record: Record, before: LocalStops, after: LocalStops) -> N
             )
 
 
+def note_virtual_meter(
+    record: Record, charger_id: str, status: str, why: str | None
+) -> None:
+    """Record that a charger has lost the meter that it is driven through, or has it."""
+    record(
+        RecordKind.VIRTUAL_METER,
+        {"device": charger_id, "reason": why, "status": status},
+    )
+
+
 def note_proof(record: Record, direction: Direction, missing: tuple[str, ...]) -> None:
     """Record what has not confirmed a stop yet, or that all has."""
     record(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..control.stops import Weakness, WeakStop
+from ..devices.metered_charger import MeterStatus
 from ..metering.p1_shared import SHARE_PROBLEM
 from ..model.plan import Compliance, Escalation, Infeasible, Quantity
 from ..model.reading import BreakerState
@@ -58,6 +59,7 @@ def find_problems(
     problems.extend(_meter_problems(view))
     problems.extend(_weak(item, names) for item in weak)
     problems.extend(_stop_problems(view, names))
+    problems.extend(_virtual_meters(view))
     if decision is not None:
         problems.append(
             SiteProblem(key="decision_failed", subject="site", text=decision)
@@ -203,6 +205,15 @@ def _not_kept(item: Compliance, names: Mapping[str, str]) -> Iterator[SiteProble
             subject=item.name,
             text=f"{item.limit.cause.text}. It is exceeded by {item.worst:.0f} W",
         )
+
+
+def _virtual_meters(view: SiteView) -> Iterator[SiteProblem]:
+    """Yield what chargers that balance themselves have gone without for too long."""
+    for meter in view.virtual_meters.values():
+        if meter.status is MeterStatus.ERROR and meter.problem is not None:
+            yield SiteProblem(
+                key="virtual_meter_failed", subject=meter.meter_id, text=meter.problem
+            )
 
 
 def _infeasible(item: Infeasible) -> SiteProblem:

@@ -12,6 +12,7 @@ from ..control.memory import Memory
 from ..control.stops import weak_stops
 from ..control.tuning import DEFAULT, Tuning
 from ..devices.device import Device, DeviceConfig, DeviceError
+from ..devices.metered_charger import MeteredCharger, VirtualMeterView
 from ..model.asset import Asset, AssetState, Direction, StopPath
 from ..model.connection import ConnectionPoint
 from ..model.orders import (
@@ -510,6 +511,7 @@ class Site:
             proofs=tuple(self._proofs.values()),
             loop_lag=self._loop_lag.worst,
             rehearsal=self.rehearsal.status,
+            virtual_meters=self._virtual_meters(),
         )
         names = {key: seat.asset.name for key, seat in self._seats.items()} | {
             key: config.output.name for key, config in self._outputs.items()
@@ -528,6 +530,14 @@ class Site:
                 loop_endangers=self._loop_lag.endangers(now),
             ),
         )
+
+    def _virtual_meters(self) -> dict[str, VirtualMeterView]:
+        views = (
+            seat.device.meter_view
+            for seat in self._seats.values()
+            if isinstance(seat.device, MeteredCharger)
+        )
+        return {view.meter_id: view for view in views}
 
     def _publish(self) -> None:
         if not self._view_listeners:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from ..devices.metered_charger import VirtualMeterView
 from ..model.asset import AssetState, Direction
 from ..model.demand import CapacityTariff, QuarterDemand
 from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, LocalStops
@@ -162,3 +163,7 @@ class SiteView:
     """s: the worst lateness of this loop in the last minute."""
     rehearsal: RehearsalStatus | None = None
     """The newest rehearsal since the start; None: there was none."""
+    virtual_meters: Mapping[str, VirtualMeterView] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What chargers that balance themselves are shown, by the meter's id."""
