@@ -27,6 +27,7 @@ from . import (
     limits as limits_,
     overloads,
     phases,
+    reactive,
     trip,
     unbalance,
     units as units_,
@@ -117,8 +118,11 @@ def decide(
         if unit.asset.nature is Nature.INVERTER:
             pasts[unit.asset.id] = shape_inverter(unit, unit.past, moment)
     plan = _plan(site, snapshot, clock, limits, flows, moment, judged, actions)
-    memory = _memory(memory, plan, units, pasts, seen, snapshot, moment, judged)
-    return plan, replace(memory, stress=stress) if stress else memory
+    after = _memory(memory, plan, units, pasts, seen, snapshot, moment, judged)
+    plan, after = reactive.spread(
+        site, snapshot, units, seen, plan, memory, after, tuning
+    )
+    return plan, replace(after, stress=stress) if stress else after
 
 
 def _share_out(flows: Balance, now: float, tuning: Tuning) -> Capacities:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import lru_cache
+from math import inf
 from typing import Final
 
 from ..model.asset import Direction
@@ -95,6 +96,21 @@ def unbalance(quantity: Quantity, value: float) -> Cause:
     )
     return Cause(
         source=Source.NEUTRAL, key=quantity.value, text=f"{what} {current(value)}"
+    )
+
+
+@lru_cache(maxsize=64)
+def q_band(low: float, high: float) -> Cause:
+    """Return the cause of reactive power for the grid operator's band, in var."""
+    ends = [
+        f"{'at least' if end is low else 'at most'} {end / 1000:g} kvar"
+        for end in (low, high)
+        if abs(end) < inf
+    ]
+    return Cause(
+        source=Source.Q_BAND,
+        key="q_band",
+        text=f"Grid operator's band of reactive power: {' and '.join(ends)}",
     )
 
 

@@ -118,6 +118,11 @@ class Memory:
     """Since when a direction is under an emergency stop."""
     last_start: float | None = None
     """When a load last came back."""
+    reactive: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """var that each asset was told last."""
+    reactive_band: tuple[float, float] | None = None
+    """var: the band that it was told for."""
+    reactive_changed: float | None = None
     stress: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     """By line, what is used up of the time above the fuse, 0 to 1."""
     orders: Mapping[tuple[str, str | None], Record] = field(

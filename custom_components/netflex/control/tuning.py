@@ -44,6 +44,8 @@ class Tuning:
     """Between two changes of the number of phases."""
     phase_switches: int = 10
     """Changes while one car is there, after which it stays on one phase."""
+    reactive_wait: float = 5.0
+    """Reactive power that was told is at the meter after this."""
     ramp_time: float = 60.0
     """A production limit rises from zero to rated power in this time."""
     dead_band: float = 50.0

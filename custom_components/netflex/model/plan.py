@@ -258,6 +258,20 @@ class Compliance:
     """The order is older than this program's run and nothing of it was kept."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactivePlan:
+    """The reactive band in force, in var, load positive; an open end is infinite."""
+
+    low: float
+    high: float
+    told: float
+    """What the assets together are told."""
+    missing: float = 0.0
+    """What they cannot give beside their active power."""
+    known: bool = True
+    """False: nobody measures it, and what was told before stands."""
+
+
 _NOTHING: Mapping[str, Setpoint] = MappingProxyType({})
 _NO_FEEDERS: Mapping[str, FeederFlow] = MappingProxyType({})
 
@@ -283,6 +297,8 @@ class Plan:
     infeasible: tuple[Infeasible, ...] = ()
     headroom: Headroom = Headroom()
     feeders: Mapping[str, FeederFlow] = field(default=_NO_FEEDERS)
+    reactive: ReactivePlan | None = None
+    """None in mode local, or without a band."""
     metered: bool = False
     uncontrolled: tuple[str, ...] = ()
     compliance: tuple[Compliance, ...] = ()

@@ -13,6 +13,14 @@ class TripCurve(StrEnum):
     BREAKER_C = "C"
 
 
+class ReactiveScope(StrEnum):
+    """Where the grid operator's reactive band counts."""
+
+    CONNECTION_POINT = "connection_point"
+    ASSETS = "assets"
+    """The sum of everything that produces."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
     """Limits and rules that a user may set; None and OFF: not there.
@@ -28,6 +36,7 @@ class Protection:
     """Stop of production acts on an islanded house, too."""
     charge_on_island: bool = False
     """Chargers may go on while the house is islanded."""
+    reactive_scope: ReactiveScope = ReactiveScope.CONNECTION_POINT
 
 
 DEFAULT_PROTECTION = Protection()
