@@ -20,6 +20,7 @@ from homeassistant.helpers.service import async_register_admin_service
 from homeassistant.util import dt as dt_util, slugify
 import voluptuous as vol
 
+from .actions_waveform import async_register_waveform
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import station_settings
@@ -96,6 +97,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
         _async_reload_certificates,
         schema=SITE_SCHEMA,
     )
+    async_register_waveform(hass)
 
 
 async def _async_release_orders(call: ServiceCall) -> None:

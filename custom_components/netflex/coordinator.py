@@ -17,6 +17,7 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN, LOGGER
 from .model.asset import Direction
 from .model.orders import OrderEvent
+from .model.power_quality import PowerEvent
 from .model.snapshot import UserLimits
 from .repairs import async_sync_points, async_sync_problems
 from .site.site import Site
@@ -60,6 +61,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         self.timeline = Timeline()
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._asset_listeners: list[Callable[[str], None]] = []
+        self._power_listeners: list[tuple[str, Callable[[PowerEvent], None]]] = []
         self._unload_listeners: set[Callable[[], None]] = set()
         self._pending: SiteView | None = None
         self._unschedule: CALLBACK_TYPE | None = None
@@ -155,6 +157,22 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         """Call a listener when nothing is published any more."""
         self._unload_listeners.add(listener)
         return lambda: self._unload_listeners.discard(listener)
+
+    @callback
+    def async_take_power_event(self, meter_id: str, event: PowerEvent) -> None:
+        """Pass on what a meter sees on its lines, as it happens."""
+        for subject, listener in list(self._power_listeners):
+            if subject == meter_id:
+                listener(event)
+
+    @callback
+    def async_on_power_event(
+        self, meter_id: str, listener: Callable[[PowerEvent], None]
+    ) -> Callable[[], None]:
+        """Call a listener with every event on the lines of a meter."""
+        entry = (meter_id, listener)
+        self._power_listeners.append(entry)
+        return lambda: self._power_listeners.remove(entry)
 
     @callback
     def async_on_assets(self, listener: Callable[[str], None]) -> Callable[[], None]:

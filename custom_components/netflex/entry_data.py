@@ -24,6 +24,7 @@ from .entry_meter import (
     sensor_roles,
     share_config,
 )
+from .entry_s1 import s1_config, with_overloads
 from .entry_virtual_meter import virtual_meters
 from .model.asset import Asset, Category, Direction, EmergencyOutput, Nature, StopPath
 from .model.connection import ConnectionPoint, GridType, Line, power_of_current
@@ -112,11 +113,15 @@ class DeviceSource(StrEnum):
     """Through what a subentry's device is reached."""
 
     P1 = "p1"
+    S1 = "s1"
     PROFILE = "profile"
     ENTITY = "entity"
     METERED = "metered"
     """It balances itself and is driven through the virtual meter that it reads."""
 
+
+USER_PORTS: Final = (DeviceSource.P1, DeviceSource.S1)
+"""Sources that are a port of the smart meter itself."""
 
 ASSET_TYPES: Final = (
     SubentryType.CHARGER,
@@ -136,6 +141,7 @@ def site_config(
     none of those with a profile does, which is the safe side.
     """
     grid_type = _grid_type(entry)
+    connection = connection_point(entry.data)
     subentries = tuple(entry.subentries.values())
     relays = [item for item in subentries if item.subentry_type == SubentryType.RELAY]
     outputs = tuple(output_config(item) for item in relays)
@@ -151,9 +157,9 @@ def site_config(
     return SiteConfig(
         site_id=entry.entry_id,
         name=entry.title,
-        connection=connection_point(entry.data),
+        connection=connection,
         meters=tuple(
-            meter_config(item)
+            with_overloads(meter_config(item), connection)
             for item in subentries
             if item.subentry_type == SubentryType.METER
         ),
@@ -239,12 +245,13 @@ def meter_config(subentry: ConfigSubentry) -> MeterConfig:
     return MeterConfig(
         meter_id=subentry.subentry_id,
         name=subentry.title,
-        url=data[CONF_PORT] if source is DeviceSource.P1 else None,
+        url=data[CONF_PORT] if source in USER_PORTS else None,
         device=device,
         role=MeterRole(data[CONF_ROLE]),
         stale_after=stale_after,
         tariff=capacity_tariff(data),
         share=share_config(data) if source is DeviceSource.P1 else None,
+        s1=s1_config(data) if source is DeviceSource.S1 else None,
     )
 
 

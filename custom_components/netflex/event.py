@@ -1,13 +1,17 @@
-"""An event for every order of the grid operator, so that automations can react."""
+"""Events for automations: orders of the grid operator, and what meters see."""
 
+from collections.abc import Iterable
 from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import NetflexConfigEntry
+from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entity import NetflexEntity, async_setup_entities
+from .entry_data import CONF_SOURCE, DeviceSource
+from .event_power import LOAD_STEP, POWER_QUALITY, LoadStepEvent, PowerQualityEvent
 from .model.orders import OrderEvent, OrderName
 
 # Everything is read from the coordinator.
@@ -31,8 +35,16 @@ async def async_setup_entry(
         entry,
         async_add_entities,
         of_site=lambda coordinator: [GridOrderEvent(coordinator, DESCRIPTION)],
-        of_subentry=lambda _coordinator, _subentry: (),
+        of_subentry=_of_subentry,
     )
+
+
+def _of_subentry(
+    coordinator: SiteCoordinator, subentry: ConfigSubentry
+) -> Iterable[NetflexEntity]:
+    if subentry.data.get(CONF_SOURCE) == DeviceSource.S1:
+        yield PowerQualityEvent(coordinator, POWER_QUALITY, subentry)
+        yield LoadStepEvent(coordinator, LOAD_STEP, subentry)
 
 
 class GridOrderEvent(NetflexEntity, EventEntity):

@@ -30,6 +30,7 @@ from .links import Entities, SharedLinks
 from .local_stop_inputs import LocalStopWatch
 from .metering.p1_reader import P1Source
 from .metering.p1_shared import SharedP1Source
+from .metering.recorder import Recording
 from .metering.s1_reader import S1Source
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
 from .site.config import MeterConfig, OutputConfig, SiteConfig
@@ -113,6 +114,7 @@ class NetflexRuntime:
             tuning=TUNING,
         )
         self.coordinator = SiteCoordinator(self._hass, self._entry, self.site)
+        self._meters.power.on_event = self.coordinator.async_take_power_event
         self._inputs = LocalStopWatch(self._hass, self.site)
         try:
             await self.site.start()
@@ -133,6 +135,17 @@ class NetflexRuntime:
             self._park()
         else:
             await self._station.host.stop()
+
+    async def async_record_waveform(
+        self, meter_id: str, seconds: float, *, before: float
+    ) -> Recording | None:
+        """Return a recording of a meter's waveform, None where it samples none.
+
+        Raises:
+            ValueError: More is asked for than is kept.
+            NoDataError: Nothing has come in that time.
+        """
+        return await self._meters.power.record(meter_id, seconds, before=before)
 
     def _make_device(self, config: DeviceConfig) -> Device:
         return build_device(

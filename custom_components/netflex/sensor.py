@@ -17,13 +17,20 @@ from homeassistant.helpers.typing import StateType
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entity import NetflexEntity, async_setup_entities
-from .entry_data import CONF_LINES, SubentryType, connection_point
+from .entry_data import (
+    CONF_LINES,
+    CONF_SOURCE,
+    DeviceSource,
+    SubentryType,
+    connection_point,
+)
 from .model.connection import Line
 from .model.reading import SubMeter, SubMeterKind
 from .sensor_asset import ASSET_SENSORS, current_sensor
 from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
 from .sensor_meter import METER_SENSORS
+from .sensor_power import POWER_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
 from .sensor_sub_meter import SUB_METER_SENSORS, UNITS
 from .sensor_virtual_meter import VIRTUAL_METER_SENSORS
@@ -63,6 +70,8 @@ def _of_subentry(
     descriptions: Iterable[NetflexSensorDescription]
     if kind is SubentryType.METER:
         descriptions = METER_SENSORS
+        if subentry.data.get(CONF_SOURCE) == DeviceSource.S1:
+            descriptions = (*METER_SENSORS, *POWER_SENSORS)
         for description in SUB_METER_SENSORS:
             yield SubMeterSensor(coordinator, description, subentry)
     elif kind is SubentryType.VIRTUAL_METER:
@@ -78,6 +87,8 @@ def _of_subentry(
 RATES: Final = {
     SensorDeviceClass.POWER: 5.0,
     SensorDeviceClass.REACTIVE_POWER: 10.0,
+    SensorDeviceClass.APPARENT_POWER: 10.0,
+    SensorDeviceClass.POWER_FACTOR: 30.0,
     SensorDeviceClass.CURRENT: 15.0,
     SensorDeviceClass.VOLTAGE: 30.0,
     SensorDeviceClass.FREQUENCY: 30.0,
@@ -116,6 +127,7 @@ class NetflexSensor(NetflexEntity, SensorEntity):
         {
             "cause",
             "causes",
+            "harmonics",
             "infeasible",
             "months",
             "not_confirmed",

@@ -46,8 +46,9 @@ from .meter_parts import (
     tariff_values,
 )
 from .probing import Tested, async_test_p1
+from .s1_meter import S1Steps
 from .site_checks import bind_error
-from .subentry import Errors, SubentryFlow
+from .subentry import Errors
 
 EXAMPLE_PORT: Final = "socket://192.168.1.20:8088"
 ANY_ADDRESS: Final = "0.0.0.0"
@@ -56,17 +57,24 @@ AGES: Final = (2.0, 300.0)
 RARE_SENSORS: Final = ("reactive_power_entity", "frequency_entity")
 
 
-class MeterFlow(SubentryFlow):
-    """Adds or changes a meter: a P1 port, a device with a profile, or sensors."""
+class MeterFlow(S1Steps):
+    """Adds or changes a meter: a user port, a device with a profile, or sensors."""
 
     kind: ClassVar = SubentryType.METER
     nature: ClassVar = Nature.METER
-    sources: ClassVar = (DeviceSource.P1, DeviceSource.PROFILE, DeviceSource.ENTITY)
+    sources: ClassVar = (
+        DeviceSource.P1,
+        DeviceSource.S1,
+        DeviceSource.PROFILE,
+        DeviceSource.ENTITY,
+    )
 
     @override
     async def _async_step_source(self, source: DeviceSource) -> SubentryFlowResult:
         if source is DeviceSource.ENTITY:
             return await self.async_step_entity()
+        if source is DeviceSource.S1:
+            return await self.async_step_s1()
         return await self.async_step_p1()
 
     def __init__(self) -> None:
@@ -120,7 +128,8 @@ class MeterFlow(SubentryFlow):
         if not port:
             errors[CONF_PORT] = "port_missing"
         elif any(
-            item.data[CONF_SOURCE] == DeviceSource.P1 and item.data[CONF_PORT] == port
+            item.data[CONF_SOURCE] in {DeviceSource.P1, DeviceSource.S1}
+            and item.data[CONF_PORT] == port
             for item in self._others()
         ):
             errors[CONF_PORT] = "already_configured"

@@ -17,12 +17,17 @@ from ..links import Entities, modbus_params
 from ..metering.errors import MeterError
 from ..metering.p1_objects import Telegram
 from ..metering.p1_port import probe_p1
+from ..metering.s1_port import S1Found, probe_s1
 from ..profiles import async_profiles
 
 _LOGGER = logging.getLogger(__name__)
 
 P1_TIMEOUT: Final = 15.0
 """s: a meter sends every second, an old one every ten."""
+
+
+S1_TIMEOUT: Final = 5.0
+"""s, for each of the two speeds: a meter sends thousands of frames a second."""
 
 
 class TemporaryUnits:
@@ -100,4 +105,15 @@ async def async_test_p1(url: str) -> Tested[Telegram]:
         return None, err.key, str(err)
     except Exception as err:
         _LOGGER.exception("The test of a P1 port failed")
+        return None, "unknown", str(err)
+
+
+async def async_test_s1(url: str, baudrate: int | None) -> Tested[S1Found]:
+    """Test an S1 port: good frames must come, at the speed given or at any."""
+    try:
+        return await probe_s1(url, S1_TIMEOUT, baudrate=baudrate), None, ""
+    except MeterError as err:
+        return None, err.key, str(err)
+    except Exception as err:
+        _LOGGER.exception("The test of an S1 port failed")
         return None, "unknown", str(err)

@@ -65,6 +65,12 @@ class Recorder:
         self._pieces: deque[_Piece] = deque()
         self._lock = threading.Lock()
 
+    @property
+    def newest(self) -> float:
+        """When the newest sample ended, in s; 0 before the first."""
+        with self._lock:
+            return self._pieces[-1].end if self._pieces else 0.0
+
     def add(self, block: S1Block, *, end: float, rate: float) -> None:
         """Keep a block that ends at `end` in s, of `rate` samples per s."""
         with self._lock:

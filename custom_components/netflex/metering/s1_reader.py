@@ -39,6 +39,8 @@ FAST_BLOCK: Final = 0.05
 SILENCE: Final = 5.0
 """s without a byte after which a connection is taken for dead, and without a good frame
 after which the user is told. A meter sends thousands a second."""
+_LATE: Final = 1.0
+"""s that a recording waits for samples that should have come."""
 _LAST_BLOCK: Final = 0.5
 """s that a stop waits for a block that is being analysed."""
 PENDING_LIMIT: Final = 262144
@@ -180,8 +182,14 @@ class S1Source(PortSource):
             raise ValueError(f"At most {self._settings.keep:g} s can be recorded")
         analysis = self._analysis
         first = self._clock() - before
-        # The last samples come with the block after them.
+        # The last samples come with the block after them, on a busy machine later.
         await asyncio.sleep(seconds + 2 * self._block)
+        patience = self._clock() + _LATE
+        while (
+            analysis.recorder.newest + analysis.offset < first + before + seconds
+            and self._clock() < patience
+        ):
+            await asyncio.sleep(self._block)
         begin = first - analysis.offset
         started = self._utc_now() - timedelta(seconds=self._clock() - first)
 

@@ -4,7 +4,8 @@ Power quality, events on the lines, fast overload signals for the decision, and
 recordings of the waveform.
 """
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -31,6 +32,13 @@ GROWTH: Final = 0.5
 TOGETHER: Final = 1.5
 """s that a reading of P1 and a second of S1 may lie apart to be compared."""
 CURRENT_REVERSED: Final = "current_reversed"
+FRAMES_LOST: Final = "frames_lost"
+WINDOW: Final = 60
+"""s over which lost frames are counted."""
+MOST_LOST: Final = 0.05
+"""Part of the frames that may be lost before it is said."""
+_SETTLED: Final = 20
+"""s of the stream before anything is said of it."""
 
 
 @dataclass(slots=True)
@@ -42,6 +50,12 @@ class _PowerMeter:
     overloads: dict[Line, Overload] = field(default_factory=dict)
     decided: dict[Line, Overload] = field(default_factory=dict)
     signs: SignCheck = field(default_factory=SignCheck)
+    frames: deque[tuple[int, int]] = field(
+        default_factory=lambda: deque(maxlen=WINDOW + 1)
+    )
+    """Good frames and all others since the start, second by second."""
+    reversed_for: int = 0
+    """s in a row that the phases follow each other the other way round."""
 
 
 class PowerMeters:
@@ -110,6 +124,14 @@ class PowerMeters:
 
     def _take_quality(self, meter: _PowerMeter, quality: PowerQuality) -> None:
         meter.quality = quality
+        meter.reversed_for = meter.reversed_for + 1 if quality.reversed_order else 0
+        status = meter.source.status
+        lost = status.details["lost"]
+        missing = status.damaged + (int(lost) if lost else 0)
+        if meter.frames and meter.frames[-1] > (status.good, missing):
+            # The source has begun to count anew.
+            meter.frames.clear()
+        meter.frames.append((status.good, missing))
 
     def _take_event(self, meter: _PowerMeter, event: PowerEvent) -> None:
         meter.counts = _counted(meter.counts, event)
@@ -152,22 +174,44 @@ class PowerMeters:
         """Return what a comparison says against a meter's wiring."""
         if (meter := self._meters.get(meter_id)) is None:
             return ()
-        found = []
-        turned = [
-            line.value
-            for line, turn in zip(Line, meter.signs.turn, strict=True)
-            if turn
-        ]
-        if turned:
-            text = (
-                f"The current of {_listed(turned)} runs the other way round than the "
-                "P1 port says: turn it round in the settings of the meter"
+        return tuple(
+            Finding(key=key, text=text)
+            for key, text in (
+                (CURRENT_REVERSED, _reversed_current(meter)),
+                (FRAMES_LOST, _lost_frames(meter)),
+                (PHASE_ORDER, _reversed_order(meter)),
             )
-            found.append(Finding(key=CURRENT_REVERSED, text=text))
-        if meter.quality is not None and meter.quality.reversed_order:
-            text = "Its voltages follow each other in the order 132"
-            found.append(Finding(key=PHASE_ORDER, text=text))
-        return tuple(found)
+            if text is not None
+        )
+
+
+def _reversed_current(meter: _PowerMeter) -> str | None:
+    turned = [
+        line.value for line, turn in zip(Line, meter.signs.turn, strict=True) if turn
+    ]
+    if not turned:
+        return None
+    return (
+        f"The current of {' and '.join(turned)} runs the other way round than the P1 "
+        "port says"
+    )
+
+
+def _lost_frames(meter: _PowerMeter) -> str | None:
+    if len(meter.frames) <= _SETTLED:
+        return None
+    first, last = meter.frames[0], meter.frames[-1]
+    good, missing = last[0] - first[0], last[1] - first[1]
+    if missing <= MOST_LOST * (good + missing):
+        return None
+    share = 100 * missing / (good + missing)
+    return f"{share:.0f} % of the frames of the last minute were damaged or lost"
+
+
+def _reversed_order(meter: _PowerMeter) -> str | None:
+    if meter.reversed_for < _SETTLED:
+        return None
+    return "Its voltages follow each other in the order 132"
 
 
 def _counted(counts: PowerCounts, event: PowerEvent) -> PowerCounts:
@@ -185,10 +229,6 @@ def _counted(counts: PowerCounts, event: PowerEvent) -> PowerCounts:
         case VoltageEventKind.SWELL:
             return replace(counts, swells=counts.swells + 1)
     return replace(counts, interruptions=counts.interruptions + 1)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return " and ".join(names)
 
 
 def _nothing() -> None:

@@ -104,7 +104,9 @@ def _asset_problems(view: SiteView, names: Mapping[str, str]) -> Iterator[SitePr
             )
 
 
-SILENCE = frozenset({"no_data", "not_p1", "encrypted"})
+SILENCE = frozenset(
+    {"no_data", "not_p1", "encrypted", "not_s1", "damaged", "unknown_format"}
+)
 """Why a meter is silent, where the remedy is a text of its own."""
 
 
