@@ -11,11 +11,11 @@ from ..model.asset import Direction, Nature
 from ..model.connection import Line
 from ..model.plan import Limit, Quantity, Source
 from ..model.snapshot import SiteModel
-from . import explain, trip
+from . import trip
 from .allocate import Capacity
 from .escalation import Actions
 from .estimate import Picture
-from .flows import Balance, Bound, future_production, is_stop, others, total
+from .flows import Balance, Bound, future_production, is_cut_off, is_stop, others, total
 from .inverters import share_budgets
 from .layout import layout_of
 from .limits import Limits
@@ -126,9 +126,7 @@ def _unforeseen(
 
 def _loses_generation(unit: Unit) -> bool:
     """Return whether a stop or a relay is about to end what a unit produces."""
-    return Direction.PRODUCTION in unit.held or any(
-        cause.key == explain.CUT_OFF for cause in unit.low_causes
-    )
+    return Direction.PRODUCTION in unit.held or is_cut_off(unit)
 
 
 def _lost_generation(

@@ -24,6 +24,7 @@ from . import (
     escalation,
     explain,
     feeders,
+    island,
     limits as limits_,
     overloads,
     phases,
@@ -31,6 +32,7 @@ from . import (
     trip,
     unbalance,
     units as units_,
+    unlimited,
 )
 from .allocate import Capacities, allocate
 from .balance import balance, capacities
@@ -75,9 +77,16 @@ def decide(
     setpoint in the plan, and every emergency output has one too.
     """
     now = clock.monotonic
+    away = island.without_grid(snapshot)
+    snapshot = island.in_force(site, snapshot)
     limits = limits_.collect(site, snapshot)
     layout = layout_of(site)
-    units = units_.build(layout, snapshot, memory, clock, tuning, limits)
+    returned = memory.without_grid and not away
+    memory = replace(memory, grid_back=True) if returned else memory
+    units = units_.build(
+        layout, snapshot, memory, clock, tuning, limits, grid_back=returned
+    )
+    island.bound(site, snapshot, units)
     seen = picture(layout, snapshot, units, memory, clock, tuning)
     feeders.reckon(layout, snapshot, units, seen, memory, now)
     judged = compliance.judge(
@@ -90,7 +99,7 @@ def decide(
         first=memory.started is None,
     )
     judged = escalation.escalate(site, units, judged, now, tuning)
-    actions = escalation.actions(site, judged)
+    actions = unlimited.switched_off(site, limits, escalation.actions(site, judged))
     escalation.cut_off(units, actions)
     _go_safe(units, seen, site)
     grid = site.connection.grid_type
@@ -229,6 +238,7 @@ def _plan(
         feeders=feeders.flows(layout_of(site), flows.units, flows.picture, limits),
         metered=flows.picture.fresh,
         uncontrolled=unreached(site, stopped),
+        alarms=island.alarms(flows.units, moment.tuning),
         compliance=compliance.figures(judged, infeasible),
         next_change=moment.next_change,
     )
@@ -363,4 +373,6 @@ def _memory(
         ),
         last_start=moment.last_start,
         orders=MappingProxyType(compliance.settled(judged, plan.infeasible)),
+        without_grid=island.without_grid(snapshot),
+        grid_back=memory.grid_back and not plan.stopped,
     )

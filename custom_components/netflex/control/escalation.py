@@ -88,7 +88,7 @@ def _harder(
             for output in site.outputs
             if output.asset_id in record.outputs
             or (
-                _usable(site, output, item.direction)
+                usable(site, output, item.direction)
                 and not rebels.isdisjoint(output.assets)
             )
         )
@@ -160,7 +160,7 @@ def _due(item: Judged, deadlines: Mapping[Escalation, float]) -> Escalation:
     return min(due, default=level)
 
 
-def _usable(site: SiteModel, output: EmergencyOutput, direction: Direction) -> bool:
+def usable(site: SiteModel, output: EmergencyOutput, direction: Direction) -> bool:
     """Return whether a relay may act: it is known what it cuts off, and all may be."""
     return (
         direction in output.stops
@@ -188,7 +188,7 @@ def disobedient(
     reached = frozenset[str]()
     if site.compliance.relay_allowed:
         reached = reached.union(
-            *(o.assets for o in site.outputs if _usable(site, o, direction))
+            *(o.assets for o in site.outputs if usable(site, o, direction))
         )
     return frozenset(
         unit.asset.id

@@ -57,12 +57,13 @@ def local_stop(direction: Direction, holders: str) -> Cause:
 
 
 @lru_cache(maxsize=64)
-def release(direction: Direction) -> Cause:
-    """Return the cause of waiting for one's turn after an emergency stop."""
+def release(direction: Direction, *, grid: bool = False) -> Cause:
+    """Return the cause of waiting for one's turn after a stop, or a loss of the grid."""
+    after = "the grid is back" if grid else f"a stop of {_STOPS[direction]}"
     return Cause(
         source=Source.EMERGENCY_STOP,
         key=f"release_{direction}",
-        text=f"Waits for its turn after the emergency stop of {_STOPS[direction]}",
+        text=f"Waits for its turn after {after}",
     )
 
 
@@ -111,6 +112,36 @@ def q_band(low: float, high: float) -> Cause:
         source=Source.Q_BAND,
         key="q_band",
         text=f"Grid operator's band of reactive power: {' and '.join(ends)}",
+    )
+
+
+@lru_cache(maxsize=64)
+def off_without_limit(limit: Cause) -> Cause:
+    """Return the cause of a relay for production that cannot be limited."""
+    return Cause(
+        source=limit.source,
+        key=CUT_OFF,
+        text=f"It cannot be limited and is off while this holds: {limit.text}",
+    )
+
+
+@lru_cache(maxsize=8)
+def island() -> Cause:
+    """Return the cause of what rests while the house is islanded."""
+    return Cause(
+        source=Source.SAFE_STATE,
+        key="islanded",
+        text="The house is without the grid: chargers rest",
+    )
+
+
+@lru_cache(maxsize=8)
+def locked_out() -> Cause:
+    """Return the cause of an asset that is locked out for maintenance."""
+    return Cause(
+        source=Source.USER,
+        key="locked_out",
+        text="Locked out for maintenance",
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..model.asset import Nature
 from ..model.plan import Limit, Source
 from ..model.snapshot import SiteModel
+from . import explain
 from .allocate import Capacity, load_power
 from .estimate import Picture
 from .layout import layout_of
@@ -65,6 +66,11 @@ def is_stop(budget: Budget) -> bool:
 def others(site: SiteModel, budget: Budget) -> float:
     """Return the rated power of members that no unit stands for (meters, relays)."""
     return layout_of(site).silent_power(budget.direction, budget.members)
+
+
+def is_cut_off(unit: Unit) -> bool:
+    """Return whether a relay ends what a unit produces."""
+    return any(cause.key == explain.CUT_OFF for cause in unit.low_causes)
 
 
 def lead_of(unit: Unit) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..model.asset import Direction, Nature
 from ..model.plan import Infeasible, Problem
 from . import unbalance
-from .flows import Balance, expected, is_stop, movements, others, total
+from .flows import Balance, expected, is_cut_off, is_stop, movements, others, total
 from .units import Unit
 
 _NEGLIGIBLE = (5.0, 0.05)
@@ -67,7 +67,7 @@ def _claimed(unit: Unit, direction: Direction) -> float:
     asset = unit.asset
     if direction is Direction.PRODUCTION:
         if not unit.movable:
-            return asset.rated_production
+            return 0.0 if is_cut_off(unit) else asset.rated_production
         if asset.nature is Nature.INVERTER:
             return asset.rated_production if unit.told is None else unit.told
         if asset.nature is Nature.CHARGER:

@@ -2,7 +2,17 @@
 
 from ..model.asset import Direction, Nature
 from ..model.plan import Limit
-from .flows import Balance, Bound, distribute, expected, is_stop, lead_of, others, total
+from .flows import (
+    Balance,
+    Bound,
+    distribute,
+    expected,
+    is_cut_off,
+    is_stop,
+    lead_of,
+    others,
+    total,
+)
 from .limits import Budget, Limits
 from .units import Unit
 
@@ -34,7 +44,7 @@ def _budget_room(balance: Balance, budget: Budget) -> float:
         if unit.asset.id not in budget.members:
             continue
         if not unit.movable:
-            fixed += unit.asset.rated_production
+            fixed += 0.0 if is_cut_off(unit) else unit.asset.rated_production
         elif unit.asset.nature is Nature.CHARGER:
             fixed += max(0.0, -unit.measured)
     return max(0.0, budget.limit.value - fixed)

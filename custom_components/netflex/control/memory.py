@@ -118,6 +118,9 @@ class Memory:
     """Since when a direction is under an emergency stop."""
     last_start: float | None = None
     """When a load last came back."""
+    without_grid: bool = False
+    grid_back: bool = False
+    """It was lost before, and nothing was stopped since."""
     reactive: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """var that each asset was told last."""
     reactive_band: tuple[float, float] | None = None

@@ -129,6 +129,8 @@ _CHOICES = frozenset(
     {
         "user_limit",
         "user_switch",
+        "locked_out",
+        "islanded",
         "below_minimum",
         f"release_{Direction.CONSUMPTION}",
         f"release_{Direction.PRODUCTION}",

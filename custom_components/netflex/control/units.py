@@ -6,7 +6,7 @@ it alone: stops, nameplate, its own state, the state of charge, the user.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import floor, inf
 
 from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
@@ -217,8 +217,13 @@ def build(
     clock: Clock,
     tuning: Tuning,
     limits: Limits,
+    *,
+    grid_back: bool = False,
 ) -> list[Unit]:
-    """Return the units of all assets that act, the first served first."""
+    """Return the units of all assets that act, the first served first.
+
+    `grid_back` has them wait for their turn as after a stop of everything.
+    """
     units = []
     stopped = {
         budget.direction: budget.limit.cause
@@ -233,6 +238,8 @@ def build(
         if state is not None and not _answers(state, clock, tuning):
             state = None
         past = memory.assets.get(asset_id, NEW_ASSET)
+        if grid_back:
+            past = replace(past, held=frozenset(Direction), held_until=None)
         footing_ = footing(
             layout,
             asset,
@@ -256,7 +263,9 @@ def build(
         if unit.user is not NO_USER_LIMITS:
             _bound_by_user(unit)
         if stopped or past.held:
-            turn += _bound_by_stops(unit, stopped, clock.monotonic, turn, tuning)
+            turn += _bound_by_stops(
+                unit, stopped, clock.monotonic, turn, tuning, grid=memory.grid_back
+            )
         units.append(unit)
     return units
 
@@ -373,6 +382,11 @@ def charger_ceiling(asset: Asset, watts: float, lines: int) -> float:
 
 def _bound_by_user(unit: Unit) -> None:
     user = unit.user
+    if user.locked:
+        cause = explain.locked_out()
+        unit.narrow_high(0.0, cause)
+        unit.narrow_low(0.0, cause)
+        unit.high, unit.low = min(unit.high, 0.0), max(unit.low, 0.0)
     if user.current is not None and unit.asset.nature is Nature.CHARGER:
         unit.narrow_high(
             max(0.0, user.current) * unit.watts, explain.user_current(user.current)
@@ -391,6 +405,8 @@ def _bound_by_stops(
     now: float,
     turn: int,
     tuning: Tuning,
+    *,
+    grid: bool,
 ) -> int:
     """Apply the stops and what follows them; return the turns that it takes.
 
@@ -413,7 +429,7 @@ def _bound_by_stops(
     unit.held = active | waiting
     for direction in sorted(unit.held):
         cause = stopped.get(direction) if direction in active else None
-        cause = cause or explain.release(direction)
+        cause = cause or explain.release(direction, grid=grid)
         # A charger that can feed in has only one setpoint: none of it is left.
         both = asset.nature is Nature.CHARGER
         if direction is Direction.CONSUMPTION or both:

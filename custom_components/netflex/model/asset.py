@@ -77,6 +77,9 @@ class Asset:
     """Chargers: the user lets it be switched between one phase and three."""
     safe_current: float = 0.0
     """Chargers: what may be drawn when nobody can measure, in A."""
+    off_when_limited: bool = False
+    """Inverters without a power limit: a relay cuts them off while a limit on
+    production holds; otherwise they count at full and others yield."""
     reserve: float = 0.0
     """Batteries: state of charge in % below which it is not discharged."""
     never_shed: bool = False

@@ -259,6 +259,15 @@ class Compliance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """What somebody should see to before it does harm; `subject` is an asset."""
+
+    key: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReactivePlan:
     """The reactive band in force, in var, load positive; an open end is infinite."""
 
@@ -301,6 +310,7 @@ class Plan:
     """None in mode local, or without a band."""
     metered: bool = False
     uncontrolled: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
     compliance: tuple[Compliance, ...] = ()
     next_change: float | None = None
     """Monotonic s of the next change that is known already, None: none is."""

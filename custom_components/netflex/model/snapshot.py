@@ -94,6 +94,8 @@ class UserLimits:
     target_power: float | None = None
     """W, charging positive: what the user wants a battery to do."""
     switch: bool | None = None
+    locked: bool = False
+    """Locked out for maintenance: nothing but its user starts it."""
 
 
 NO_USER_LIMITS = UserLimits()
@@ -117,6 +119,8 @@ class Snapshot:
     states: Mapping[str, AssetState] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    islanded: bool = False
+    """The house lives on its own, away from the grid."""
     user: Mapping[str, UserLimits] = field(default_factory=lambda: MappingProxyType({}))
 
 
