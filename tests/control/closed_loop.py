@@ -7,7 +7,7 @@ own, a little before the meter's. One step is one second unless told otherwise.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
 
@@ -20,9 +20,10 @@ from custom_components.netflex.model.asset import (
     Nature,
 )
 from custom_components.netflex.model.connection import GridType, Line, LineValues
+from custom_components.netflex.model.demand import QUARTER, QuarterDemand
 from custom_components.netflex.model.orders import NO_ORDERS, GridOrders
 from custom_components.netflex.model.plan import Plan
-from custom_components.netflex.model.reading import MeterReading
+from custom_components.netflex.model.reading import MeterReading, MonthPeak
 from custom_components.netflex.model.snapshot import (
     Clock,
     SiteModel,
@@ -248,12 +249,19 @@ class Loop:
     latency: float = 0.0
     """s that the meter's figures are older than their arrival."""
     unsigned: bool = False
+    synchronised: bool = True
+    month_peak: float = 0.0
+    """W that the month has reached; the loop's own quarters raise it."""
+    quarters: list[float] = field(default_factory=list)
+    """W of each finished quarter hour."""
     step: float = 1.0
     seed: int = 1
     memory: Memory = EMPTY
     samples: list[Sample] = field(default_factory=list)
     now: float = 1000.0
     newest: MeterReading | None = None
+    _quarter_start: datetime | None = None
+    _imported: float = 0.0
     _random: Random = field(init=False)
     _past: deque[tuple[float, float, tuple[float, float, float]]] = field(
         default_factory=deque
@@ -264,6 +272,25 @@ class Loop:
         for device in self.devices:
             device.grid = self.site.connection.grid_type
             device.move(self.now, 0.0)
+
+    def quarter(self, power: float) -> QuarterDemand:
+        """Count the import of this step; return the running quarter as a meter does."""
+        at = START + timedelta(seconds=self.now)
+        start = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+        if start != self._quarter_start:
+            if self._quarter_start is not None:
+                self.quarters.append(self._imported / QUARTER)
+                self.month_peak = max(self.month_peak, self.quarters[-1])
+            self._quarter_start, self._imported = start, 0.0
+        self._imported += max(0.0, power) * self.step
+        return QuarterDemand(
+            start=start,
+            elapsed=(at - start).total_seconds(),
+            average=self._imported / QUARTER,
+            power=max(0.0, power),
+            complete=True,
+            month_peak=MonthPeak(power=self.month_peak, at=None),
+        )
 
     def flows(self) -> tuple[float, tuple[float, float, float]]:
         """Return the true power and signed currents at the connection point."""
@@ -302,6 +329,7 @@ class Loop:
             self._past.popleft()
         if self.meter_works(self.now):
             self.newest = self._read(*self._past[0][1:])
+        quarter = self.quarter(power)
         plan, self.memory = decide(
             self.site,
             Snapshot(
@@ -309,9 +337,14 @@ class Loop:
                 reading=self.newest,
                 states=states,
                 user=self.user(self.now),
+                quarter=quarter,
             ),
             self.memory,
-            Clock(monotonic=self.now, utc=START + timedelta(seconds=self.now)),
+            Clock(
+                monotonic=self.now,
+                utc=START + timedelta(seconds=self.now),
+                synchronised=self.synchronised,
+            ),
         )
         for device in self.devices:
             if (setpoint := plan.setpoints.get(device.asset.id)) is not None:

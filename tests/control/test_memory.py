@@ -39,7 +39,7 @@ def test_memory_survives_a_restart_where_it_says_so_and_nowhere_else() -> None:
     kept = from_dict(json.loads(json.dumps(to_dict(memory))))
     assert kept.asset("car").lines == (Line.L2,)
     assert survivors(Memory) == {"assets", "orders"}
-    assert survivors(AssetMemory) == {"lines", "phases"}
+    assert survivors(AssetMemory) == {"lines", "mode", "phases"}
     assert kept == Memory(assets={"car": AssetMemory(lines=(Line.L2,))})
     assert from_dict(to_dict(EMPTY)) == EMPTY
 

@@ -13,7 +13,7 @@ from itertools import groupby
 from math import inf
 
 from ..model.asset import Nature
-from ..model.plan import Limit, Source
+from ..model.plan import Cause, Limit, Source
 from . import explain
 from .tuning import Tuning
 from .units import Footing, Unit
@@ -37,6 +37,8 @@ class Capacity:
     members: frozenset[str] | None = None
     against: int | None = None
     """Channel of the line that it is the difference to."""
+    beyond: bool = False
+    """What is assured to a unit may go beyond it."""
     weight: float = 0.0
     """Of the shares that are rising, in its unit per A."""
     level: float = 0.0
@@ -155,6 +157,7 @@ def allocate(
         ]
         wanting = [unit for unit in chargers if _wants(unit)]
         admitted = _admit(wanting, index, now, tuning)
+        _assure(admitted)
         _fill(admitted)
         shares += admitted
     _second_round(shares)
@@ -182,6 +185,8 @@ def _place_load(unit: Unit, capacities: Capacities, *, protective_only: bool) ->
         if protective_only and capacity.limit.source >= Source.GRID_OPERATOR:
             continue
         room = capacity.left + (capacity.grace if running else 0.0)
+        if capacity.beyond and unit.assured > 0:
+            continue
         # A limit that is broken already takes off what might start, too.
         if per_amp * amps > room + _EPSILON:
             unit.causes = (capacity.limit.cause,)
@@ -225,17 +230,40 @@ def _admit(
         minimum = unit.asset.minimum_current
         short = None
         for capacity, use in uses:
-            if use * minimum > capacity.left + _EPSILON:
+            if use * minimum > capacity.left + _EPSILON and not (
+                capacity.beyond and unit.assured > 0
+            ):
                 short = capacity
                 break
         if short is not None:
             unit.share = 0.0
-            unit.causes = [short.limit.cause, explain.below_minimum(minimum)]
+            unit.causes = [_why(unit, short.limit), explain.below_minimum(minimum)]
             continue
         for capacity, use in uses:
             capacity.left -= use * minimum
         admitted.append(_Share(unit, minimum, charger_demand(unit), uses))
     return admitted
+
+
+def _assure(shares: list[_Share]) -> None:
+    """Raise those to whom more than the minimum is assured, before the others."""
+    wanting = [
+        share
+        for share in shares
+        if share.unit.assured > (share.amps + _EPSILON) * share.unit.watts
+    ]
+    if not wanting:
+        return
+    kept = [(share, share.amps, share.cap, share.uses) for share in wanting]
+    for share in wanting:
+        share.cap = min(share.cap, share.unit.amperes(share.unit.assured))
+        share.uses = [(c, use) for c, use in share.uses if not c.beyond]
+    _fill(wanting)
+    for share, amps, share.cap, share.uses in kept:
+        share.binding = None
+        for capacity, use in share.uses:
+            if capacity.beyond:
+                capacity.left -= use * (share.amps - amps)
 
 
 def _second_round(shares: list[_Share]) -> None:
@@ -291,13 +319,21 @@ def _settle_share(share: _Share) -> None:
     unit = share.unit
     unit.share = share.amps
     if share.binding is not None:
-        unit.causes = [share.binding.cause]
+        unit.causes = [_why(unit, share.binding)]
     elif share.amps >= charger_wish(unit) - _EPSILON:
         unit.causes = [
             cause for cause in unit.high_causes if cause.key != "installation_limit"
         ]
     else:
         unit.causes = [explain.lent()]
+
+
+def _why(unit: Unit, limit: Limit) -> Cause:
+    """Return what bounds a unit: of what lives from the sun, its mode knows best."""
+    wish = unit.wish
+    if limit.source is Source.SELF_CONSUMPTION and wish is not None:
+        return wish.cause or limit.cause
+    return limit.cause
 
 
 def _fill(shares: list[_Share]) -> None:

@@ -3,20 +3,16 @@
 from math import ceil, floor
 
 from ..model.asset import Nature
-from ..model.orders import OrderName
-from ..model.plan import Cause
+from ..model.plan import Cause, Source
 from . import explain
 from .allocate import Capacity
-from .flows import Balance, Bound, distribute, lead_of, movements, total
+from .flows import Balance, Bound, distribute, movements, total
 from .tuning import Tuning
 from .units import Unit
 from .wishes import battery_wish
 
 _NEGLIGIBLE = 2.0
 """W that a battery is not moved for: its setpoint is in whole W."""
-
-_AT_ITS_LIMIT = 0.95
-"""Share of its limit from which an inverter counts as held back by it."""
 
 
 def set_batteries(balance: Balance, tuning: Tuning) -> None:
@@ -37,14 +33,27 @@ def set_batteries(balance: Balance, tuning: Tuning) -> None:
         channel = bound.channel
         flow = total(picture.import_base, channel) + max(now[channel], then[channel])
         ranges.append((bound, flow + balance.extra[channel], 1))
+    for bound in balance.shaved:
+        flow = total(picture.import_base, 0) + max(now[0], then[0])
+        ranges.append((bound, flow, 1))
     for bound in balance.injections:
         flow = total(picture.injection_base, bound.channel) + then[bound.channel]
         ranges.append((bound, flow, -1))
     # The fuse comes last: what it demands is not taken back by a lesser limit.
     for bound, flow, sign in sorted(ranges, key=lambda entry: -entry[0].limit.source):
-        _fit(batteries, bound, flow, sign)
+        soft = bound.limit.source is Source.CAPACITY_TARIFF
+        # The user's own target goes before the tariff.
+        members = [u for u in batteries if not u.urgent] if soft else batteries
+        _fit(members, bound, flow + _held(batteries, members), sign)
     for capacity in balance.consumption:
         _fit_budget(batteries, capacity)
+
+
+def _held(batteries: list[Unit], members: list[Unit]) -> float:
+    """Return the W of the batteries that a bound does not move."""
+    if len(members) == len(batteries):
+        return 0.0
+    return sum(unit.told or 0.0 for unit in batteries if unit not in members)
 
 
 def _rest_silent(unit: Unit) -> None:
@@ -64,9 +73,9 @@ def _wish(
     base = picture.base[0]
     present = None if base is None else base + others
     for unit in batteries:
-        target = unit.user.target_power
-        if target is not None and not picture.safe:
-            _tell(unit, target, [explain.user_target(target)])
+        mode = unit.wish
+        if mode is not None and mode.target is not None and not picture.safe:
+            _tell(unit, mode.target, [] if mode.cause is None else [mode.cause])
             present = None if present is None else present + (unit.told or 0.0)
         else:
             following.append(unit)
@@ -98,13 +107,7 @@ def _lead(balance: Balance) -> float:
     Production rises faster than a battery answers; what it leaves meanwhile is
     imported rather than injected.
     """
-    return sum(
-        lead_of(unit)
-        for unit in balance.of(Nature.INVERTER)
-        if unit.past.value is not None
-        and -unit.draw >= unit.past.value * _AT_ITS_LIMIT - lead_of(unit)
-        and any(cause.key == OrderName.MINSETP for cause in unit.past.bound)
-    )
+    return sum(unit.curtailed for unit in balance.of(Nature.INVERTER))
 
 
 def _tell(unit: Unit, value: float, causes: list[Cause]) -> None:

@@ -20,12 +20,14 @@ from ..model.plan import (
 )
 from ..model.snapshot import Clock, SiteModel, Snapshot
 from . import (
+    capacity as capacity_,
     compliance,
     escalation,
     explain,
     feeders,
     island,
     limits as limits_,
+    modes,
     overloads,
     phases,
     reactive,
@@ -40,7 +42,7 @@ from .batteries import set_batteries
 from .compliance import Judged
 from .escalation import Actions
 from .estimate import Picture, picture
-from .flows import Balance
+from .flows import Balance, set_curtailed
 from .infeasible import find_infeasible
 from .inverters import set_inverters
 from .layout import layout_of
@@ -104,9 +106,13 @@ def decide(
     _go_safe(units, seen, site)
     grid = site.connection.grid_type
     overloads.tighten(seen, units, snapshot.overloads, grid, now, tuning)
+    set_curtailed(units)
+    modes.apply(units, seen, memory, clock, tuning)
     elapsed = min(_LONGEST_STEP, now - (now if memory.at is None else memory.at))
     stress = trip.stress(layout, seen, memory, elapsed)
     flows = balance(site, units, seen, limits, memory, now, tuning, actions, stress)
+    held = capacity_.held(site, snapshot, seen, tuning)
+    flows.shaved = capacity_.shaved(site, held)
     moment = Moment(
         now=now,
         elapsed=elapsed,
@@ -116,7 +122,7 @@ def decide(
         last_start=memory.last_start,
         blind=feeders.blind(layout, seen),
     )
-    left = _share_out(flows, now, tuning)
+    left = _share_out(flows, held, now, tuning)
     pasts = _shape_consumers(units, moment)
     phases.choose(layout, units, left, pasts, moment)
     set_batteries(flows, tuning)
@@ -127,6 +133,7 @@ def decide(
         if unit.asset.nature is Nature.INVERTER:
             pasts[unit.asset.id] = shape_inverter(unit, unit.past, moment)
     plan = _plan(site, snapshot, clock, limits, flows, moment, judged, actions)
+    plan = capacity_.shown(plan, held, units)
     after = _memory(memory, plan, units, pasts, seen, snapshot, moment, judged)
     plan, after = reactive.spread(
         site, snapshot, units, seen, plan, memory, after, tuning
@@ -134,7 +141,9 @@ def decide(
     return plan, replace(after, stress=stress) if stress else after
 
 
-def _share_out(flows: Balance, now: float, tuning: Tuning) -> Capacities:
+def _share_out(
+    flows: Balance, held: capacity_.Held | None, now: float, tuning: Tuning
+) -> Capacities:
     """Fit wishes into what is left; again where the lines would differ too much."""
     left = [capacity.left for capacity in flows.consumption]
     attempt = 0
@@ -142,7 +151,8 @@ def _share_out(flows: Balance, now: float, tuning: Tuning) -> Capacities:
         for capacity, value in zip(flows.consumption, left, strict=True):
             capacity.left = value
         differences = unbalance.capacities(flows, attempt)
-        rest = allocate(flows.units, [*capacities(flows), *differences], now, tuning)
+        found = [*capacities(flows), *capacity_.soft(flows, held), *differences]
+        rest = allocate(flows.units, found, now, tuning)
         attempt += 1
         if attempt == unbalance.ATTEMPTS or not unbalance.broken(flows):
             return rest

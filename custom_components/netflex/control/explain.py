@@ -1,6 +1,6 @@
 """Causes in words: a stable key, and a sentence with its figures for a user."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from math import inf
 from typing import Final
@@ -350,4 +350,119 @@ def rising(source: Source) -> Cause:
         source=source,
         key="rising",
         text="Rises slowly after a tighter limit",
+    )
+
+
+@lru_cache(maxsize=8)
+def mode_off() -> Cause:
+    """Return the cause of a charger that its user turned off."""
+    return Cause(source=Source.USER, key="mode_off", text="Its mode is off")
+
+
+@lru_cache(maxsize=8)
+def mode_minimum() -> Cause:
+    """Return the cause of a charger at its minimum by its user's choice."""
+    return Cause(
+        source=Source.USER, key="mode_minimum", text="Its mode is the minimum current"
+    )
+
+
+@lru_cache(maxsize=8)
+def mode_idle() -> Cause:
+    """Return the cause of a battery that rests by its user's choice."""
+    return Cause(source=Source.USER, key="mode_idle", text="Its mode is idle")
+
+
+@lru_cache(maxsize=8)
+def surplus() -> Cause:
+    """Return the cause of what lives from the sun."""
+    return Cause(
+        source=Source.SELF_CONSUMPTION,
+        key="solar_surplus",
+        text="Follows the surplus of the sun",
+    )
+
+
+@lru_cache(maxsize=64)
+def by_deadline(missing: float, deadline: datetime, *, late: bool) -> Cause:
+    """Return the cause of charging toward a deadline, `missing` in Wh."""
+    when = f"{deadline:%Y-%m-%d %H:%M} UTC"
+    kwh = f"{round(missing / 1000, 1):g} kWh"
+    return Cause(
+        source=Source.ECONOMIC,
+        key="deadline",
+        text=(
+            f"{kwh} are still missing, due since {when}"
+            if late
+            else f"{kwh} more by {when}"
+        ),
+    )
+
+
+@lru_cache(maxsize=8)
+def no_deadline() -> Cause:
+    """Return the cause of charging at once for want of a deadline."""
+    return Cause(
+        source=Source.USER,
+        key="no_deadline",
+        text="Energy or deadline is not set, so it charges at once",
+    )
+
+
+@lru_cache(maxsize=8)
+def clock_unknown() -> Cause:
+    """Return the cause of charging at once since nobody knows the time."""
+    return Cause(
+        source=Source.ECONOMIC,
+        key="clock_not_synchronised",
+        text="The clock is not synchronised, so it does not wait for the deadline",
+    )
+
+
+@lru_cache(maxsize=64)
+def energy_delivered(energy: float) -> Cause:
+    """Return the cause of living from the sun after a request in Wh was met."""
+    return Cause(
+        source=Source.SELF_CONSUMPTION,
+        key="energy_delivered",
+        text=f"{energy / 1000:g} kWh are delivered; the rest comes from the sun",
+    )
+
+
+@lru_cache(maxsize=64)
+def too_cold(temperature: float, low: float) -> Cause:
+    """Return the cause of a load that its comfort needs."""
+    return Cause(
+        source=Source.USER,
+        key="comfort_low",
+        text=f"Comfort: {temperature:.1f} degC, {low:g} degC at least",
+    )
+
+
+@lru_cache(maxsize=64)
+def warm_enough(temperature: float, high: float) -> Cause:
+    """Return the cause of a load that its comfort does not want."""
+    return Cause(
+        source=Source.USER,
+        key="comfort_high",
+        text=f"Comfort: {temperature:.1f} degC, {high:g} degC at most",
+    )
+
+
+@lru_cache(maxsize=8)
+def local_on() -> Cause:
+    """Return the cause of a load whose own switch stands at on."""
+    return Cause(
+        source=Source.USER, key="local_on", text="Its on/auto switch stands at on"
+    )
+
+
+@lru_cache(maxsize=64)
+def capacity(free: float, cost: float | None) -> Cause:
+    """Return the cause of a quarter hour that is held below W; `cost` per kW more."""
+    price = "" if cost is None else f"; each kW more costs {cost:.2f}"
+    return Cause(
+        source=Source.CAPACITY_TARIFF,
+        key="capacity_tariff",
+        text=f"Capacity tariff: this quarter hour stays below {power(free)}{price}",
     )

@@ -5,9 +5,10 @@ channels after these A on the lines of the feeders, import positive.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..model.asset import Nature
+from ..model.orders import OrderName
 from ..model.plan import Limit, Source
 from ..model.snapshot import SiteModel
 from . import explain
@@ -18,6 +19,8 @@ from .limits import Budget, Limits
 from .memory import Channels
 from .units import Unit
 
+_AT_ITS_LIMIT = 0.95
+"""Share of its limit from which an inverter counts as held back by it."""
 _INVERTER_LEAD = 0.05
 """Share of its rated power that an inverter below its limit may rise by."""
 
@@ -47,6 +50,8 @@ class Balance:
     """W and A that may come on top of the base: see `unforeseen`."""
     consumption: list[Capacity]
     """The limits on sums of consumers, with what is left of each."""
+    shaved: list[Bound] = field(default_factory=list)
+    """What batteries hold for the capacity tariff."""
 
     def of(self, nature: Nature) -> list[Unit]:
         """Return the movable units of a nature."""
@@ -76,6 +81,19 @@ def is_cut_off(unit: Unit) -> bool:
 def lead_of(unit: Unit) -> float:
     """Return the W that an inverter may rise by before others have yielded."""
     return unit.asset.rated_production * _INVERTER_LEAD
+
+
+def set_curtailed(units: list[Unit]) -> None:
+    """Set what limits on injection keep inverters from producing, a little at a time."""
+    for unit in units:
+        if (
+            unit.asset.nature is Nature.INVERTER
+            and unit.movable
+            and unit.past.value is not None
+            and -unit.draw >= unit.past.value * _AT_ITS_LIMIT - lead_of(unit)
+            and any(cause.key == OrderName.MINSETP for cause in unit.past.bound)
+        ):
+            unit.curtailed = lead_of(unit)
 
 
 def future_production(unit: Unit) -> float:

@@ -37,6 +37,27 @@ class UnknownVersionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModeMemory:
+    """What a mode remembers of its asset. Times are monotonic s, energies Wh."""
+
+    short_since: float | None = None
+    """Since when there is too little sun for what runs."""
+    running_since: float | None = None
+    """Loads: since when it is on."""
+    request: tuple[float | None, float | None] | None = field(
+        default=None, metadata={"survives": True}
+    )
+    """Energy and deadline (UTC, s since 1970) that the user asked for."""
+    delivered: float = field(default=0.0, metadata={"survives": True})
+    """Of this request."""
+    counter: float | None = field(default=None, metadata={"survives": True})
+    """The charger's energy counter at that moment."""
+
+
+NEW_MODE: Final = ModeMemory()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetMemory:
     """What is remembered of one asset. Times are monotonic s."""
 
@@ -80,6 +101,7 @@ class AssetMemory:
     """What last bound it."""
     lines: tuple[Line, ...] = field(default=(), metadata={"survives": True})
     """Lines on which its car was last seen to draw."""
+    mode: ModeMemory = field(default=NEW_MODE, metadata={"survives": True})
 
 
 NEW_ASSET: Final = AssetMemory()
@@ -141,7 +163,7 @@ class Memory:
 EMPTY: Final = Memory()
 
 
-def survivors(kind: type[Memory | AssetMemory]) -> frozenset[str]:
+def survivors(kind: type[Memory | AssetMemory | ModeMemory]) -> frozenset[str]:
     """Return the names of the fields that are kept over a restart."""
     return frozenset(
         item.name for item in fields(kind) if item.metadata.get("survives", False)
@@ -153,15 +175,40 @@ def to_dict(memory: Memory) -> dict[str, Any]:
     return {
         "version": VERSION,
         "assets": {
-            asset_id: {
-                "lines": [line.value for line in past.lines],
-                "phases": past.phases,
-            }
+            asset_id: _kept(past)
             for asset_id, past in memory.assets.items()
-            if past.lines or past.phases is not None
+            if past.lines or past.phases is not None or past.mode.request is not None
         },
         "orders": compliance_store.to_dict(memory.orders),
     }
+
+
+def _kept(past: AssetMemory) -> dict[str, Any]:
+    kept: dict[str, Any] = {
+        "lines": [line.value for line in past.lines],
+        "phases": past.phases,
+    }
+    if past.mode.request is not None:
+        kept["mode"] = {
+            "request": list(past.mode.request),
+            "delivered": past.mode.delivered,
+            "counter": past.mode.counter,
+        }
+    return kept
+
+
+def _mode(kept: Mapping[str, Any] | None) -> ModeMemory:
+    if kept is None:
+        return NEW_MODE
+    energy, deadline = kept["request"]
+    return ModeMemory(
+        request=(
+            None if energy is None else float(energy),
+            None if deadline is None else float(deadline),
+        ),
+        delivered=float(kept["delivered"]),
+        counter=None if kept["counter"] is None else float(kept["counter"]),
+    )
 
 
 def from_dict(stored: Mapping[str, Any]) -> Memory:
@@ -179,6 +226,7 @@ def from_dict(stored: Mapping[str, Any]) -> Memory:
                     str(asset_id): AssetMemory(
                         lines=tuple(Line(line) for line in kept["lines"]),
                         phases=kept.get("phases"),
+                        mode=_mode(kept.get("mode")),
                     )
                     for asset_id, kept in stored["assets"].items()
                 }

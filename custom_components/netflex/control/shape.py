@@ -131,6 +131,8 @@ _CHOICES = frozenset(
         "user_switch",
         "locked_out",
         "islanded",
+        "mode_off",
+        "mode_minimum",
         "below_minimum",
         f"release_{Direction.CONSUMPTION}",
         f"release_{Direction.PRODUCTION}",
@@ -172,7 +174,11 @@ def shape_load(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
     due = since
     if not _by_choice(past):
         off = since if past.off_since is None else past.off_since
-        due = max(since + tuning.resume_delay, off + tuning.minimum_off)
+        rest = unit.asset.minimum_off
+        due = max(
+            since + tuning.resume_delay,
+            off + (tuning.minimum_off if rest is None else rest),
+        )
     if moment.last_start is not None:
         due = max(due, moment.last_start + tuning.stagger)
     if now < due:
@@ -231,6 +237,7 @@ def remembered(unit: Unit, past: AssetMemory, now: float) -> AssetMemory:
         if switched or unit.state.charger_state is ChargerState.IDLE:
             lines = ()
     bound = tuple(unit.causes) or past.bound
+    mode = past.mode if unit.wish is None else unit.mode_memory
     if (
         not changed
         and past.told
@@ -238,6 +245,7 @@ def remembered(unit: Unit, past: AssetMemory, now: float) -> AssetMemory:
         and lines == past.lines
         and unit.held == past.held
         and unit.held_until == past.held_until
+        and mode is past.mode
     ):
         return past
     return replace(
@@ -250,6 +258,7 @@ def remembered(unit: Unit, past: AssetMemory, now: float) -> AssetMemory:
         held_until=unit.held_until,
         bound=bound,
         lines=lines,
+        mode=mode,
     )
 
 

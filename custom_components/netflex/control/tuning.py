@@ -56,6 +56,11 @@ class Tuning:
     """Share by which an asset may miss what it was told; more is disobedience."""
     disobedience: float = 100.0
     """The same in W, for what is told nothing or little."""
+    solar_patience: float = 180.0
+    """What lives from the sun goes on at its minimum this long without it."""
+    quarter_end: float = 60.0
+    """The end of a quarter hour counts as at least this far away: what it has left is
+    not spent all at once."""
     tighten_gain: float = 0.2
     """Share of what a limit is still exceeded by that the aim is lowered by at each
     measurement."""

@@ -8,6 +8,7 @@ it alone: stops, nameplate, its own state, the state of charge, the user.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import floor, inf
+from typing import TYPE_CHECKING
 
 from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
 from ..model.connection import NO_LINE_VALUES, GridType, Line, power_of_current
@@ -16,9 +17,12 @@ from ..model.snapshot import NO_USER_LIMITS, Clock, Snapshot, UserLimits
 from . import explain
 from .layout import Layout
 from .limits import Limits
-from .memory import NEW_ASSET, AssetMemory, Memory
+from .memory import NEW_ASSET, NEW_MODE, AssetMemory, Memory, ModeMemory
 from .stops import takes_stop
 from .tuning import Tuning
+
+if TYPE_CHECKING:
+    from .modes.wish import Wish
 
 KINDS = {
     Nature.CHARGER: SetpointKind.CURRENT,
@@ -114,6 +118,18 @@ class Unit:
     """A on channels 1..3 that go with `measured`; channel 0 is unused."""
     draw: float = 0.0
     """W: the estimate of its present draw that fits the meter."""
+    curtailed: float = 0.0
+    """Inverters: W that a limit on injection keeps it from producing, as far as is
+    known."""
+    wish: Wish | None = None
+    """What its mode would like; None where it has none."""
+    assured: float = 0.0
+    """W of it that do not depend on the sun."""
+    follows: bool = False
+    """It lives from what would be injected otherwise."""
+    urgent: bool = False
+    """The user's word outweighs the capacity tariff."""
+    mode_memory: ModeMemory = NEW_MODE
     told: float | None = None
     """The new setpoint, in the unit of its kind."""
     causes: Sequence[Cause] = ()
@@ -294,7 +310,9 @@ def _read_back(
             value = abs(state.power_limit) if limited else None
         elif asset.nature is Nature.BATTERY:
             value = state.power_limit
-    return AssetMemory(value=value, lines=past.lines, phases=past.phases)
+    return AssetMemory(
+        value=value, lines=past.lines, phases=past.phases, mode=past.mode
+    )
 
 
 def _bound_by_device(unit: Unit, tuning: Tuning) -> None:

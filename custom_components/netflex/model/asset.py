@@ -84,6 +84,14 @@ class Asset:
     """Batteries: state of charge in % below which it is not discharged."""
     never_shed: bool = False
     """Only an emergency stop or the fuse may switch it off."""
+    minimum_on: float = 0.0
+    """Loads: s that it stays on for its own sake once it is on."""
+    minimum_off: float | None = None
+    """Loads: s that it stays off once it is off; None: the decision's own default."""
+    comfort_low: float | None = None
+    """Loads: degC at which it is needed whatever the sun and the tariff say."""
+    comfort_high: float | None = None
+    """Loads: degC from which it is not wanted."""
     stop_paths: frozenset[StopPath] = frozenset({StopPath.SETPOINT})
     stays_stopped: bool = False
     """True where the device keeps a stop without being refreshed."""
@@ -169,6 +177,10 @@ class AssetState:
     """Wh."""
     energy_produced: float | None = None
     """Wh."""
+    temperature: float | None = None
+    """Loads: degC of what it heats or cools."""
+    local_on: bool | None = None
+    """Loads: its own on/auto switch stands at on; None: it has none."""
     device_fallback: float | None = None
     """A or W: what the device does when nobody refreshes it."""
     fallback_in: float | None = None

@@ -21,6 +21,17 @@ class MinimumRule(StrEnum):
     """The mean of the months as they are, at least the minimum."""
 
 
+class CapacityHold(StrEnum):
+    """What the decision does about the quarter hour's demand."""
+
+    OFF = "off"
+    """Nothing: it is only shown."""
+    TARGET = "target"
+    """Holds it below the user's target, or what is paid already, whichever is more."""
+    PAID = "paid"
+    """Holds it below what the month has reached already, whatever the target."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityTariff:
     """What a user's demand is held against and costs.
@@ -34,6 +45,25 @@ class CapacityTariff:
     price: float | None = None
     minimum: float = MINIMUM_PEAK
     rule: MinimumRule = MinimumRule.PER_MONTH
+    hold: CapacityHold = CapacityHold.OFF
+    shave: bool = True
+    """Whether batteries discharge to hold it."""
+
+    def free(self, month_peak: MonthPeak | None) -> float:
+        """Return the W that a quarter hour may reach for nothing."""
+        paid = 0.0 if month_peak is None else month_peak.power
+        target = 0.0 if self.hold is CapacityHold.PAID else self.target or 0.0
+        return max(paid, self.minimum, target)
+
+    def cost(self, above: float) -> float | None:
+        """Return what W above what is free cost until their month is forgotten.
+
+        A month's peak is one of the twelve that are billed for a year. None: there is
+        no price.
+        """
+        if self.price is None:
+            return None
+        return max(0.0, above) / 1000 * self.price / 12
 
 
 DEFAULT_TARIFF = CapacityTariff()

@@ -281,6 +281,23 @@ class ReactivePlan:
     """False: nobody measures it, and what was told before stands."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityPlan:
+    """How the running quarter hour is held, W of import.
+
+    `free` is what it may reach for nothing, `allowed` the import that ends it there,
+    `forecast` its demand if the import stays as it is. `urgent` are the assets whose
+    user's word goes before it. `cost` is the price of the forecast above what is free,
+    in the user's currency, until the month is forgotten; None without a price.
+    """
+
+    free: float
+    allowed: float
+    forecast: float
+    urgent: tuple[str, ...] = ()
+    cost: float | None = None
+
+
 _NOTHING: Mapping[str, Setpoint] = MappingProxyType({})
 _NO_FEEDERS: Mapping[str, FeederFlow] = MappingProxyType({})
 
@@ -312,5 +329,7 @@ class Plan:
     uncontrolled: tuple[str, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     compliance: tuple[Compliance, ...] = ()
+    capacity: CapacityPlan | None = None
+    """None while the quarter hour's demand is not held."""
     next_change: float | None = None
     """Monotonic s of the next change that is known already, None: none is."""

@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from .asset import Asset, AssetState, EmergencyOutput
 from .connection import ConnectionPoint, Feeder
+from .demand import DEFAULT_TARIFF, CapacityTariff, QuarterDemand
+from .modes import Mode
 from .orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LocalStops
 from .power_quality import Overload
 from .protection import DEFAULT_PROTECTION, Protection
@@ -79,6 +81,7 @@ class SiteModel:
     """Share of a limit that is held back as a margin, 0..1."""
     compliance: ComplianceRules = DEFAULT_COMPLIANCE
     protection: Protection = DEFAULT_PROTECTION
+    tariff: CapacityTariff = DEFAULT_TARIFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,11 @@ class UserLimits:
     switch: bool | None = None
     locked: bool = False
     """Locked out for maintenance: nothing but its user starts it."""
+    mode: Mode | None = None
+    """How it is used; None, and a mode of another nature, is the nature's default."""
+    energy: float | None = None
+    """Wh that a charger is to deliver by `deadline`."""
+    deadline: datetime | None = None
 
 
 NO_USER_LIMITS = UserLimits()
@@ -122,12 +130,18 @@ class Snapshot:
     islanded: bool = False
     """The house lives on its own, away from the grid."""
     user: Mapping[str, UserLimits] = field(default_factory=lambda: MappingProxyType({}))
+    quarter: QuarterDemand | None = None
+    """The running quarter hour on the connection point's meter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """The three clocks: monotonic s, aware UTC, and the meter's own time."""
+    """The three clocks: monotonic s, aware UTC, and the meter's own time.
+
+    `synchronised` False: `utc` is not to be relied on, so nothing waits for it.
+    """
 
     monotonic: float
     utc: datetime
     meter: datetime | None = None
+    synchronised: bool = True

@@ -1,0 +1,11 @@
+"""Battery mode "idle": it rests, unless a limit needs it."""
+
+from ...model.snapshot import UserLimits
+from .. import explain
+from ..memory import ModeMemory
+from .wish import View, Wish
+
+
+def wish(view: View, user: UserLimits, memory: ModeMemory) -> tuple[Wish, ModeMemory]:
+    """Wish to rest."""
+    return Wish(high=0.0, target=0.0, cause=explain.mode_idle()), memory
