@@ -305,7 +305,63 @@ CHARGING = {
     "power": 10900.0,
 }
 
+
+def hcc3() -> Map:
+    """AMTRON HCC3 (v01, 2021): input registers, the low word first."""
+    unit = Map()
+    unit.put_input(0x0302, [5])
+    unit.put_input(0x030B, u32(130500123)[::-1])
+    unit.put_input(0x030D, u32(12_345)[::-1])
+    unit.put_input(0x030F, u32(10_900)[::-1])
+    unit.put(0x0400, [16])
+    return unit
+
+
+def em_cp() -> Map:
+    """EM-CP-PP-ETH: mA, tens of W and Wh, the low word first; 400 releases."""
+    unit = Map(coils={400: True})
+    unit.put_input(100, [ord("C")])
+    for at, milliamperes in ((114, 15900), (116, 15800), (118, 15700)):
+        unit.put_input(at, u32(milliamperes)[::-1])
+    unit.put_input(120, u32(1090)[::-1])
+    unit.put_input(128, u32(123_456)[::-1])
+    unit.put(300, [16])
+    return unit
+
+
 FAMILIES = (
+    Family(
+        profile="mennekes_hcc3",
+        nature=Nature.CHARGER,
+        contents={255: hcc3()},
+        state={
+            "power": 10900.0,
+            "charger_state": ChargerState.CHARGING,
+            "current_limit": 16.0,
+            "_energy_session": 12_345.0,
+            "_serial": 130500123,
+        },
+        told=(
+            Told(value=10.7, writes=[(6, 0x0400, [10])], readback=10.0),
+            Told(value=0.0, emergency=True, writes=[(6, 0x0400, [0])], readback=0.0),
+        ),
+    ),
+    Family(
+        profile="phoenix_em_cp",
+        nature=Nature.CHARGER,
+        contents={180: em_cp()},
+        state={
+            "power": 10900.0,
+            "currents": (15.9, 15.8, 15.7),
+            "energy_consumed": 1_234_560.0,
+            "charger_state": ChargerState.CHARGING,
+        },
+        told=(
+            Told(value=10.0, writes=[(6, 300, [10])], readback=10.0),
+            Told(value=0.0, emergency=True, writes=[(5, 400, [0])], readback=0.0),
+            Told(value=8.0, writes=[(6, 300, [8]), (5, 400, [1])], readback=8.0),
+        ),
+    ),
     Family(
         profile="alfen_scn",
         nature=Nature.CHARGER,

@@ -114,7 +114,29 @@ def any_inverter() -> Map:
     return unit
 
 
+def victron_pv() -> Map:
+    """PV inverter behind a GX device: W per phase, the limit as a u32."""
+    unit = Map()
+    unit.put(1026, [1])
+    unit.put(1029, [2800])
+    unit.put(1033, [2750])
+    unit.put(1037, [2800])
+    unit.put(1056, u32(10000))
+    return unit
+
+
 FAMILIES = (
+    Family(
+        profile="victron_pvinverter",
+        nature=Nature.INVERTER,
+        contents={20: victron_pv()},
+        params={"maximum_power": 10000},
+        state={"power": -8350.0},
+        told=(
+            Told(value=2500.0, writes=[(16, 1056, [0, 2500])], readback=2500.0),
+            Told(value=None, writes=[(16, 1056, [0, 10000])]),
+        ),
+    ),
     Family(
         profile="generic_inverter",
         nature=Nature.INVERTER,

@@ -162,7 +162,94 @@ def bidirectional() -> Map:
     return unit
 
 
+def luna() -> Map:
+    """LUNA2000 (huawei-solar-lib): charging positive, 1 charges, 2 discharges."""
+    unit = Map()
+    unit.put(37760, [625])
+    unit.put(37765, s32(-1500))
+    unit.put(47075, [*u32(5000), *u32(4500)])
+    unit.put(47083, [0])
+    unit.put(47100, [0])
+    unit.put(47246, [0, *u32(0), *u32(0)])
+    return unit
+
+
+def sungrow_sh() -> Map:
+    """SH hybrid: 13049 mode, 13050 command, 13051 W (addresses on the wire)."""
+    unit = Map()
+    unit.put_input(13021, [1500, 625])
+    unit.put(13049, [0, 0xCC, 0])
+    return unit
+
+
 FAMILIES = (
+    Family(
+        profile="huawei_luna",
+        nature=Nature.BATTERY,
+        contents={1: luna()},
+        state={
+            "power": -1500.0,
+            "state_of_charge": 62.5,
+            "max_charge_power": 5000.0,
+            "max_discharge_power": 4500.0,
+        },
+        told=(
+            Told(
+                value=3060.0,
+                writes=[
+                    (6, 47246, [0]),
+                    (6, 47083, [1440]),
+                    (16, 47247, [0, 3000]),
+                    (6, 47100, [1]),
+                ],
+            ),
+            Told(
+                value=-9000.0,
+                writes=[
+                    (6, 47246, [0]),
+                    (6, 47083, [1440]),
+                    (16, 47249, [0, 4500]),
+                    (6, 47100, [2]),
+                ],
+            ),
+            # Charging with nothing stands still; stopping would hand it back.
+            Told(
+                value=0.0,
+                emergency=True,
+                writes=[
+                    (6, 47246, [0]),
+                    (6, 47083, [1440]),
+                    (16, 47247, [0, 0]),
+                    (6, 47100, [1]),
+                ],
+            ),
+            Told(value=None, writes=[(6, 47100, [0])]),
+        ),
+    ),
+    Family(
+        profile="sungrow_battery",
+        nature=Nature.BATTERY,
+        contents={1: sungrow_sh()},
+        params={"maximum_power": 5000},
+        state={"power": -1500.0, "state_of_charge": 62.5, "_command": 0xCC},
+        told=(
+            Told(
+                value=3005.0,
+                writes=[(6, 13051, [3000]), (6, 13050, [0xAA]), (6, 13049, [2])],
+            ),
+            Told(
+                value=-9000.0,
+                # Not polled since: what it has is not known, so it is written.
+                writes=[(6, 13051, [5000]), (6, 13050, [0xBB]), (6, 13049, [2])],
+            ),
+            Told(
+                value=0.0,
+                emergency=True,
+                writes=[(6, 13050, [0xCC]), (6, 13049, [2])],
+            ),
+            Told(value=None, writes=[(6, 13049, [0])]),
+        ),
+    ),
     Family(
         profile="generic_bidirectional_charger",
         nature=Nature.BATTERY,

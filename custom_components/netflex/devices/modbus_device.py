@@ -11,6 +11,7 @@ from .device import Applied, DeviceError
 from .keepalive import Refresher
 from .link import endpoint_of
 from .natures import NATURES, STATE_KEYS, Driven, asset_state
+from .nudge import nudge
 from .ports import LinkParams, UnitFactory, WriteBudget
 from .profile import Control, Profile
 from .reactive import ReactivePower
@@ -64,6 +65,7 @@ class ModbusDevice:
         """Bind an asset to a profile and a link; nothing is opened yet."""
         self._asset = asset
         self._spec = NATURES[asset.nature]
+        self._link = link
         self._clock = clock
         self._session = Session(
             name=asset.name,
@@ -110,6 +112,8 @@ class ModbusDevice:
         self._on_state = on_state
         name = self._asset.id
         self._tasks.start(f"{name} polling", self._session.run())
+        if (every := self._session.profile.link.nudge) is not None:
+            self._tasks.start(f"{name} nudge", nudge(self._link, every))
         writers = {self._spec.control: self._writer}
         if self._reactive is not None:
             writers[REACTIVE] = self._reactive.writer

@@ -360,6 +360,8 @@ class LinkSettings:
     max_read: int = 125
     max_gap: int = 8
     per_register_reads: bool = False
+    nudge: float | None = None
+    """s between two connections that are opened only to be closed."""
     forbidden: tuple[tuple[int, int], ...] = ()
     """Addresses (first, last) that no read may touch."""
 

@@ -207,8 +207,10 @@ def _fallback(reader: Reader | None, point: _Name) -> Fallback | None:
     with reader.section() as section:
         value, source = section.get("value"), section.get("point")
         after, left = section.get("after_s"), section.get("left")
-        if (value is None) == (source is None):
-            reader.fail("needs either value or point")
+        if value is not None and source is not None:
+            reader.fail("has either value or point")
+        if value is None and source is None and after is None:
+            reader.fail("needs value, point or after_s")
         return Fallback(
             value=None if value is None else float(value.number()),
             point=None if source is None else point(source),

@@ -45,7 +45,7 @@ def read_link(reader: Reader | None) -> LinkSettings:
 
         idle, clients = link.get("idle_close"), link.get("max_clients")
         single = link.get("per_register_reads")
-        forbidden = link.get("forbidden")
+        forbidden, nudge = link.get("forbidden"), link.get("nudge")
         return LinkSettings(
             port=integer("port", default.port, 1, 65535),
             timeout=number("timeout", default.timeout),
@@ -56,6 +56,7 @@ def read_link(reader: Reader | None) -> LinkSettings:
             idle_close=None if idle is None else idle.positive(),
             max_read=integer("max_read", default.max_read, 1, 125),
             max_gap=integer("max_gap", default.max_gap, 0, 124),
+            nudge=None if nudge is None else nudge.positive(),
             per_register_reads=single is not None and single.boolean(),
             forbidden=()
             if forbidden is None

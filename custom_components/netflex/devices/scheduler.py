@@ -23,11 +23,13 @@ class Priority(IntEnum):
     """What goes first (lower wins)."""
 
     EMERGENCY = 0
-    KEEP_ALIVE = 1
-    SETPOINT = 2
-    FAST = 3
-    SLOW = 4
-    STATIC = 5
+    PROOF = 1
+    """Reading back what a stop has done."""
+    KEEP_ALIVE = 2
+    SETPOINT = 3
+    FAST = 4
+    SLOW = 5
+    STATIC = 6
 
 
 class Preempted(Exception):
@@ -86,11 +88,11 @@ class Scheduler:
         not in the library, which may swallow a cancellation: RequestTimeout.
         `guard` is called at its turn and may raise to step back. `may_give_up` marks
         a read that a stop may interrupt: Preempted. `spacing` s are kept since the
-        last request, except before a stop.
+        last request, except before a stop and its read-back.
         """
         since = self._clock()
         await self._take_turn(priority, since)
-        while priority is not Priority.EMERGENCY:
+        while priority > Priority.PROOF:
             pause = self._finished_at + spacing - self._clock()
             if pause <= 0:
                 break

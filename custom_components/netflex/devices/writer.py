@@ -230,6 +230,11 @@ class Writer:
             return None
         if self.follows() is False:
             return None
+        after = control.fallback.after if control.fallback else None
+        if control.persistence is Persistence.EEPROM and after is not None:
+            # It ends by itself, late enough that writing it again wears little.
+            if self._clock() - at > after / 2:
+                return None
         if (
             control.persistence is Persistence.RAM
             and control.keepalive is None
@@ -398,7 +403,8 @@ class Writer:
         """
         if (point := step.only_changes) is None or step.value is None:
             return False
-        said = number_of(self._session.values.get(point))
+        value = self._session.values.get(point)
+        said = float(value) if isinstance(value, bool) else number_of(value)
         return said == step.value == self._sent.get(point, said)
 
     # -- read-back ---------------------------------------------------------------
@@ -433,9 +439,7 @@ class Writer:
             self.on_change()
             return Applied(written_at=written_at, confirmed=True)
         # Behind the other devices' stops, before everything else.
-        rank = (
-            Priority.KEEP_ALIVE if priority is Priority.EMERGENCY else Priority.SETPOINT
-        )
+        rank = Priority.PROOF if priority is Priority.EMERGENCY else Priority.SETPOINT
         keys = [
             key
             for key in (
