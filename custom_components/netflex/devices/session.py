@@ -18,6 +18,7 @@ from .recognition import NotIdentified, passes, with_variant
 from .registers import Value
 from .scheduler import Preempted, Priority
 from .sunspec import NotSunSpec, resolve, scan
+from .totals import Totals
 from .values import number_of, point_value, scale_of, text_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ _AFTER_A_FAULT = 10.0
 _NOT_THERE = frozenset({2, 3})
 """Exceptions that speak of the registers that were asked for, not of the device."""
 _PREEMPTIONS = 5
+TOTALS = frozenset(
+    {"energy_consumed", "energy_produced", "energy_import", "energy_export"}
+)
+"""Points whose value never falls."""
 
 PROBLEM_KEYS = {
     LinkErrorKind.LINK: "cannot_connect",
@@ -72,6 +77,7 @@ class Session:
         self._units = units
         self._serial = serial
         self._on_change = on_change
+        self._totals = Totals()
         self._links: dict[str, UnitLink] = {}
         self._plan: dict[Poll, list[Read]] = {}
         self._ready = False
@@ -393,7 +399,10 @@ class Session:
             if (scale := scale_of(point_value(point, words, {}))) is not None:
                 self.scales[key] = scale
         for key, (point, words) in raw.items():
-            self.values[key] = point_value(point, words, self.scales)
+            value = point_value(point, words, self.scales)
+            if key in TOTALS and isinstance(value, int | float):
+                value = self._totals.believe(key, value, self.clock())
+            self.values[key] = value
         if raw:
             self.at = self.clock()
         self._forget_stale()

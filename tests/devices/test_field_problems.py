@@ -1,0 +1,519 @@
+"""Field problems of Modbus devices, each with what must come of it.
+
+| no | problem | met by |
+|---|---|---|
+| 01 | a device bears one client (SolarEdge, Huawei, KEBA, Kostal; Alfen two) | one connection for all its devices, given back by tests; the message names another program |
+| 02 | refused means: not enabled in the device | the profile's `requires` in the message |
+| 03 | idle close, half-open connections | polled more often; opened again without a blip |
+| 04 | watchdogs | a keep-alive of its own, ended with the setpoint's owner |
+| 05 | a foreign or initial 0 kept alive | only what we wrote is refreshed |
+| 06 | validity too short or not readable | learned, warned of |
+| 07 | nobody knows the fallback | shown beside the setpoint |
+| 08 | memory that wears | written on change, within a budget that is kept |
+| 09 | range-checked writes | limits are read first and clamped to |
+| 10 | function 6 only, 16 only | per step in the profile |
+| 11 | single-value, value-aligned, short reads | the planner |
+| 12 | a register that closes the link | never touched |
+| 13 | sentinels, garbled scale factors | unknown, not zero |
+| 14 | a meter that answers with old values | its own age is read |
+| 15 | torn totals | not believed |
+| 16 | gateways: late, wrong unit, number 0, 0x0B | tolerant connection, that unit only |
+| 17 | slow dongles | pauses and times of the profile |
+| 18 | firmware regressions | a nudge, variants, the firmware is shown |
+| 19 | monitoring only: writes ignored | read-back |
+| 20 | phase switches under load | at rest, and verified |
+| 21 | phase rotation between chargers | the lines of each asset |
+| 22 | another device at the address | its serial number on every slow poll |
+| 23 | two controllers | drift of what was written |
+| 24 | a stop behind slow reads, and different stops | priorities and sequences of their own |
+| 25 | a relay's latched safe state | seen by read-back, never cleared by us |
+"""
+
+import asyncio
+import time
+
+from pymodbus.constants import ExcCodes
+import pytest
+
+from custom_components.netflex.devices.blocks import plan_polls
+from custom_components.netflex.devices.dedicated import DedicatedUnits
+from custom_components.netflex.devices.device import DeviceError, ProbeError
+from custom_components.netflex.devices.factory import build_device, probe
+from custom_components.netflex.devices.link import BACK_OFF, LinkErrorKind, endpoint_of
+from custom_components.netflex.devices.modbus_device import ModbusDevice
+from custom_components.netflex.devices.nudge import nudge
+from custom_components.netflex.devices.profile import Area, LinkSettings, Persistence
+from custom_components.netflex.devices.profile_loader import ProfileLibrary
+from custom_components.netflex.devices.scheduler import Priority
+from custom_components.netflex.devices.totals import Totals
+from custom_components.netflex.model.connection import Line
+
+from . import test_chargers, test_inverters
+from .families import Family
+from .maps import alfen, alfen_takes
+from .servers import Map, eventually, f32, serving
+from .test_alfen import CHARGER, config, current, started
+
+QUICK = LinkSettings(timeout=0.2, connect_timeout=0.5)
+
+
+def family(name: str) -> Family:
+    families = (*test_chargers.FAMILIES, *test_inverters.FAMILIES)
+    return next(item for item in families if item.profile == name)
+
+
+async def test_field_problem_01_one_client_only(
+    units: DedicatedUnits, profiles: ProfileLibrary, shipped: ProfileLibrary
+) -> None:
+    """Two devices of one station, and their tests, take one connection."""
+    contents = alfen()
+    contents[2] = alfen()[1]
+    contents[200].put(1105, [2])
+    async with serving(contents, alfen_takes()) as server:
+        first = await started(server, units, profiles)
+        second = await started(server, units, profiles, socket=2)
+        await probe(config(server), units=units, profiles=profiles)
+        assert server.connections == 1
+        await first.stop()
+        await second.stop()
+        await server.stop()
+        with pytest.raises(ProbeError, match="another program may hold it"):
+            await probe(config(server), units=units, profiles=profiles)
+    for name in ("solaredge_inverter", "huawei_sun2000", "keba_kecontact"):
+        assert shipped.get(name).max_clients == 1
+
+
+async def test_field_problem_02_refused_means_not_enabled(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving(alfen()) as server:
+        server.refuse[3, 0] = ExcCodes.ILLEGAL_FUNCTION
+        with pytest.raises(ProbeError, match="Active Load Balancing") as caught:
+            await probe(config(server), units=units, profiles=profiles)
+        assert caught.value.key == "not_enabled"
+
+
+async def test_field_problem_03_idle_close_and_half_open(
+    units: DedicatedUnits, profiles: ProfileLibrary, shipped: ProfileLibrary
+) -> None:
+    profile = shipped.get("alfen_ng9xx").bind({})
+    assert profile.link.idle_close == 60
+    assert min(profile.fast, profile.link.idle_close / 2) < 30
+    async with serving(alfen(), alfen_takes()) as server:
+        device = build_device(config(server), units=units, profiles=profiles)
+        seen = []
+        await device.start(seen.append)
+        await device.apply(current(10.0))
+        await eventually(lambda: device.state.available)
+        del seen[:]
+        await server.stop()
+        await server.start()
+        assert (await device.apply(current(8.0))).confirmed
+        assert all(state.available for state in seen)
+        await device.stop()
+
+
+async def test_field_problem_04_watchdogs_are_refreshed_and_let_go(
+    units: DedicatedUnits, profiles: ProfileLibrary, shipped: ProfileLibrary
+) -> None:
+    """Never refreshed once nobody stands by the setpoint any more."""
+    async with serving(alfen(), alfen_takes(validity=2)) as server:
+        device = await started(server, units, profiles, time_to_live=1.2)
+        await device.apply(current(10.0))
+        await eventually(lambda: len(server.writes()) >= 2, 5)
+        await eventually(lambda: "nobody stands by" in (device.state.problem or ""), 5)
+        before = len(server.writes())
+        await asyncio.sleep(0.05)
+        assert len(server.writes()) == before
+        await device.stop()
+    for name, params in (
+        ("keba_kecontact", {"failsafe_current": 6.0}),
+        ("vestel_evc04", {}),
+        ("webasto_next", {}),
+        ("schneider_evlink", {}),
+        ("mennekes_amtron_compact", {}),
+    ):
+        controls = shipped.get(name).bind(params).controls["current_limit"]
+        assert any(c.keepalive or c.heartbeat for c in controls), name
+    for name in ("sma_inverter", "victron_ess", "tesla_powerpack"):
+        file = shipped.get(name)
+        (control, *_) = next(iter(file.bind({}).controls.values()))
+        assert control.keepalive or control.heartbeat, name
+
+
+async def test_field_problem_05_a_foreign_zero_is_not_kept_alive(
+    units: DedicatedUnits, shipped: ProfileLibrary
+) -> None:
+    async with serving(alfen(), alfen_takes()) as server:
+        device = build_device(config(server), units=units, profiles=shipped)
+        assert isinstance(device, ModbusDevice)
+        await device.start(lambda state: None)
+        await eventually(lambda: device.state.available)
+        await asyncio.sleep(0.05)
+        assert not server.writes()
+        await device.stop()
+
+
+async def test_field_problem_06_a_short_validity_is_learned_and_said(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving(alfen(), alfen_takes(validity=10)) as server:
+        device = await started(server, units, profiles)
+        await device.apply(current(10.0))
+        assert device.state.details["validity"] == 10
+        assert "10 s only" in (device.state.problem or "")
+        await device.stop()
+
+
+async def test_field_problem_07_the_fallback_is_shown_beside_the_setpoint(
+    units: DedicatedUnits, profiles: ProfileLibrary, shipped: ProfileLibrary
+) -> None:
+    async with serving(alfen(), alfen_takes()) as server:
+        device = await started(server, units, profiles)
+        await device.apply(current(16.0))
+        await eventually(lambda: device.state.fallback_in is not None)
+        assert device.state.device_fallback == 10.0
+        await device.stop()
+    for profile_id in shipped.ids():
+        file = shipped.get(profile_id)
+        assert file.when_silent or file.kind == "meter", profile_id
+
+
+async def test_field_problem_08_worn_memory_is_written_on_change_only(
+    units: DedicatedUnits, profiles: ProfileLibrary, shipped: ProfileLibrary
+) -> None:
+    huawei = family("huawei_sun2000")
+    async with serving(dict(huawei.contents)) as server:
+        device = build_device(huawei.config(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        await eventually(lambda: device.state.available)
+        for value in (4000.0, 4000.0, 4100.0, 3900.0):
+            await device.apply(huawei.setpoint(value))
+        assert len(server.writes()) == 1
+        assert device.state.writes_left == 49
+        await device.stop()
+    for profile_id in shipped.ids():
+        file = shipped.get(profile_id)
+        if file.params and any(spec.required for spec in file.params.values()):
+            continue
+        for controls in file.bind({}).controls.values():
+            for control in controls:
+                if control.persistence is Persistence.EEPROM:
+                    assert control.keepalive is None, profile_id
+
+
+async def test_field_problem_09_limits_are_read_and_clamped_to(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    """47075 of a LUNA, the rated power of a SUN2000: more is never asked."""
+    huawei = family("huawei_sun2000")
+    async with serving(dict(huawei.contents)) as server:
+        device = build_device(huawei.config(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        await device.apply(huawei.setpoint(99_000.0))
+        assert server.writes(40126)[-1].values == [0, 11000]
+        server.refuse[16, 40126] = ExcCodes.ILLEGAL_VALUE
+        with pytest.raises(DeviceError, match="refuses this value"):
+            await device.apply(huawei.setpoint(1000.0))
+        await device.stop()
+
+
+@pytest.mark.parametrize(
+    ("profile", "function"),
+    [("keba_kecontact", 6), ("peblar", 16), ("go_e", 16), ("etrel_inch", 16)],
+)
+def test_field_problem_10_the_function_that_a_device_takes(
+    shipped: ProfileLibrary, profile: str, function: int
+) -> None:
+    for control in shipped.get(profile).bind({}).controls["current_limit"]:
+        for step in control.write:
+            used = step.function or (6 if step.register.count == 1 else 16)
+            assert used == function
+
+
+async def test_field_problem_11_reads_as_the_device_bears_them(
+    units: DedicatedUnits, profiles: ProfileLibrary, shipped: ProfileLibrary
+) -> None:
+    keba = shipped.get("keba_kecontact").bind({})
+    for reads in plan_polls(keba.points, keba.link, keba.blocks).values():
+        assert all(read.count == 2 for read in reads)
+    eastron = shipped.get("eastron_sdm630").bind({})
+    for reads in plan_polls(eastron.points, eastron.link, eastron.blocks).values():
+        assert all(read.count <= 60 for read in reads)
+    async with serving(alfen(), alfen_takes()) as server:
+        device = await started(server, units, profiles)
+        await eventually(lambda: device.state.available)
+        starts = {306 + 2 * n for n in range(28)} | {362 + 4 * n for n in range(16)}
+        for request in server.requests:
+            if request.unit == 1 and 306 <= request.address < 426:
+                assert request.address in starts
+        await device.stop()
+
+
+def test_field_problem_12_a_register_that_closes_the_link_is_never_touched(
+    shipped: ProfileLibrary,
+) -> None:
+    bender = shipped.get("bender_cc612").bind({})
+    assert bender.link.forbidden == ((730, 741),)
+    for reads in plan_polls(bender.points, bender.link, bender.blocks).values():
+        for read in reads:
+            assert read.at > 741 or read.at + read.count <= 730
+
+
+async def test_field_problem_13_sentinels_are_unknown_and_not_zero(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    contents = alfen()
+    contents[1].put(344, [0xFFFF, 0xFFFF])
+    async with serving(contents) as server:
+        device = await started(server, units, profiles)
+        assert device.state.power is None
+        await device.stop()
+    asleep = next(
+        item for item in test_inverters.FAMILIES if item.id == "sma_inverter_at_night"
+    )
+    async with serving(dict(asleep.contents)) as server:
+        device = build_device(asleep.config(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        await eventually(lambda: device.state.available)
+        assert device.state.power is None
+        await device.stop()
+
+
+async def test_field_problem_14_a_meter_that_repeats_itself_is_not_believed(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    contents = alfen()
+    contents[1].put(301, [0, 0, 0, 20_000])
+    async with serving(contents) as server:
+        device = await started(server, units, profiles)
+        await eventually(lambda: device.state.available)
+        assert device.state.power is None
+        await device.stop()
+
+
+def test_field_problem_15_torn_totals_are_not_believed() -> None:
+    totals = Totals()
+    assert totals.believe("energy", 65_530.0, 0.0) == 65_530.0
+    assert totals.believe("energy", 65_540.0, 5.0) == 65_540.0
+    # The high word of before with the low word of now, and the other way round.
+    assert totals.believe("energy", 4.0, 10.0) == 65_540.0
+    assert totals.believe("energy", 131_076.0, 15.0) == 65_540.0
+    assert totals.believe("energy", 65_550.0, 20.0) == 65_550.0
+    # A meter that was replaced goes on from its own total.
+    for seconds, shown in ((25, 65_550.0), (30, 65_550.0), (35, 120.0)):
+        assert totals.believe("energy", 50.0 + 2 * seconds, seconds) == shown
+
+
+async def test_field_problem_15_a_total_is_read_in_one_request(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    contents = alfen()
+    async with serving(contents) as server:
+        device = await started(server, units, profiles)
+        await eventually(lambda: device.state.energy_consumed is not None)
+        covering = [
+            r for r in server.requests
+            if r.unit == 1 and r.address <= 374 < r.address + r.count
+        ]  # fmt: skip
+        assert all(r.address + r.count >= 378 for r in covering)
+        await device.stop()
+
+
+async def test_field_problem_16_a_silent_unit_is_not_the_gateway(
+    units: DedicatedUnits,
+) -> None:
+    """0x0B is one unit offline; what comes late or from another unit is not taken."""
+    one, two = Map(), Map()
+    one.fill(0, 9, 7)
+    two.fill(0, 9, 8)
+    async with serving({1: one, 2: two}) as server:
+        endpoint = endpoint_of(server.link, units)
+        endpoint.hold()
+        good, silent = await endpoint.attach(1, QUICK), await endpoint.attach(2, QUICK)
+        server.garble = lambda data: (
+            data[:4] + bytes([0, 3, 2, 0x83, 0x0B]) if data[6] == 2 else data
+        )
+        for _ in range(3):
+            with pytest.raises(Exception, match="behind the gateway") as caught:
+                await silent.read(Area.HOLDING, 0, 1, Priority.FAST)
+            assert caught.value.kind is LinkErrorKind.TIMEOUT  # type: ignore[attr-defined]
+            assert await good.read(Area.HOLDING, 0, 1, Priority.FAST) == [7]
+        assert silent.down
+        assert not good.down
+        assert server.connections == 1
+        await endpoint.release()
+
+
+def test_field_problem_17_slow_dongles_get_their_time(shipped: ProfileLibrary) -> None:
+    for name in ("huawei_sun2000", "huawei_luna", "sungrow_inverter"):
+        profile = shipped.get(name).bind({})
+        assert profile.link.timeout >= 10
+        assert profile.link.connect_delay >= 1
+        assert profile.fast >= 10
+    assert BACK_OFF == (1, 2, 5, 10, 30)
+
+
+async def test_field_problem_18_a_firmware_that_stalls_is_woken(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    """A second connection, opened and closed; the firmware is shown."""
+    async with serving(alfen(), alfen_takes()) as server:
+        task = asyncio.create_task(nudge(server.link, 0.01))
+        await eventually(lambda: server.connections >= 3)
+        task.cancel()
+        result = await probe(config(server), units=units, profiles=profiles)
+        assert result.firmware == "6.4.0-4210"
+        assert not server.writes()
+    assert profiles.get("alfen_ng9xx").bind({"nudge": 5.0}).link.nudge == 5.0
+    assert profiles.get("alfen_ng9xx").bind({}).link.nudge is None
+
+
+async def test_field_problem_19_ignored_writes_are_no_success(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving(alfen()) as server:
+        device = await started(server, units, profiles)
+        applied = await device.apply(current(7.0))
+        assert not applied.confirmed
+        assert device.state.follows is False
+        assert "Energy Management System" in (device.state.problem or "")
+        assert device.state.unfollowed > 0
+        await device.stop()
+
+
+def test_field_problem_20_phases_are_switched_at_rest(shipped: ProfileLibrary) -> None:
+    """The sequence itself is in test_phases.py."""
+    switch = shipped.get("alfen_ng9xx").bind({}).phase_switch
+    assert switch is not None
+    assert (switch.below, switch.settle) == (1, 10)
+    assert switch.cooldown >= 300
+
+
+async def test_field_problem_21_rotated_phases_come_out_on_their_lines(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    assert CHARGER.lines == (Line.L2, Line.L3, Line.L1)
+    async with serving(alfen()) as server:
+        device = await started(server, units, profiles)
+        currents = device.state.currents
+        assert (currents.l1, currents.l2, currents.l3) == (15.75, 15.5, 15.25)
+        await device.stop()
+
+
+async def test_field_problem_22_another_device_at_the_address_is_not_written(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving(alfen(), alfen_takes()) as server:
+        device = await started(server, units, profiles, serial="ACE0000001")
+        with pytest.raises(DeviceError) as caught:
+            await device.apply(current(10.0))
+        assert caught.value.key == "wrong_device"
+        assert not server.writes()
+        await device.stop()
+
+
+async def test_field_problem_23_two_controllers_are_noticed(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    """Somebody else's value in the setpoint's register, twice in ten minutes."""
+    async with serving(alfen(), alfen_takes()) as server:
+        device = await started(server, units, profiles)
+        assert isinstance(device, ModbusDevice)
+        session = device._session
+        for _ in range(2):
+            assert not device.state.contested
+            await device.apply(current(10.0))
+            await session.read_now(["limit_written", "limit_applied"], Priority.FAST)
+            device._changed()
+            # Lower than ours: within the limit, and still not our value.
+            server.set(1, 1210, f32(6.0))
+            await session.read_now(["limit_written"], Priority.FAST)
+            device._changed()
+            device._writer.written_at = time.monotonic() - 100
+            await device.apply(current(12.0))
+        assert device.state.contested
+        await device.stop()
+
+
+async def test_field_problem_24_each_device_has_its_own_stop(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    """KEBA: 5014 = 0, for 5004 takes no 0; what waits in line is in test_scheduler."""
+    keba = family("keba_kecontact")
+    async with serving(dict(keba.contents), keba.takes) as server:
+        device = build_device(keba.config(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        await eventually(lambda: device.state.available)
+        await device.apply(keba.setpoint(0.0, emergency=True))
+        assert server.writes(5014)[-1].values == [0]
+        assert not server.writes(5004)
+        await device.stop()
+
+
+async def test_field_problem_24_a_stop_and_its_proof_wait_for_no_spacing(
+    units: DedicatedUnits, shipped: ProfileLibrary
+) -> None:
+    """With the profile as shipped, 50 ms between all other requests."""
+    async with serving(alfen(), alfen_takes()) as server:
+        device = build_device(config(server), units=units, profiles=shipped)
+        await device.start(lambda state: None)
+        await device.apply(current(16.0))
+        gaps = []
+        for _ in range(5):
+            await device.apply(current(0.0, emergency=True))
+            written = server.writes()[-1].at
+            proof = next(r.at for r in server.requests if r.at > written)
+            gaps.append(proof - written)
+        assert min(gaps) < 0.045, gaps
+        await device.stop()
+
+
+def test_field_problem_25_a_latched_relay_is_never_cleared_by_us(
+    shipped: ProfileLibrary,
+) -> None:
+    """Recognised by read-back (test_moxa.py); coils 4128 to 4133 are not ours."""
+    for name in ("moxa_iologik_e1211", "moxa_iologik_e1212", "moxa_iologik_e1214"):
+        for control in shipped.get(name).bind({}).controls["switch"]:
+            assert control.readback is not None
+            assert "latched" in (control.readback.mismatch or "")
+            assert all((step.register.at or 0) < 4096 for step in control.steps)
+
+
+MESSAGES = {
+    "timeout": "no answer in time",
+    "link": "no connection",
+    "busy": "the device is busy",
+    "refused": "no such register",
+    "gateway": "behind the gateway does not answer",
+    "garbage": "not understood",
+}
+
+
+@pytest.mark.parametrize(
+    "fault", ["timeout", "link", "busy", "refused", "gateway", "garbage"]
+)
+async def test_every_fault_has_words_of_its_own(
+    units: DedicatedUnits, fault: str
+) -> None:
+    unit = Map()
+    unit.fill(0, 9, 7)
+    async with serving({1: unit}) as server:
+        endpoint = endpoint_of(server.link, units)
+        endpoint.hold()
+        link = await endpoint.attach(1, QUICK)
+        await link.read(Area.HOLDING, 0, 2, Priority.FAST)
+        if fault == "timeout":
+            server.garble = lambda data: b""
+        elif fault == "link":
+            await server.stop()
+        elif fault == "garbage":
+            server.garble = lambda data: data[:7] + bytes([4]) + data[8:]
+        else:
+            code = {"busy": 6, "refused": 2, "gateway": 11}[fault]
+            server.refuse[3, 0] = ExcCodes(code)
+        with pytest.raises(Exception, match=MESSAGES[fault]) as caught:
+            await link.read(Area.HOLDING, 0, 2, Priority.FAST)
+        others = [words for key, words in MESSAGES.items() if key != fault]
+        assert not any(words in str(caught.value) for words in others)
+        await endpoint.release()
