@@ -22,7 +22,7 @@ from .model.reading import BreakerState, MeterReading
 from .sensor_asset import NO_PROBLEM
 from .sensor_site import NetflexSensorDescription
 from .site.view import MeterView, SiteView
-from .view_values import as_state, measures, meter_of, reading_of, rounded
+from .view_values import Attributes, as_state, measures, meter_of, reading_of, rounded
 
 
 def _reads(
@@ -172,12 +172,19 @@ def _text(
         text = None if reading is None else value(reading)
         return None if text is None else as_state(text)
 
+    def whole(view: SiteView, meter_id: str) -> Attributes:
+        """Return what a state may be too short for."""
+        reading = reading_of(view, meter_id)
+        text = None if reading is None else value(reading)
+        return {} if text is None or as_state(text) == text else {"text": text}
+
     return NetflexSensorDescription(
         key=key,
         translation_key=key,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=enabled,
         value_fn=shown,
+        attributes_fn=whole,
         available_fn=measures,
         exists_fn=_said(value),
     )

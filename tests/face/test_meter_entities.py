@@ -146,6 +146,20 @@ async def test_what_a_smart_meter_says_beside_its_values(
     assert state("share_readers") == "1"
 
 
+async def test_a_long_message_is_shown_whole(
+    hass: HomeAssistant, site: FakeSite, show: Show
+) -> None:
+    meter = site.view.meters[METER]
+    assert meter.reading is not None
+    assert "text" not in find(hass, "sensor", METER, "message").attributes
+    long = "No power on Sunday. " * 50
+    reading = replace(meter.reading, message=long)
+    await show(meters={**site.view.meters, METER: replace(meter, reading=reading)})
+    found = find(hass, "sensor", METER, "message")
+    assert len(found.state) <= 255
+    assert found.attributes["text"] == long
+
+
 async def test_defaults_are_few(hass: HomeAssistant, site: FakeSite) -> None:
     for key in ("power", "line_current_l1", "energy_import", "breaker", "mbus1_gas"):
         assert not disabled(hass, key), key

@@ -78,6 +78,14 @@ async def test_nobody_listens() -> None:
         with pytest.raises(CannotConnectError, match="refuses") as caught:
             await probe_p1(f"socket://127.0.0.1:{port}", 1.0)
     assert caught.value.key == "cannot_connect"
+    # The port may be off, and its adapter with it.
+    assert "has no power" in str(caught.value)
+
+
+async def test_an_adapter_on_usb_has_its_power_from_there() -> None:
+    with pytest.raises(CannotConnectError, match="is not there") as caught:
+        await probe_p1("/dev/netflex-no-such-port", 1.0)
+    assert "has no power" not in str(caught.value)
 
 
 async def test_port_that_is_in_use() -> None:

@@ -8,6 +8,11 @@ SWITCH_ON = (
     "the port may close again after a year."
 )
 
+DARK_ADAPTER = (
+    "An adapter that the user port itself supplies has no power while the grid "
+    "operator has the port switched off."
+)
+
 
 class MeterError(Exception):
     """A meter could not be read; the text is in the user's words."""

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from .errors import (
+    DARK_ADAPTER,
     SWITCH_ON,
     CannotConnectError,
     EncryptedError,
@@ -18,6 +19,7 @@ from .p1_objects import Telegram
 from .port import PortConnection
 
 _BAUD_RATE = 115200
+_ON_NETWORK = frozenset({"socket", "tcp", "rfc2217", "esphome", "esphome-hass"})
 
 
 async def open_p1(connection: PortConnection, url: str) -> None:
@@ -26,7 +28,12 @@ async def open_p1(connection: PortConnection, url: str) -> None:
     Raises:
         CannotConnectError: It cannot be opened; the text says why.
     """
-    await connection.open(url, baudrate=_BAUD_RATE, low_latency=True)
+    try:
+        await connection.open(url, baudrate=_BAUD_RATE, low_latency=True)
+    except CannotConnectError as error:
+        if url.partition("://")[0] in _ON_NETWORK:
+            raise CannotConnectError(f"{error} {DARK_ADAPTER}") from error
+        raise
 
 
 async def probe_p1(

@@ -9,6 +9,7 @@ them, and one that agrees takes back what was said.
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from ..model.asset import Asset, AssetState, Nature
@@ -20,6 +21,8 @@ SPAN: Final = 40.0
 """s that are looked at together: a level, the way to another, and that level."""
 LEVEL: Final = 10.0
 """s at either end in which devices and meter must be steady."""
+_APART: Final = 0.5
+"""s between two samples at least: a meter may say more than is needed here."""
 _SAMPLES: Final = 128
 _STEP: Final = 1000.0
 """W that the devices must change by together."""
@@ -75,9 +78,8 @@ class MeterWiring:
         now: float,
     ) -> None:
         """Look at one more reading, with what the devices say at monotonic `now`."""
-        if reading.power is None or (
-            self._samples and reading.received <= self._samples[-1].at
-        ):
+        newest = self._samples[-1].at if self._samples else -inf
+        if reading.power is None or reading.received < newest + _APART:
             return
         known = dict(_known(assets, states, now))
         if known.keys() != self._sources:
