@@ -337,7 +337,7 @@ class RawClient:
         """Return the next APDU, None at the end of the connection."""
         while not self._apdus:
             try:
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(20):
                     data = await self.reader.read(65536)
             except ConnectionError:
                 return None

@@ -88,7 +88,7 @@ def twice(bench: EngineBench, type_id: int, cause: int) -> list[tuple[int, int, 
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -397,6 +397,7 @@ async def test_A17_other_causes(engine: Engine, cause: int):
             DeviationKey.NO_ANSWER, ours=[(SE, 45, True)], c104=[]
         )
         assert not bench.plant.executed
+        await until(lambda: bench.watcher.rejections)
         assert bench.watcher.rejections[0].reason is RejectionReason.CAUSE
 
 
@@ -557,6 +558,7 @@ async def test_A22_stale_commands_are_not_executed(
         negative = rule is StaleCommandRule.NEGATIVE
         assert await answers_to(client, request) == [(63, 7, True)] * negative
         assert not bench.plant.executed
+        await until(lambda: bench.watcher.rejections)
         assert bench.watcher.rejections[0].reason is RejectionReason.STALE
 
 

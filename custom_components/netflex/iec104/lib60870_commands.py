@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import cast
+from typing import NamedTuple, cast
 
 from .application import (
     Application,
@@ -78,20 +78,42 @@ class Commands:
         self._send_return_information = send_return_information
         self._selections: dict[int, tuple[int, PointValue, int] | None] = {}
         self._refusals: deque[bytes] = deque(maxlen=64)
+        self._unheard: list[_Given] = []
+        self._heard: deque[bytes] = deque(maxlen=64)
 
     def take(self, raw: bytes, client: Client | None, verdict: Future[Verdict]) -> None:
-        """Carry out a command of `client` that c104 waits with."""
-        if not verdict.set_running_or_notify_cancel():
-            # c104 has given up and told the client no.
-            return
+        """Carry out a command of `client` that c104 waits with.
+
+        c104 hands the octets that passed over on another thread: a command that
+        has to be selected waits until its own octets have come, and with them
+        every selection and deselection before it.
+        """
         config = self._group.config
         try:
             request = decode_asdu(raw, strict_length=config.strict_length)
         except MalformedAsduError, UnknownTypeError:
             client = None
         if client is None:
-            verdict.set_result(Verdict.NEGATIVE)
+            if verdict.set_running_or_notify_cancel():
+                verdict.set_result(Verdict.NEGATIVE)
             return
+        given = _Given(raw, request, client, verdict)
+        point = self._application.describe(given.ioa)
+        if point is None or point.execution is not Execution.SBO:
+            self._carry_out(given)
+        elif raw in self._heard:
+            self._heard.remove(raw)
+            self._carry_out(given)
+        else:
+            self._unheard = [one for one in self._unheard if not one.verdict.done()]
+            self._unheard.append(given)
+
+    def _carry_out(self, given: _Given) -> None:
+        raw, request, client, verdict = given
+        if not verdict.set_running_or_notify_cancel():
+            # c104 has given up and told the client no.
+            return
+        config = self._group.config
         channel = _Channel(
             client, config.common_address, verdict, self._send_return_information
         )
@@ -102,7 +124,7 @@ class Commands:
             channel.reply(answer)
             self.rejected(raw, cause, reason, client)
 
-        if not self._is_as_selected(cast(CommandObject, request.objects[0])):
+        if not self._is_as_selected(given.obj):
             reject(raw, Cause.ACTIVATION_CONFIRMATION, RejectionReason.NOT_SELECTED)
             return
         self._application.executed = False
@@ -110,13 +132,25 @@ class Commands:
         if not verdict.done() and not self._application.executed:
             verdict.set_result(Verdict.SILENT)
 
-    def heard(self, request: Asdu) -> None:
+    def heard(self, raw: bytes, request: Asdu) -> None:
         """Remember what is selected: c104 knows the address only."""
         obj = cast(CommandObject, request.objects[0])
-        if obj.select and request.cause == Cause.ACTIVATION:
-            self._selections[obj.ioa] = (obj.type_id, obj.value, obj.qualifier)
-        elif obj.select and request.cause == Cause.DEACTIVATION:
-            self._selections[obj.ioa] = None
+        if obj.select:
+            # What was executed before has been asked about by now, or never is.
+            self._heard = deque(
+                (one for one in self._heard if one[6:9] != raw[6:9]), maxlen=64
+            )
+            if request.cause == Cause.ACTIVATION:
+                self._selections[obj.ioa] = (obj.type_id, obj.value, obj.qualifier)
+            elif request.cause == Cause.DEACTIVATION:
+                self._selections[obj.ioa] = None
+            return
+        for given in self._unheard:
+            if given.raw == raw:
+                self._unheard.remove(given)
+                self._carry_out(given)
+                return
+        self._heard.append(raw)
 
     def refused(self, raw: bytes, client: Client) -> None:
         """Tell of a selection that c104 refused without asking."""
@@ -158,6 +192,7 @@ class Commands:
     def drop_selections(self) -> None:
         """Forget them: nobody is started any more."""
         self._selections.clear()
+        self._heard.clear()
 
     def _is_as_selected(self, obj: CommandObject) -> bool:
         """Tell whether nothing is known that speaks against c104's own selection."""
@@ -165,6 +200,23 @@ class Commands:
             return True
         selected = self._selections.pop(obj.ioa)
         return selected == (obj.type_id, obj.value, obj.qualifier)
+
+
+class _Given(NamedTuple):
+    """A command that c104 waits with."""
+
+    raw: bytes
+    request: Asdu
+    client: Client
+    verdict: Future[Verdict]
+
+    @property
+    def obj(self) -> CommandObject:
+        return cast(CommandObject, self.request.objects[0])
+
+    @property
+    def ioa(self) -> int:
+        return self.obj.ioa
 
 
 class _Channel:

@@ -361,7 +361,7 @@ class Lib60870Station:
         if request.type_id == TypeId.C_CS_NA_1:
             self._synchronize(request, client)
         elif request.type_id in COMMAND_TYPES:
-            self._commands.heard(request)
+            self._commands.heard(raw, request)
 
     def _said(self, raw: bytes, client: Client) -> None:
         cause = raw[2] & 0x3F
