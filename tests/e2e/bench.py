@@ -141,13 +141,13 @@ class SiteBench:
         await self.until(
             lambda: self.state("binary_sensor", "operator_link") is not None
         )
-        await self.until(self._listens, 10.0)
+        await self.until(self._listens)
         await self.rtu.connect(LOOPBACK, self.port)
 
     def _listens(self) -> bool:
         return bool(self.entry.runtime_data.coordinator.data.link.listening)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait until a condition holds; fails loudly when it does not."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -60,7 +60,7 @@ async def bench(
     assert await hass.config_entries.async_setup(entry.entry_id)
     bench = SiteBench(hass, plant, entry, rtu, port)
     await bench.connect()
-    await bench.until(lambda: bench.charger_register() >= 6.0, 15.0)
+    await bench.until(lambda: bench.charger_register() >= 6.0)
     yield bench
     await rtu.disconnect()
     await hass.config_entries.async_unload(entry.entry_id)

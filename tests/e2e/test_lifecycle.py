@@ -22,7 +22,7 @@ async def test_a_reload_does_not_drop_the_operator(bench: SiteBench) -> None:
     assert await bench.hass.config_entries.async_reload(bench.entry.entry_id)
     await set_float(bench, "maxsetp", 45.0)
     assert connections(bench) == before
-    await bench.until(lambda: bench.charger_register() >= 6.0, 20.0)
+    await bench.until(lambda: bench.charger_register() >= 6.0)
     await switch(bench, "emergency_stop_consumption", True)
     await bench.until(lambda: bench.charger_register() == 0)
 
@@ -35,7 +35,7 @@ async def test_a_stop_during_the_reload_drives_the_relay(bench: SiteBench) -> No
     assert answer.accepted
     assert bench.coil()
     assert await bench.hass.config_entries.async_setup(bench.entry.entry_id)
-    await bench.until(lambda: bench.plant.solar.power == 0, 10.0)
+    await bench.until(lambda: bench.plant.solar.power == 0)
 
 
 async def test_devices_come_and_go_without_a_reload(bench: SiteBench) -> None:
@@ -46,7 +46,7 @@ async def test_devices_come_and_go_without_a_reload(bench: SiteBench) -> None:
     assert "Charger" not in names
     await bench.until(lambda: bench.plant.wires["charger"].clients == 0)
     await bench.add("Charger")
-    await bench.until(lambda: bench.charger_register() >= 6.0, 20.0)
+    await bench.until(lambda: bench.charger_register() >= 6.0)
     await bench.until(
         lambda: bench.state("sensor", "setpoint", "Charger") not in (None, "unknown")
     )
@@ -121,7 +121,7 @@ async def test_S06_a_local_stop_and_the_operators_stop_have_their_own_release(
     await bench.hass.services.async_call(
         "switch", "turn_off", {"entity_id": entity_id}, blocking=True
     )
-    await bench.until(lambda: bench.charger_register() >= 6, 20.0)
+    await bench.until(lambda: bench.charger_register() >= 6)
 
 
 async def switch_on_and_off(bench: SiteBench) -> None:

@@ -92,13 +92,13 @@ async def test_S05_the_chosen_policy_acts_when_the_link_is_lost(
     assert limit(bench) == 16_000.0
 
     await bench.rtu.disconnect()
-    await bench.until(lambda: limit(bench) == 4000.0, 10.0)
+    await bench.until(lambda: limit(bench) == 4000.0)
     orders = bench.entry.runtime_data.coordinator.data.orders
     assert orders.maxsetp.source is OrderSource.FALLBACK
     # Stops always hold.
     assert bench.coil()
     await bench.connect()
-    await bench.until(lambda: limit(bench) == 16_000.0, 10.0)
+    await bench.until(lambda: limit(bench) == 16_000.0)
     assert bench.coil()
 
 
@@ -117,7 +117,7 @@ async def test_only_a_change_of_the_wire_drops_the_link(bench: SiteBench) -> Non
     }  # fmt: skip
     await finish(bench, await choose(bench, "link"), link)
 
-    await bench.until(lambda: "closed: station_stopped" in wire(bench), 10.0)
+    await bench.until(lambda: "closed: station_stopped" in wire(bench))
     await bench.rtu.disconnect()
     await bench.connect()
     await set_float(bench, "maxsetp", 70.0)
@@ -183,7 +183,7 @@ async def test_S13_an_input_stops_the_site_beside_the_operator(
 
     hass.states.async_set(BUTTON, "off")
     await press(closed=True)
-    await bench.until(lambda: bench.charger_register() >= 6, 20.0)
+    await bench.until(lambda: bench.charger_register() >= 6)
     await bench.rtu.wait_point(
         IOA["emergency_stop_consumption_feedback"], lambda point: point.value == 0.0
     )

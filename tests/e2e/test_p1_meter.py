@@ -212,7 +212,7 @@ async def test_a_port_that_is_off_says_how_to_switch_it_on(
                 None,
             )
 
-        await until(repair, 10.0)
+        await until(repair)
         found = repair()
         assert found is not None
         assert found.translation_placeholders is not None

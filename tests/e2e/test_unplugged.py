@@ -38,12 +38,12 @@ async def test_the_meter_unplugged(bench: SiteBench) -> None:
     )
     assert bench.state("sensor", "problem_reason", "Meter") not in (None, "unknown")
     assert bench.charger_register() <= before
-    await bench.until(lambda: 6.0 >= bench.charger_register() > 0.0, 15.0)
+    await bench.until(lambda: 6.0 >= bench.charger_register() > 0.0)
     await bench.plant.meter.plug()
     await bench.until(
         lambda: bench.state("binary_sensor", "problem", "Meter") == "off", 20.0
     )
-    await bench.until(lambda: bench.charger_register() > 6.0, 20.0)
+    await bench.until(lambda: bench.charger_register() > 6.0)
 
 
 @pytest.mark.slow
@@ -78,7 +78,7 @@ async def test_the_relay_module_unplugged(bench: SiteBench) -> None:
         lambda point: point.value == 1.0,
         timeout=8.0,
     )
-    await bench.until(lambda: bench.plant.solar.power == 0, 10.0)
+    await bench.until(lambda: bench.plant.solar.power == 0)
     assert not bench.coil()
     await bench.until(
         lambda: bench.state("binary_sensor", "problem", "Solar contactor") == "on",
@@ -89,7 +89,7 @@ async def test_the_relay_module_unplugged(bench: SiteBench) -> None:
         "unknown",
     )
     await bench.plant.wires["relay"].plug()
-    await bench.until(bench.coil, 20.0)
+    await bench.until(bench.coil)
 
 
 @pytest.mark.slow
@@ -120,4 +120,4 @@ async def test_the_switch_unavailable(bench: SiteBench) -> None:
     )
     assert answer.accepted
     bench.hass.states.async_set("switch.boiler", "on")
-    await bench.until(lambda: not bench.boiler_on(), 20.0)
+    await bench.until(lambda: not bench.boiler_on())

@@ -242,7 +242,7 @@ class Bench:
         await self.until(lambda: self.station[-1].address is not None)
         await self.rtu.connect(LOOPBACK, self.port)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait until a condition holds; fails loudly when it does not."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -80,7 +80,7 @@ def load(asset_id: str = "boiler") -> Asset:
     )
 
 
-async def until(condition: Callable[[], bool], seconds: float = 2.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until a condition holds; fails loudly when it does not."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -22,7 +22,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         bench.plant.solar.sun = 0.8
         bench.plant.car.plugged = True
         await bench.connect()
-        await bench.until(lambda: bench.charger_register() >= 6.0, 15.0)
+        await bench.until(lambda: bench.charger_register() >= 6.0)
         yield bench
 
 
@@ -105,7 +105,7 @@ async def test_local_stops_and_limits_are_recorded(bench: Bench) -> None:
             for each, data in records(journal.folder)
         )
 
-    await bench.until(lambda: held("compliance", limit=5000.0, kept=True), 10.0)
+    await bench.until(lambda: held("compliance", limit=5000.0, kept=True))
     await bench.until(lambda: held("confirmation", name="maxsetp", accepted=False))
     assert held("local_stop", direction="consumption", holder="Button", value=True)
     assert held("local_stop", direction="consumption", holder="Button", value=False)

@@ -185,7 +185,7 @@ async def connected(
     """Connect an RTU and start data transfer."""
     asdus: list[Asdu] = []
     client = ControllingStation(
-        ControllingConfig(response_timeout=2.0), on_asdu=asdus.append
+        ControllingConfig(response_timeout=20.0), on_asdu=asdus.append
     )
     assert station.address is not None
     await client.connect(*station.address)
@@ -197,7 +197,7 @@ async def connected(
         await client.close()
 
 
-async def until(condition: Callable[[], object], timeout: float = 2.0) -> None:
+async def until(condition: Callable[[], object], timeout: float = 20.0) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(timeout):
         while not condition():

@@ -38,7 +38,7 @@ from .journals import (
 ROOT = Path(__file__).parents[2]
 
 
-async def until(condition: Any, seconds: float = 5.0) -> None:
+async def until(condition: Any, seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)
@@ -212,7 +212,7 @@ async def test_S01_a_full_disk_leaves_a_gap_with_counts(
         assert not await journal.settled(1.0)
         began = time.monotonic()
         assert not await journal.settled(5.0)
-        assert time.monotonic() - began < 0.5, "a disk that fails is not waited for"
+        assert time.monotonic() - began < 2.5, "a disk that fails is not waited for"
         journal.record(RecordKind.ORDER, {"name": "maxsetp", "value": 1.0})
         assert "No space left" in problems[JournalProblem.NOT_WRITTEN]
         full = False
@@ -254,7 +254,8 @@ async def test_S01_a_hung_disk_is_not_waited_for(
         for _ in range(100):
             journal.record(RecordKind.ORDER, {"name": "maxsetp", "value": 2.0})
             assert not await journal.settled(5.0)
-        assert time.monotonic() - began < 1.0
+        # One record that waited would have taken 5 s.
+        assert time.monotonic() - began < 5.0
         await asyncio.sleep(0.05)
         journal.record(RecordKind.WRITE, {"value": 3})
         assert "hangs" in problems[JournalProblem.NOT_WRITTEN]
@@ -281,7 +282,7 @@ async def test_a_hung_disk_does_not_hold_up_the_end(
     journal.start(Problems())
     began = time.monotonic()
     await journal.close()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
     answers.set()
     for thread in journal._threads:
         await asyncio.to_thread(thread.join, 5.0)

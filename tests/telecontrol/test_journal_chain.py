@@ -41,7 +41,7 @@ CLOCK = Clock()
 STAMP = Stamp(utc=CLOCK.at, boot_time=1.25, boot_id="boot")
 
 
-async def until(condition: Any, seconds: float = 5.0) -> None:
+async def until(condition: Any, seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)

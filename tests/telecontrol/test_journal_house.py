@@ -27,7 +27,7 @@ from custom_components.netflex.telecontrol.journal_house import (
 from .journals import Clock, Problems, check, fill, kinds, records, running, write
 
 
-async def until(condition: Any, seconds: float = 5.0) -> None:
+async def until(condition: Any, seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)

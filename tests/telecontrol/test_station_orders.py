@@ -310,7 +310,7 @@ def _send(rtu: Rtu, *, cause: int = 6, negative: bool = False) -> None:
 
 
 async def _answer(rtu: Rtu) -> Asdu:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while True:
             for asdu in rtu.asdus:
                 if asdu.type_id == TypeId.C_SE_NC_1:
