@@ -19,7 +19,7 @@ from .model.asset import Direction
 from .model.orders import OrderEvent
 from .model.power_quality import PowerEvent
 from .model.snapshot import UserLimits
-from .repairs import async_sync_points, async_sync_problems
+from .repairs import async_sync_engine, async_sync_points, async_sync_problems
 from .site.site import Site
 from .site.timeline import Timeline
 from .site.view import SiteView
@@ -66,7 +66,7 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         self._pending: SiteView | None = None
         self._unschedule: CALLBACK_TYPE | None = None
         async_sync_problems(hass, entry, self.data.problems)
-        self.async_points_changed()
+        self.async_settings_changed()
         site.subscribe(self._take_view, self._take_order)
 
     @callback
@@ -103,11 +103,12 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         self.async_set_updated_data(view)
         async_tell_view(self.hass, self.config_entry.entry_id, before, view)
         if came:
-            self.async_points_changed()
+            self.async_settings_changed()
 
     @callback
-    def async_points_changed(self) -> None:
-        """Warn of points that nobody has confirmed, or no longer."""
+    def async_settings_changed(self) -> None:
+        """Warn of settings that ask for a look, or no longer: points, the engine."""
+        async_sync_engine(self.hass, self.config_entry)
         async_sync_points(
             self.hass, self.config_entry, client_came=self.data.link.connected
         )

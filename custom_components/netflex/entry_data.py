@@ -26,13 +26,14 @@ from .entry_meter import (
 )
 from .entry_s1 import s1_config, with_overloads
 from .entry_virtual_meter import virtual_meters
+from .iec104.engine import Engine
 from .model.asset import Asset, Category, Direction, EmergencyOutput, Nature, StopPath
 from .model.connection import ConnectionPoint, GridType, Line, power_of_current
 from .model.reading import MeterRole
 from .site.config import STALE_AFTER, MeterConfig, OutputConfig, SiteConfig
 from .site_options import CONF_LIMITS, site_rules
 from .telecontrol.settings import TelecontrolSettings
-from .telecontrol_options import checked_options, telecontrol_settings
+from .telecontrol_options import checked_options, missing_engine, telecontrol_settings
 
 CONF_GRID_TYPE: Final = "grid_type"
 CONF_MAIN_FUSE: Final = "main_fuse"
@@ -208,13 +209,18 @@ def contract_power(data: Mapping[str, Any], key: str) -> float | None:
 def station_settings(entry: ConfigEntry) -> TelecontrolSettings | None:
     """Return the settings of the controlled station, None without telecontrol.
 
-    OptionsError says what is wrong with stored options.
+    An engine that is gone is replaced by the built-in one: nothing that stops the
+    site may depend on it. OptionsError says what is wrong with stored options.
     """
     data = entry.data
     if not data[CONF_TELECONTROL]:
         return None
+    replaced: dict[str, Any] = {}
+    if missing_engine(entry.options) is not None:
+        replaced["engine"] = Engine.BUILTIN
     return telecontrol_settings(
         entry.options,
+        **replaced,
         bind_address=data[CONF_BIND_ADDRESS],
         port=int(data[CONF_PORT]),
         common_address=int(data[CONF_COMMON_ADDRESS]),

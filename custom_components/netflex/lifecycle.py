@@ -15,7 +15,7 @@ from .coordinator import NetflexConfigEntry
 from .devices.yaml_nodes import ProfileError
 from .frontend import async_register_frontend
 from .profiles import async_profiles
-from .repairs import async_forget_points, async_sync_problems
+from .repairs import async_forget_settings, async_sync_problems
 from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
 from .telecontrol.order_store import OrderStoreError
 from .telecontrol_options import OptionsError
@@ -93,7 +93,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> 
 async def async_remove_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> None:
     """Close the station of a site that was removed, and forget its orders."""
     async_sync_problems(hass, entry, ())
-    async_forget_points(hass, entry)
+    async_forget_settings(hass, entry)
     await async_close_parked(hass, entry.entry_id)
     await async_forget_orders(hass, entry.entry_id)
 

@@ -16,9 +16,11 @@ from homeassistant.helpers import issue_registry as ir
 from .const import DOMAIN
 from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS, station_settings
 from .site.view import SiteProblem
+from .telecontrol_options import missing_engine
 
 NEW_CLIENT: Final = "new_client"
 POINTS_UNCONFIRMED: Final = "points_unconfirmed"
+ENGINE_MISSING: Final = "engine_missing"
 OTHER: Final = "other"
 """Translation key of a problem that this version has no text of its own for."""
 
@@ -130,9 +132,29 @@ def async_sync_points(
 
 
 @callback
-def async_forget_points(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Take back what was said about the points of a site that is gone."""
-    ir.async_delete_issue(hass, DOMAIN, f"{POINTS_UNCONFIRMED}_{entry.entry_id}")
+def async_sync_engine(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Say that the built-in engine stands in for a chosen one that is gone."""
+    issue_id = f"{ENGINE_MISSING}_{entry.entry_id}"
+    engine = missing_engine(entry.options)
+    if engine is None or station_settings(entry) is None:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        is_fixable=False,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key=ENGINE_MISSING,
+        translation_placeholders={"site": entry.title, "engine": engine.value},
+    )
+
+
+@callback
+def async_forget_settings(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Take back what was said about the settings of a site that is gone."""
+    for key in (POINTS_UNCONFIRMED, ENGINE_MISSING):
+        ir.async_delete_issue(hass, DOMAIN, f"{key}_{entry.entry_id}")
 
 
 @callback

@@ -335,7 +335,7 @@ class NetflexRuntime:
             if settings != self._station.settings:
                 await self._async_change_station(self._station, settings)
             self._inputs.async_set(local_stop_inputs(self._entry.options))
-            self.coordinator.async_points_changed()
+            self.coordinator.async_settings_changed()
             known, present = _members(old), _members(new)
             for subject in known.keys() - present.keys():
                 await self.site.remove(subject)

@@ -23,7 +23,7 @@ from .iec104 import (
     TimeZonePolicy,
     TlsSettings,
 )
-from .iec104.engine import Engine
+from .iec104.engine import Engine, is_installed
 from .iec104.tls import MinimumVersion
 from .model.asset import Direction
 from .model.orders import POWER_LIMIT_ORDERS, OrderName
@@ -180,7 +180,7 @@ def telecontrol_settings(
     """Return the settings of the station; OptionsError says what is wrong.
 
     `station` gives the fields of the settings that are no options: the address to
-    listen on, who may connect.
+    listen on, who may connect. An `engine` among them goes before the stored one.
     """
     options = checked_options(stored)
     link = options[CONF_LINK]
@@ -198,6 +198,7 @@ def telecontrol_settings(
         name: rule(link[name]) for name, rule in rules.items() if name in link
     }
     numbers = {name: link[name] for name in LINK_PARAMETERS if name in link}
+    station.setdefault("engine", Engine(options[CONF_ENGINE]))
     try:
         return TelecontrolSettings(
             **station,
@@ -208,10 +209,15 @@ def telecontrol_settings(
             link_loss=_link_loss(options.get(CONF_LINK_LOSS)),
             points=_points(options.get(CONF_POINTS)),
             tls=tls_settings(options.get(CONF_TLS)),
-            engine=Engine(options[CONF_ENGINE]),
         )
     except (ValueError, PointTableError) as err:
         raise OptionsError(str(err)) from err
+
+
+def missing_engine(stored: Mapping[str, Any]) -> Engine | None:
+    """Return the chosen engine where it is not installed any more."""
+    engine = Engine(checked_options(stored)[CONF_ENGINE])
+    return None if is_installed(engine) else engine
 
 
 def local_stop_inputs(stored: Mapping[str, Any]) -> LocalStopInputs:

@@ -108,11 +108,13 @@ async def test_the_operator_sees_every_point_and_the_measurements(
 ) -> None:
     await bench.until(lambda: bench.plant.solar.power < -5_000)
     bench.rtu.points.clear()
-    async with asyncio.timeout(20.0):
+    # Measurements are of a moment ago, and production may still be rising.
+    async with asyncio.timeout(60.0):
         while True:
             await bench.rtu.interrogate()
             solar = await bench.rtu.wait_point(IOA["p_solar"])
-            if isinstance(solar.value, float) and solar.value < -1.0:
+            produced = bench.plant.solar.power / 1000
+            if isinstance(solar.value, float) and abs(solar.value - produced) < 0.5:
                 break
             await asyncio.sleep(0.05)
     expected = {
@@ -122,7 +124,7 @@ async def test_the_operator_sees_every_point_and_the_measurements(
     } - {IOA["q_mode"]}
     await bench.rtu.wait_point(max(expected))
     assert set(bench.rtu.points) == expected
-    assert solar.value == pytest.approx(bench.plant.solar.power / 1000, abs=2.5)
+    assert solar.value < -1.0
     assert await bench.rtu.clock_sync()
 
 

@@ -4,11 +4,14 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
 
+from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.diagnostics import async_get_config_entry_diagnostics
 from custom_components.netflex.flows.points import point_fields, point_values
+from custom_components.netflex.iec104 import engine
 from custom_components.netflex.model.orders import OrderSource
 from custom_components.netflex.telecontrol.points import DEFAULT_POINTS
 
@@ -100,6 +103,32 @@ async def test_S05_the_chosen_policy_acts_when_the_link_is_lost(
     await bench.connect()
     await bench.until(lambda: limit(bench) == 16_000.0)
     assert bench.coil()
+
+
+async def test_the_builtin_engine_stands_in_for_one_that_is_gone(
+    bench: SiteBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hass, entry = bench.hass, bench.entry
+    issue_id = f"engine_missing_{entry.entry_id}"
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+    monkeypatch.setattr(engine, "find_spec", lambda _name: None)
+    await bench.rtu.disconnect()
+    hass.config_entries.async_update_entry(
+        entry, options={"version": 1, "engine": "c104"}
+    )
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await bench.connect()
+    await switch(bench, "emergency_stop_production", True)
+    await bench.until(bench.coil)
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.translation_placeholders == {"site": entry.title, "engine": "c104"}
+
+    # The options open at what has to be changed.
+    shown = await hass.config_entries.options.async_init(entry.entry_id)
+    assert shown["step_id"] == "engine"
+    await finish(bench, shown, {"engine": "builtin"})
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
 
 
 async def test_only_a_change_of_the_wire_drops_the_link(bench: SiteBench) -> None:

@@ -478,7 +478,7 @@ async def test_placeholders_are_warned_of_once_a_client_has_come(
 
     result = await edit(hass, await reach(hass, entry, "points"), "minsetp", ioa=6001)
     await save(hass, result, confirmed=True)
-    entry.runtime_data.coordinator.async_points_changed()
+    entry.runtime_data.coordinator.async_settings_changed()
     assert warning(hass) is None
 
 

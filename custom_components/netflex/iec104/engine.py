@@ -55,11 +55,16 @@ class Station(Protocol):
         """Read the TLS files anew. Raises OSError and keeps the old ones otherwise."""
 
 
+def is_installed(engine: Engine) -> bool:
+    """Whether an engine can be imported here."""
+    return engine is Engine.BUILTIN or find_spec("c104") is not None
+
+
 def check_engine(engine: Engine, config: StationConfig) -> None:
     """Raise ParameterError when an engine is not installed or cannot do a setting."""
     if engine is Engine.BUILTIN:
         return
-    if find_spec("c104") is None:
+    if not is_installed(engine):
         raise ParameterError(
             "engine",
             engine,
