@@ -1,0 +1,1 @@
+"""Readings kept in the house: a bounded store, roll-ups, gaps and figures."""
