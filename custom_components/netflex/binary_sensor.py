@@ -209,14 +209,40 @@ _NOT_FOLLOWED: Final = NetflexBinarySensorDescription(
 )
 
 
+def _output_attributes(view: SiteView, relay_id: str) -> Attributes:
+    """Return what becomes of an emergency output, and what proves it (S13)."""
+    output = view.outputs.get(relay_id)
+    if output is None:
+        return {}
+    return {
+        "behaviour": [
+            {
+                "stop_in_force": item.ordered,
+                "when": item.situation.value,
+                "coil": "on" if item.energised else "off",
+                "stops": item.stopped,
+                "note": item.note,
+            }
+            for item in output.behaviour
+        ],
+        "bistable": output.bistable,
+        "contact_agrees": output.contact_agrees,
+        "stop_input_open": output.stop_input_open,
+        "safe_state": output.safe_state,
+    }
+
+
 def _state_sensor(
-    key: str, device_class: BinarySensorDeviceClass
+    key: str,
+    device_class: BinarySensorDeviceClass,
+    attributes: Callable[[SiteView, str], Attributes] | None = None,
 ) -> NetflexBinarySensorDescription:
     return NetflexBinarySensorDescription(
         key=key,
         translation_key=key,
         device_class=device_class,
         value_fn=_enabled,
+        attributes_fn=attributes,
         available_fn=answers,
     )
 
@@ -233,7 +259,7 @@ _OWN_SENSORS: Final = {
     ),
     SubentryType.RELAY: (
         _PROBLEM,
-        _state_sensor("energised", BinarySensorDeviceClass.POWER),
+        _state_sensor("energised", BinarySensorDeviceClass.POWER, _output_attributes),
     ),
     SubentryType.VIRTUAL_METER: (),
 }
@@ -266,7 +292,7 @@ class NetflexBinarySensor(NetflexEntity, BinarySensorEntity):
     """A binary sensor that reads one fact of the site's view."""
 
     entity_description: NetflexBinarySensorDescription
-    _unrecorded_attributes = frozenset({"limits", "reason"})
+    _unrecorded_attributes = frozenset({"behaviour", "limits", "reason"})
 
     @property
     @override

@@ -24,6 +24,7 @@ from .entry_meter import (
     sensor_roles,
     share_config,
 )
+from .entry_output import output_wiring
 from .entry_s1 import s1_config, with_overloads
 from .entry_virtual_meter import virtual_meters
 from .iec104.engine import Engine
@@ -294,6 +295,7 @@ def output_config(subentry: ConfigSubentry) -> OutputConfig:
             assets=frozenset(data[CONF_ASSETS]),
         ),
         device=_device(subentry, asset),
+        wiring=output_wiring(data),
     )
 
 

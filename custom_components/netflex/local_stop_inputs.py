@@ -22,6 +22,7 @@ from homeassistant.helpers.event import (
 
 from .entity import HOLDER
 from .model.asset import Direction
+from .site.outputs import held_by_module
 from .site.site import Site
 from .telecontrol_options import LocalStopInputs
 
@@ -109,6 +110,8 @@ class LocalStopWatch:
                 if opened is not None and opened is not (holder in held):
                     self._site.set_local_stop(direction, holder, held=opened)
             for holder in sorted(held - inputs - {HOLDER}):
+                if held_by_module(holder):
+                    continue
                 self._site.set_local_stop(direction, holder, held=False)
         self._note_silence(names)
 

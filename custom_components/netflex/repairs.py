@@ -74,6 +74,9 @@ SEVERITIES: Final = {
     "stop_production_not_confirmed": ir.IssueSeverity.CRITICAL,
     "two_controllers": ir.IssueSeverity.WARNING,
     "write_budget_spent": ir.IssueSeverity.WARNING,
+    "contact_disagrees": ir.IssueSeverity.ERROR,
+    "output_in_safe_state": ir.IssueSeverity.ERROR,
+    "output_lets_go": ir.IssueSeverity.WARNING,
     "virtual_meter_failed": ir.IssueSeverity.ERROR,
 }
 """Problems that have a text of their own, and how bad each is."""

@@ -33,6 +33,7 @@ from custom_components.netflex.model.asset import Direction, Nature
 from custom_components.netflex.model.connection import GridType, Line
 from custom_components.netflex.model.demand import CapacityTariff
 from custom_components.netflex.model.reading import MeterRole
+from custom_components.netflex.site.config import OutputWiring, SafeValue
 
 from . import sites
 from .fakes import FakeSite
@@ -673,10 +674,18 @@ async def test_a_relay_names_what_it_interrupts(
         "stops": ["consumption"],
         "energised_when_stopped": False,
         "assets": [charger_id],
+        "more": {"bistable": False, "power_up": "off", "watchdog": "none"},
     }
     result = await relay.submit(values | {"stops": []})
     assert result["errors"] == {"stops": "stops_required"}
     result = await relay.submit(values)
+    # Shown before it is stored: what becomes of the output when something fails.
+    assert result["step_id"] == "behaviour"
+    assert (
+        "No stop, the module restarts: coil off, **stopped**"
+        in result["description_placeholders"]["table"]
+    )
+    result = await relay.submit({})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     (subentry,) = entry.get_subentries_of_type("relay")
     output = output_config(subentry).output
@@ -691,6 +700,45 @@ async def test_a_relay_names_what_it_interrupts(
         await relay.submit(device)
     assert relay.shown["assets"] == []
     assert relay.shown["energised_when_stopped"] is False
+
+
+async def test_S13_inputs_of_a_relay_module_are_asked_about_where_they_are_named(
+    entry: MockConfigEntry, form: Callable[[str], Form]
+) -> None:
+    relay = form("relay")
+    await relay.begin()
+    with device_answers(Nature.RELAY, serial=None):
+        await relay.submit(
+            {
+                "name": "Relay",
+                "host": "192.0.2.60",
+                "port": 502,
+                "output": 2,
+                "contact": 3,
+                "stop_input": 4,
+                "more": {**TCP, "unit": 1},
+            }
+        )
+    values = {
+        "stops": ["production"],
+        "energised_when_stopped": True,
+        "assets": [],
+        "contact_when_stopped": "open",
+        "input_stops": [],
+        "more": {"bistable": True, "power_up": "off", "watchdog": "off"},
+    }
+    result = await relay.submit(values)
+    assert result["errors"] == {"input_stops": "input_stops_required"}
+    await relay.submit(values | {"input_stops": ["consumption"]})
+    result = await relay.submit({})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    (subentry,) = entry.get_subentries_of_type("relay")
+    assert output_config(subentry).wiring == OutputWiring(
+        bistable=True,
+        watchdog=SafeValue.OFF,
+        contact_when_stopped=False,
+        input_stops=frozenset({Direction.CONSUMPTION}),
+    )
 
 
 # ------------------------------------------------------------------------------ meters

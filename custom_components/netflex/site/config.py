@@ -1,11 +1,12 @@
 """What a site is made of: the values that its composition needs."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from ..devices.device import DeviceConfig
 from ..devices.virtual_meter import VirtualMeterConfig
 from ..metering.s1_analysis import DEFAULT_SETTINGS, S1Settings
-from ..model.asset import EmergencyOutput
+from ..model.asset import Direction, EmergencyOutput
 from ..model.connection import ConnectionPoint
 from ..model.demand import DEFAULT_TARIFF, CapacityTariff
 from ..model.reading import MeterRole
@@ -53,12 +54,52 @@ class MeterConfig:
     s1: S1Config | None = None
 
 
+class PowerUp(StrEnum):
+    """What a module does with an output when it gets its supply back."""
+
+    OFF = "off"
+    ON = "on"
+    LAST = "last"
+
+
+class SafeValue(StrEnum):
+    """What a module's own watchdog does with an output once nobody speaks to it."""
+
+    NONE = "none"
+    """It has none, or it is switched off: the output holds."""
+    OFF = "off"
+    ON = "on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputWiring:
+    """How an output is wired and its module set up, as the installer says.
+
+    `pulse` s after the last pulse a relay that is held by pulses falls off.
+    `contact_when_stopped` is what the auxiliary contact's input reads while the
+    output stops, None without one. `input_stops` are the directions that the module's
+    stop input stops: it is on while its circuit is closed.
+    """
+
+    bistable: bool = False
+    """It keeps its position without supply: no dead module lets go of it."""
+    power_up: PowerUp = PowerUp.OFF
+    watchdog: SafeValue = SafeValue.NONE
+    pulse: float | None = None
+    contact_when_stopped: bool | None = None
+    input_stops: frozenset[Direction] = frozenset()
+
+
+DEFAULT_WIRING = OutputWiring()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputConfig:
     """A relay module's output as an emergency output."""
 
     output: EmergencyOutput
     device: DeviceConfig
+    wiring: OutputWiring = DEFAULT_WIRING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

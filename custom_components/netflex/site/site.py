@@ -36,6 +36,7 @@ from .journal_notes import SiteNotes, WriteNotes
 from .loop_lag import LoopLag
 from .measurements import measure
 from .meters import SiteMeters
+from .outputs import OutputWatch, output_views
 from .problems import find_problems
 from .rehearsal import SiteRehearsal
 from .rehearsal_plant import Look
@@ -113,6 +114,7 @@ class Site:
         self._silent_inputs: Mapping[str, str] = {}
         self._stop_since: dict[Direction, float] = {}
         self._proofs: dict[Direction, StopProof] = {}
+        self._output_watch = OutputWatch()
         self._view_listeners: list[Callable[[SiteView], None]] = []
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._opening: asyncio.Task[None] | None = None
@@ -332,6 +334,11 @@ class Site:
             self._output_problems[state.asset_id] = problem
         self._publish()
 
+    def on_local_input(self, direction: Direction, holder: str, *, held: bool) -> None:
+        """Keep what a module's own stop input does to the local stops."""
+        if held is not (holder in self._local.holders(direction)):
+            self.set_local_stop(direction, holder, held=held)
+
     def on_proof(self, direction: Direction, missing: tuple[str, ...]) -> None:
         """Show how far a stop has been carried out."""
         since = self._stop_since.get(direction)
@@ -512,6 +519,9 @@ class Site:
             loop_lag=self._loop_lag.worst,
             rehearsal=self.rehearsal.status,
             virtual_meters=self._virtual_meters(),
+            outputs=output_views(
+                self._outputs.values(), self._output_states, self._stops
+            ),
         )
         names = {key: seat.asset.name for key, seat in self._seats.items()} | {
             key: config.output.name for key, config in self._outputs.items()
@@ -528,8 +538,15 @@ class Site:
                 weak=weak_stops(self._site_model()),
                 decision=self._controller.fault,
                 loop_endangers=self._loop_lag.endangers(now),
+            )
+            + self._output_watch.problems(
+                tuple(self._outputs.values()), self._output_states, self._stops, now
             ),
         )
+
+    @property
+    def _stops(self) -> Stops:
+        return Stops(orders=self._orders, local=self._local)
 
     def _virtual_meters(self) -> dict[str, VirtualMeterView]:
         views = (

@@ -6,6 +6,7 @@ there: an order drives the emergency outputs without passing through it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 import logging
 from typing import Protocol
 
@@ -32,6 +33,7 @@ from .actors import AssetActor
 from .config import OutputConfig
 from .door import BackDoor, LoopThread
 from .journal_notes import WriteNotes, note_local_stops, note_proof, recorder
+from .outputs import contact_agrees, input_holder, stop_input_open, with_inputs
 from .rehearsal_seat import RehearsalAccess, RehearsalSeat
 from .stop_causes import stop_causes
 
@@ -56,6 +58,9 @@ class StationListener(Protocol):
 
     def on_output(self, state: AssetState, problem: str | None) -> None:
         """An emergency output has changed or cannot be driven."""
+
+    def on_local_input(self, direction: Direction, holder: str, *, held: bool) -> None:
+        """A module's own stop input holds or releases a local stop."""
 
     def on_proof(self, direction: Direction, missing: tuple[str, ...]) -> None:
         """Names what has not confirmed a stop yet; empty once all has."""
@@ -129,6 +134,8 @@ class StationHost:
         self._orders = NO_ORDERS
         self._rehearsal = RehearsalSeat(self.record, self._rehearsal_changed)
         self._local = NO_LOCAL_STOPS
+        self._inputs: dict[str, frozenset[Direction]] = {}
+        """What the stop inputs of modules hold, as they were read last."""
         self._cut: Mapping[str, Cause] = {}
         self._progress = {direction: _Progress() for direction in Direction}
 
@@ -287,6 +294,8 @@ class StationHost:
             self._publish_output(output)
         for key, text in self._problems.items():
             self.on_problem(key, text)
+        for holder, stops in self._inputs.items():
+            self._publish_input(holder, stops)
         for progress in self._progress.values():
             progress.assets = None
 
@@ -299,6 +308,8 @@ class StationHost:
             await self._station.reload_certificates()
 
     def _set_local(self, local: LocalStops) -> None:
+        # What an input holds here may not have reached the site yet.
+        local = with_inputs(local, self._inputs)
         note_local_stops(self.record, self._local, local)
         self._local = local
         if self._station is not None:
@@ -371,8 +382,9 @@ class StationHost:
     async def _set_outputs(self, outputs: tuple[OutputConfig, ...]) -> None:
         wanted = {config.output.asset_id: config for config in outputs}
         for asset_id, output in list(self._outputs.items()):
-            if wanted.get(asset_id) != output.config:
+            if (new := wanted.get(asset_id)) != output.config:
                 await self._remove_output(output)
+                self._forget_input(output, new)
         for asset_id, config in wanted.items():
             if asset_id not in self._outputs:
                 await self._add_output(config)
@@ -401,8 +413,52 @@ class StationHost:
 
     def _output_changed(self, output: _Output) -> None:
         output.actor.state_changed()
+        self._read_input(output)
         self._publish_output(output)
         self._prove()
+
+    def _read_input(self, output: _Output) -> None:
+        """Hold or release what the module's stop input stops (S13).
+
+        A broken wire reads as open and stops; a module that is away changes nothing.
+        """
+        opened = stop_input_open(output.config, output.device.state)
+        if opened is None:
+            return
+        self._hold_input(
+            output, output.config.wiring.input_stops if opened else frozenset()
+        )
+
+    def _forget_input(self, output: _Output, new: OutputConfig | None) -> None:
+        """Release what an input holds that is not one any more."""
+        holder = input_holder(output.config.output)
+        if (
+            new is not None
+            and new.wiring.input_stops == output.config.wiring.input_stops
+            and input_holder(new.output) == holder
+        ):
+            return
+        self._hold_input(output, frozenset())
+        self._inputs.pop(holder, None)
+
+    def _hold_input(self, output: _Output, stops: frozenset[Direction]) -> None:
+        if not output.config.wiring.input_stops:
+            return
+        holder = input_holder(output.config.output)
+        self._inputs[holder] = stops
+        held = {item for item in Direction if holder in self._local.holders(item)}
+        if held == stops:
+            return
+        self._set_local(self._local)
+        self._publish_input(holder, stops)
+
+    def _publish_input(self, holder: str, stops: frozenset[Direction]) -> None:
+        if self._back is None or self._listener is None:
+            return
+        for direction in Direction:
+            held = direction in stops
+            tell = partial(self._listener.on_local_input, direction, holder, held=held)
+            self._back.call(tell)
 
     def _publish_output(self, output: _Output) -> None:
         if self._back is not None and self._listener is not None:
@@ -460,7 +516,11 @@ class StationHost:
             outputs = tuple(
                 output.config.output.name
                 for output in self._outputs.values()
-                if direction in output.config.output.stops and not output.actor.done
+                if direction in output.config.output.stops
+                and not (
+                    output.actor.done
+                    and contact_agrees(output.config, output.device.state, stopped=True)
+                )
             )
             assets = (SITE_ABSENT,) if progress.assets is None else progress.assets
             missing = outputs + assets

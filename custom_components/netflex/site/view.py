@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 
 from ..devices.metered_charger import VirtualMeterView
@@ -132,6 +133,46 @@ class SiteProblem:
     text: str
 
 
+class Situation(StrEnum):
+    """What may fail under an emergency output."""
+
+    RESTART = "restart"
+    """Home Assistant restarts."""
+    DEAD = "dead"
+    """Home Assistant is gone for long."""
+    MODULE_REBOOT = "module_reboot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOutcome:
+    """What an output does in one situation (S13).
+
+    `ordered`: a stop is in force; `stopped`: what the output then brings about.
+    """
+
+    situation: Situation
+    ordered: bool
+    energised: bool
+    stopped: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputView:
+    """An emergency output beyond its coil.
+
+    None: there is no such input, or nobody can read it.
+    """
+
+    behaviour: tuple[OutputOutcome, ...]
+    bistable: bool = False
+    contact_agrees: bool | None = None
+    """Whether the auxiliary contact proves what the output shall do."""
+    stop_input_open: bool | None = None
+    safe_state: bool | None = None
+    """Whether the module holds it in its own safe state."""
+
+
 _NO_LINK = LinkState()
 
 
@@ -167,3 +208,7 @@ class SiteView:
         default_factory=lambda: MappingProxyType({})
     )
     """What chargers that balance themselves are shown, by the meter's id."""
+    outputs: Mapping[str, OutputView] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """The emergency outputs, by the id of their relay."""
