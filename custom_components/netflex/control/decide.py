@@ -368,6 +368,7 @@ def _memory(
                 for unit in units
             }
         ),
+        answers=units_.answered(units, memory.answers),
         drawn=drawn_by(units, memory.drawn) if seen.new else memory.drawn,
         received=received,
         measured=seen.measured if seen.new else memory.measured,

@@ -153,6 +153,8 @@ def set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
             # A car follows downward for certain, upward only if it wants to.
             if wanted < draw or unit.plugged:
                 reach.append(wanted)
+            if _may_still_rise(unit, now, tuning):
+                reach.append((past.before or 0.0) * unit.watts)
         elif asset.nature is Nature.INVERTER:
             reach.append(-_ceiling(unit))
         elif asset.nature is Nature.LOAD:
@@ -162,16 +164,36 @@ def set_hulls(unit: Unit, received: float, now: float, tuning: Tuning) -> None:
         low, high = min(low, *reach), max(high, *reach)
     unit.hull = unit.wide = unit.free = (low, high)
     at = None if unit.state is None else unit.state.at
-    older = at is not None and 0 < received - at <= tuning.doubt
+    older = at is not None and 0 < received - at <= unit.doubt
     if asset.nature is Nature.CHARGER and _can_charge(unit):
         ceiling = unit.high if told is None else told * unit.watts
         unit.free = (min(low, 0.0), max(high, ceiling))
     elif asset.nature is Nature.LOAD and (draw > 0 or told):
         unit.free = (min(low, 0.0), max(high, asset.rated_consumption))
     elif asset.nature is Nature.INVERTER and older:
-        unit.free = (min(low, -_ceiling(unit)), max(high, 0.0))
+        most = _ceiling(unit)
+        if _in_transition(unit, now, tuning):
+            # It may not have followed yet, and have risen before that.
+            rated = asset.rated_production
+            most = max(most, rated if past.before is None else min(rated, past.before))
+        unit.free = (min(low, -most), max(high, 0.0))
     if older:
         unit.wide = unit.free
+
+
+def _may_still_rise(unit: Unit, now: float, tuning: Tuning) -> bool:
+    """Return whether a car that was rising may not have heard of its lower limit yet.
+
+    Without this its last steps would count as a load of somebody else.
+    """
+    past, state = unit.past, unit.state
+    if past.changed is None or past.before is None or past.before <= (past.value or 0):
+        return False
+    if now - past.changed > tuning.follow or not unit.plugged:
+        return False
+    at = None if state is None else state.at
+    heard = at is not None and at > past.changed + 1.0
+    return not (heard and unit.measured <= (past.value or 0.0) * unit.watts * 1.05)
 
 
 def _can_charge(unit: Unit) -> bool:

@@ -343,12 +343,16 @@ def lent() -> Cause:
     )
 
 
+RISING: Final = "rising"
+"""Key of what is on its way to a looser limit."""
+
+
 @lru_cache(maxsize=8)
 def rising(source: Source) -> Cause:
     """Return the cause of a setpoint that is on its way to a looser limit."""
     return Cause(
         source=source,
-        key="rising",
+        key=RISING,
         text="Rises slowly after a tighter limit",
     )
 

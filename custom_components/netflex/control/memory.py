@@ -122,6 +122,10 @@ class Memory:
         default_factory=lambda: MappingProxyType({})
     )
     """W of each asset at the two newest readings of the site meter, the newest last."""
+    answers: Mapping[str, tuple[float, float]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """When each device answered last, and how many s after the answer before."""
     received: float | None = None
     """Of the newest reading that was used."""
     measured: Channels = NOTHING_KNOWN

@@ -202,8 +202,8 @@ def shape_inverter(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory
         return past
     if target <= before:
         unit.told = target
-        return past
-    if not moment.fresh and not free:
+        return _forget_candidate(past)
+    if not moment.knows(unit) and not free:
         unit.told = before
         unit.causes = [explain.safe_state("nothing is raised")]
         return past
@@ -211,11 +211,34 @@ def shape_inverter(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory
     risen = before + rate * moment.elapsed
     if risen >= rated and free:
         unit.told = None
-        return past
+        return _forget_candidate(past)
+    past = _watch(unit, past, target, moment)
+    if (
+        past.candidate_since is not None
+        and past.candidate is not None
+        and moment.now - past.candidate_since >= moment.tuning.production_delay
+    ):
+        # The limit is the same: it was only held too tightly for a while.
+        risen = max(risen, past.candidate)
+        past = replace(past, candidate=target, candidate_since=moment.now)
     unit.told = min(target, risen)
     if unit.told < target:
         unit.causes = [*unit.causes, explain.rising(_source(past))]
         moment.due(moment.now + (target - unit.told) / rate)
+    return past
+
+
+def _watch(unit: Unit, past: AssetMemory, target: float, moment: Moment) -> AssetMemory:
+    """Note the least that an unchanged limit has left an inverter, since when."""
+    if not set(unit.low_causes) & set(past.bound):
+        return _forget_candidate(past)
+    if past.candidate is None or past.candidate_since is None:
+        if any(cause.key == explain.RISING for cause in past.bound):
+            # It is on its way up since the limit itself was loosened.
+            return past
+        return replace(past, candidate=target, candidate_since=moment.now)
+    if target < past.candidate:
+        return replace(past, candidate=target)
     return past
 
 

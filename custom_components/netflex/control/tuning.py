@@ -9,9 +9,14 @@ class Tuning:
 
     settle: float = 15.0
     """A device may take this long to follow; its draw is in doubt meanwhile."""
+    follow: float = 5.0
+    """A car that rises may go on for this long after it was told less."""
     doubt: float = 3.0
     """A change at the meter is laid at the door of an asset, whose own answer is
     older than the meter's, for at most this long."""
+    doubt_most: float = 12.0
+    """The same for devices that answer less often: until the next answer is due, but
+    never longer than this."""
     asset_timeout: float = 60.0
     """An older answer of a device counts as none."""
     raise_delay: float = 10.0
@@ -46,6 +51,8 @@ class Tuning:
     """Changes while one car is there, after which it stays on one phase."""
     reactive_wait: float = 5.0
     """Reactive power that was told is at the meter after this."""
+    production_delay: float = 3.0
+    """An inverter is raised to what an unchanged limit left it during all this time."""
     ramp_time: float = 60.0
     """A production limit rises from zero to rated power in this time."""
     dead_band: float = 50.0

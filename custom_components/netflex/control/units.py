@@ -5,9 +5,10 @@ and `high` are what the asset may be told to do, after everything that concerns
 it alone: stops, nameplate, its own state, the state of charge, the user.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import floor, inf
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
@@ -97,6 +98,8 @@ class Unit:
     """W that 1 A on each of those lines is."""
     movable: bool
     """It takes setpoints and answers."""
+    doubt: float = 0.0
+    """s for which its newest answer may be older than what the meter shows."""
     drawn: tuple[float, ...] = ()
     """W, at the two newest readings of the site meter, the newest last."""
     low: float = 0.0
@@ -273,6 +276,7 @@ def build(
             paths=footing_.paths,
             watts=footing_.watts,
             movable=asset.controllable and state is not None,
+            doubt=_doubt(memory.answers.get(asset_id), tuning),
             drawn=memory.drawn.get(asset_id, ()),
         )
         _bound_by_device(unit, tuning)
@@ -284,6 +288,34 @@ def build(
             )
         units.append(unit)
     return units
+
+
+def _doubt(answered: tuple[float, float] | None, tuning: Tuning) -> float:
+    """Return the s after which a device's next answer is overdue."""
+    if answered is None:
+        return tuning.doubt
+    return min(max(tuning.doubt, answered[1] * _LATE), tuning.doubt_most)
+
+
+_LATE = 1.2
+"""So many times its usual interval an answer may take."""
+
+
+def answered(
+    units: Sequence[Unit], known: Mapping[str, tuple[float, float]]
+) -> Mapping[str, tuple[float, float]]:
+    """Return when each device answered last, and how long after the time before."""
+    changed = {}
+    for unit in units:
+        at = None if unit.state is None else unit.state.at
+        if at is None:
+            continue
+        before = known.get(unit.asset.id)
+        if before is None:
+            changed[unit.asset.id] = (at, 0.0)
+        elif at != before[0]:
+            changed[unit.asset.id] = (at, at - before[0])
+    return MappingProxyType({**known, **changed}) if changed else known
 
 
 def _answers(state: AssetState, clock: Clock, tuning: Tuning) -> bool:
