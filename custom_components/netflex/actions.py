@@ -24,6 +24,7 @@ from .actions_waveform import async_register_waveform
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import station_settings
+from .rehearsals import async_rehearse
 from .telecontrol.journal_export import ExportFormat, export_journal
 from .telecontrol.point_csv import write_points
 from .telecontrol.settings import TelecontrolSettings
@@ -31,9 +32,12 @@ from .telecontrol.settings import TelecontrolSettings
 SERVICE_RELEASE_ORDERS: Final = "release_orders"
 SERVICE_EXPORT_JOURNAL: Final = "export_journal"
 SERVICE_EXPORT_POINTS: Final = "export_points"
+SERVICE_REHEARSE: Final = "rehearse"
 SERVICE_RELOAD_CERTIFICATES: Final = "reload_certificates"
+ATTR_CONFIRMED: Final = "confirmed"
 ATTR_FORMAT: Final = "format"
 ATTR_FROM: Final = "from"
+ATTR_REAL: Final = "real"
 ATTR_REFERENCE: Final = "reference"
 ATTR_TO: Final = "to"
 WRITE_PATIENCE: Final = 2.0
@@ -47,6 +51,14 @@ RELEASE_ORDERS_SCHEMA: Final = vol.Schema(
         vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
         vol.Required(ATTR_NAME): _filled_in,
         vol.Required(ATTR_REFERENCE): _filled_in,
+    }
+)
+
+REHEARSE_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
+        vol.Optional(ATTR_REAL, default=False): cv.boolean,
+        vol.Optional(ATTR_CONFIRMED, default=False): cv.boolean,
     }
 )
 
@@ -93,6 +105,14 @@ def async_register_actions(hass: HomeAssistant) -> None:
     async_register_admin_service(
         hass,
         DOMAIN,
+        SERVICE_REHEARSE,
+        _async_rehearse,
+        schema=REHEARSE_SCHEMA,
+        supports_response=SupportsResponse.OPTIONAL,
+    )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
         SERVICE_RELOAD_CERTIFICATES,
         _async_reload_certificates,
         schema=SITE_SCHEMA,
@@ -118,6 +138,20 @@ async def _async_export_points(call: ServiceCall) -> ServiceResponse:
         "profile": points.profile,
         "confirmed": points.confirmed,
     }
+
+
+async def _async_rehearse(call: ServiceCall) -> ServiceResponse:
+    """Go through the operator's list, with the real assets only if that is confirmed."""
+    entry = _loaded_entry(call)
+    _require_telecontrol(entry)
+    real: bool = call.data[ATTR_REAL]
+    if real and not call.data[ATTR_CONFIRMED]:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="rehearsal_not_confirmed",
+            translation_placeholders={"site": entry.title},
+        )
+    return await async_rehearse(call.hass, entry, real=real)
 
 
 async def _async_reload_certificates(call: ServiceCall) -> None:

@@ -197,4 +197,7 @@ def _urgent(view: SiteView) -> tuple[object, ...]:
         view.link,
         view.proofs,
         view.problems,
+        None
+        if view.rehearsal is None
+        else (view.rehearsal.outcome, view.rehearsal.report),
     )

@@ -15,6 +15,7 @@ from .coordinator import NetflexConfigEntry
 from .devices.yaml_nodes import ProfileError
 from .frontend import async_register_frontend
 from .profiles import async_profiles
+from .rehearsals import async_register_rehearsals
 from .repairs import async_forget_settings, async_sync_problems
 from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
 from .telecontrol.order_store import OrderStoreError
@@ -24,6 +25,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 PLATFORMS: Final = [
     Platform.BINARY_SENSOR,
+    Platform.BUTTON,
     Platform.EVENT,
     Platform.NUMBER,
     Platform.SENSOR,
@@ -34,6 +36,7 @@ PLATFORMS: Final = [
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the actions and the cards, whether or not a site is loaded."""
     async_register_actions(hass)
+    async_register_rehearsals(hass)
     await async_register_frontend(hass)
     return True
 

@@ -33,6 +33,7 @@ from .metering.p1_shared import SharedP1Source
 from .metering.recorder import Recording
 from .metering.s1_reader import S1Source
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
+from .rehearsals import async_newest_rehearsal
 from .site.config import MeterConfig, OutputConfig, SiteConfig
 from .site.journal_notes import note_virtual_meter
 from .site.meters import AnyMeter, SiteMeters
@@ -112,6 +113,9 @@ class NetflexRuntime:
             local_stops=self._local_stops,
             memory=stored.memory,
             tuning=TUNING,
+        )
+        self.site.rehearsal.restore(
+            await async_newest_rehearsal(self._hass, self._entry.entry_id)
         )
         self.coordinator = SiteCoordinator(self._hass, self._entry, self.site)
         self._meters.power.on_event = self.coordinator.async_take_power_event

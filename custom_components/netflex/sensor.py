@@ -31,6 +31,7 @@ from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_power import POWER_SENSORS
+from .sensor_rehearsal import REHEARSAL_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
 from .sensor_sub_meter import SUB_METER_SENSORS, UNITS
 from .sensor_virtual_meter import VIRTUAL_METER_SENSORS
@@ -56,6 +57,7 @@ def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
     lines_left = map(line_headroom_sensor, lines)
     for description in (
         *SITE_SENSORS,
+        *REHEARSAL_SENSORS,
         *COMPLIANCE_SENSORS,
         *DEMAND_SENSORS,
         *lines_left,

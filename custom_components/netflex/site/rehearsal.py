@@ -111,6 +111,16 @@ class SiteRehearsal:
                 "rehearsal_cancelled", ENDS[RehearsalEnd.CANCELLED]
             ) from None
 
+    def restore(self, status: RehearsalStatus | None) -> None:
+        """Show a rehearsal from before the start."""
+        if self.status is None:
+            self.status = status
+
+    def set_report(self, path: str) -> None:
+        """Show where the newest rehearsal's report lies."""
+        if self.status is not None:
+            self._show(replace(self.status, report=path))
+
     async def cancel(self) -> None:
         """End a rehearsal that runs; its orders end with it."""
         if (task := self._task) is not None:

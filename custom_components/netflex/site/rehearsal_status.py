@@ -20,3 +20,5 @@ class RehearsalStatus:
     ended_early: str | None = None
     passed: int = 0
     failed: int = 0
+    report: str | None = None
+    """Path of its report, once that is written."""

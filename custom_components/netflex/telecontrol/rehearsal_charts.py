@@ -1,6 +1,6 @@
 """Pictures of a rehearsal as inline SVG: what was ordered and what flowed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from math import ceil, floor, log10
 from typing import Final
@@ -30,7 +30,7 @@ def draw_trace(trace: Trace) -> str:
         max(
             1000.0,
             *(one.value or 0.0 for one in samples),
-            *(_shown_limit(one.ordered, samples) for one in trace.samples),
+            *(one.ordered or 0.0 for one in trace.samples),
         )
     )
     parts = [*_frame(f"{trace.what}, measured and ordered", top)]
@@ -123,12 +123,6 @@ def draw_predictions(what: str, steps: Sequence[Step]) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _shown_limit(limit: float | None, samples: Iterable[object]) -> float:
-    """Return what of a limit the picture has to reach: a far one is cut off."""
-    highest = max((getattr(one, "value", None) or 0.0 for one in samples), default=0.0)
-    return 0.0 if limit is None else min(limit, 1.5 * highest)
-
-
 def _frame(title: str, top: float) -> list[str]:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
@@ -157,10 +151,10 @@ def _steps(
     for (begin, value), (end, after) in zip(ordered, ends, strict=True):
         if value is None:
             continue
-        y, x, right = _y(min(1.0, value / top)), _x(begin / span), _x(end / span)
+        y, x, right = _y(value / top), _x(begin / span), _x(end / span)
         path = f"M{x:.1f} {y:.1f}H{right:.1f}"
         if after is not None and after != value:
-            path += f"V{_y(min(1.0, after / top)):.1f}"
+            path += f"V{_y(after / top):.1f}"
         parts.append(
             f'<path d="{path}" fill="none" stroke="{_ORDERED}" stroke-width="1.8" '
             'stroke-dasharray="6 3"/>'

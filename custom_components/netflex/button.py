@@ -1,0 +1,55 @@
+"""A button of the site: go through the operator's list in shadow."""
+
+from typing import Final, override
+
+from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import Unauthorized
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import NetflexConfigEntry
+from .entity import NetflexEntity, async_setup_entities
+from .rehearsals import async_rehearse
+
+# A second press while one runs is refused with a reason, not kept waiting.
+PARALLEL_UPDATES = 0
+
+DESCRIPTION: Final = ButtonEntityDescription(
+    key="rehearse",
+    translation_key="rehearse",
+    entity_category=EntityCategory.CONFIG,
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: NetflexConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the button of a site."""
+    async_setup_entities(
+        hass,
+        entry,
+        async_add_entities,
+        of_site=lambda coordinator: [RehearseButton(coordinator, DESCRIPTION)],
+        of_subentry=lambda _coordinator, _subentry: (),
+    )
+
+
+class RehearseButton(NetflexEntity, ButtonEntity):
+    """Rehearses in shadow: nothing is written to any device. Administrators only."""
+
+    @property
+    @override
+    def exists(self) -> bool:
+        return self.view.telecontrol
+
+    @override
+    async def async_press(self) -> None:
+        context = self._context
+        if context is not None and context.user_id is not None:
+            user = await self.hass.auth.async_get_user(context.user_id)
+            if user is None or not user.is_admin:
+                raise Unauthorized(context=context, entity_id=self.entity_id)
+        await async_rehearse(self.hass, self.coordinator.config_entry, real=False)
