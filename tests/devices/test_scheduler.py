@@ -59,6 +59,7 @@ async def test_priorities_in_order_and_one_request_in_flight() -> None:
     assert bench.order == [
         "first",
         "EMERGENCY",
+        "PROOF",
         "KEEP_ALIVE",
         "SETPOINT",
         "second setpoint",

@@ -158,6 +158,14 @@ class ModbusWire:
     idle_close: float | None = None
     delay: float = 0.0
     silent: bool = False
+    busy: bool = False
+    """Every request is refused with exception 6."""
+    short: bool = False
+    """Every answer of a read lacks its last register."""
+    wrong_unit: bool = False
+    """Every answer comes from the unit behind the one that was asked."""
+    cut_every: int | None = None
+    """The connection is dropped instead of every so many answers."""
     writes: deque[Write] = field(default_factory=lambda: deque(maxlen=2000))
     _server: _Server | None = None
 
@@ -204,6 +212,8 @@ class ModbusWire:
         ) -> ExcCodes | None:
             if self.delay and values is None:
                 await asyncio.sleep(self.delay)
+            if self.busy:
+                return ExcCodes.DEVICE_BUSY
             space = _SPACE_OF_FUNCTION[function]
             now = self.clock()
             if values is not None:
@@ -282,7 +292,7 @@ class _Handler(ServerRequestHandler):
 
     def __init__(self, owner: _Server) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            owner, None, None, None
+            owner, owner.packet, None, None
         )
         self.wire = owner.wire
         self.heard = self.wire.clock()
@@ -307,9 +317,28 @@ class _Server(ModbusTcpServer):
 
     def __init__(self, wire: ModbusWire) -> None:
         super().__init__(
-            [wire.device(unit) for unit in wire.units], address=(wire.host, wire.port)
+            [wire.device(unit) for unit in wire.units],
+            address=(wire.host, wire.port),
         )
         self.wire = wire
+        self._answers = 0
+
+    def packet(self, sending: bool, data: bytes) -> bytes:
+        """Spoil an answer as the wire's faults want it; nothing is silence."""
+        if not sending or len(data) < 9:
+            return data
+        wire = self.wire
+        self._answers += 1
+        if wire.cut_every and self._answers % wire.cut_every == 0:
+            for handler in list(self.active_connections.values()):
+                handler.close()
+            return b""
+        if wire.wrong_unit:
+            data = data[:6] + bytes([(data[6] + 1) & 0xFF]) + data[7:]
+        if wire.short and data[7] in {3, 4} and data[8] > 2:
+            body = bytes([data[7], data[8] - 2]) + data[9:-2]
+            data = data[:4] + struct.pack(">H", len(body) + 1) + data[6:7] + body
+        return data
 
     @override
     def callback_new_connection(self) -> _Handler:
