@@ -14,7 +14,7 @@ from tests.metering.s1_waves import STAR, Channel, Tone, pieces, star, stream
 from tests.metering.wires import Line
 
 WANTED = 200.0
-"""Times real time, on one core, in pieces of 200 ms."""
+"""Times real time, on one core, in pieces of 100 ms and more."""
 MOST_CPU = 0.05
 """Of a core, for reading and analysing, above an idle loop."""
 MOST_STALL = 0.010
@@ -67,7 +67,7 @@ def test_decoding_and_all_quantities(
         )
     benchmark.extra_info.update(times_real_time=ratio)
     benchmark.pedantic(_analyse, args=(loaded, size), rounds=3)
-    if milliseconds == 200 and not benchmark.disabled:
+    if milliseconds >= 100 and not benchmark.disabled:
         assert ratio >= WANTED
 
 

@@ -78,7 +78,8 @@ class PeriodCutter:
         `lines` are those of `Wiring.lines_of`, `rate` in samples per s, `end` s on the
         clock of the stream when the last sample is over.
         """
-        values = np.concatenate((self._rest, lines))
+        rest = self._rest
+        values = np.concatenate((rest, lines)) if len(rest) else lines
         half = samples_per_period / 2
         number = int((len(values) - self._begin) / half + _NEARLY)
         if number <= 0:
@@ -143,13 +144,13 @@ class PeriodCutter:
         count = self._count
         number, half, _ = cut.shape
         voltages, currents = cut[..., :count], cut[..., count : 2 * count]
-        turned = _real_turns(half) @ cut[..., : 2 * count]
+        both = cut[..., : 2 * count]
+        turned = _real_turns(half) @ both
         phasors = turned[:, : len(ORDERS)] + 1j * turned[:, len(ORDERS) :]
         phasors[int(not self._turned) :: 2] *= -1
         means = np.concatenate(
             (
-                np.einsum("hnc,hnc->hc", voltages, voltages),
-                np.einsum("hnc,hnc->hc", currents, currents),
+                np.einsum("hnc,hnc->hc", both, both),
                 np.einsum("hnc,hnc->hc", voltages, currents),
                 phasors[:, 0, :count],
                 phasors[:, :, count:].reshape(number, -1),

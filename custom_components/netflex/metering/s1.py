@@ -68,11 +68,28 @@ class _Checksums:
     places: NDArray[np.intp]
     zeros: int
 
-    def of(self, content: NDArray[np.uint8]) -> NDArray[np.uint16]:
-        """Return the checksums of the rows of an array."""
-        numbers = self.contributions.take(content + self.places)
-        checksums: NDArray[np.uint16] = np.bitwise_xor.reduce(numbers, axis=1)
-        return checksums ^ np.uint16(self.zeros)
+    def of(self, content: NDArray[np.uint8], described: int) -> NDArray[np.uint16]:
+        """Return the checksums of the rows of an array.
+
+        The first `described` octets of each are as a rule those of all of them.
+        """
+        if not len(content):
+            return np.empty(0, dtype=np.uint16)
+        first = content[0, :described]
+        if (content[:, :described] == first).all():
+            shared = np.bitwise_xor.reduce(
+                self.contributions.take(first + self.places[:described])
+            )
+        else:
+            described, shared = 0, np.uint16(0)
+        # Octet by octet, so that whole rows are added.
+        indices = np.add(
+            content[:, described:].T, self.places[described:, None], order="C"
+        )
+        numbers = self.contributions.take(indices)
+        checksums: NDArray[np.uint16] = np.bitwise_xor.reduce(numbers, axis=0)
+        checksums ^= shared ^ np.uint16(self.zeros)
+        return checksums
 
 
 @cache
@@ -89,6 +106,43 @@ def _checksums(length: int) -> _Checksums:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbers:
+    """How the octets of a frame become its numbers: one product of matrices.
+
+    The frequency first, then the channels; whole numbers all of them, and exact.
+    """
+
+    begin: int
+    end: int
+    weights: NDArray[np.float64]
+    half: NDArray[np.float64]
+    """From which a number of a channel is negative, less `whole`."""
+    whole: NDArray[np.float64]
+
+    def of(
+        self, frames: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Return the frequencies in mHz (n) and the digits of the channels (n, 7)."""
+        numbers = frames[:, self.begin : self.end].astype(np.float64) @ self.weights
+        channels = numbers[:, 1:]
+        channels -= (channels >= self.half) * self.whole
+        return numbers[:, 0], channels.astype(np.int32)
+
+
+def _numbers(profile: S1Profile) -> _Numbers:
+    fields = [(profile.frequency, 2)]
+    fields += [(channel.offset, channel.octets) for channel in profile.channels]
+    begin = min(offset for offset, _ in fields)
+    end = max(offset + octets for offset, octets in fields)
+    weights = np.zeros((end - begin, len(fields)))
+    for column, (offset, octets) in enumerate(fields):
+        for octet in range(octets):
+            weights[offset - begin + octet, column] = 256.0 ** (octets - 1 - octet)
+    whole = np.array([256.0**channel.octets for channel in profile.channels])
+    return _Numbers(begin, end, weights, whole / 2, whole)
+
+
 class S1Framer:
     """Cuts frames out of octets, in whatever pieces they come; it never raises.
 
@@ -99,7 +153,8 @@ class S1Framer:
         """Begin with an empty buffer."""
         self._profile = profile
         self._checksums = _checksums(profile.checksum[1] - profile.checksum[0])
-        self._dtype = _layout(profile)
+        self._numbers = _numbers(profile)
+        self._described = profile.frequency - profile.checksum[0]
         self._steps = np.array([channel.step for channel in profile.channels])
         self._format: tuple[bytes, S1Format] | None = None
         self._counts = S1Counts()
@@ -186,7 +241,7 @@ class S1Framer:
         )
         closed = frames[:, -1] == _FLAG
         undamaged: NDArray[np.bool_] = closed & (
-            self._checksums.of(frames[:, first:end]) == sent
+            self._checksums.of(frames[:, first:end], self._described) == sent
         )
         return undamaged
 
@@ -278,20 +333,14 @@ class S1Framer:
     def _block(self, frames: NDArray[np.uint8], missing: int) -> S1Block:
         profile = self._profile
         first = frames[0]
-        fields = frames.view(self._dtype)[:, 0]
-        digits = np.empty((len(frames), len(profile.channels)), dtype=np.int32)
-        for column, channel in enumerate(profile.channels):
-            digits[:, column] = fields[str(column)]
-            if channel.octets == 3:
-                # Read with the octet before it: shifted out, the sign comes along.
-                digits[:, column] <<= 8
-                digits[:, column] >>= 8
-        frequency = fields["frequency"] / 1000.0
+        frequency, digits = self._numbers.of(frames)
+        frequency /= 1000.0
         return S1Block(
             format=self._format_of(first[profile.meter_id[0] : profile.rate + 1]),
             digits=digits,
             steps=self._steps,
             frequency=frequency,
+            mean_frequency=float(np.add.reduce(frequency)) / len(frequency),
             valid=bool(first[profile.info] & _VALID),
             missing=missing,
             first_sequence=int(first[profile.sequence]),
@@ -315,25 +364,6 @@ class S1Framer:
             )
             self._format = (key, found)
         return self._format[1]
-
-
-def _layout(profile: S1Profile) -> np.dtype[np.void]:
-    """Return a frame's numbers as a record; three octets with the one before them."""
-    numbers = {
-        str(column): (">i4", channel.offset - 1)
-        if channel.octets == 3
-        else (">i2", channel.offset)
-        for column, channel in enumerate(profile.channels)
-    }
-    numbers["frequency"] = (">u2", profile.frequency)
-    return np.dtype(
-        {
-            "names": list(numbers),
-            "formats": [kind for kind, _ in numbers.values()],
-            "offsets": [offset for _, offset in numbers.values()],
-            "itemsize": profile.length,
-        }
-    )
 
 
 def _apart(begins: NDArray[np.intp], length: int) -> list[int]:

@@ -220,7 +220,7 @@ class S1Analysis:
         blocks = self._framer.feed(data)
         behind = sum(len(block) for block in blocks)
         for block in blocks:
-            rate = block.format.sample_rate(float(block.frequency.mean()))
+            rate = block.format.sample_rate(block.mean_frequency)
             first = None if received is None else received - behind / rate
             behind -= len(block)
             self._take_block(block, rate, first, received, result)
@@ -260,14 +260,15 @@ class S1Analysis:
         lines = tools.join(samples, block.missing)
         self._filled += len(lines) - len(samples)
         # In whole mHz, as the meter gives it: what depends on it is kept by it.
-        frequency = round(float(block.frequency.mean()), 3)
+        frequency = round(block.mean_frequency, 3)
         per_period = block.format.samples_per_period(frequency)
         periods = tools.cutter.cut(
             lines, samples_per_period=per_period, rate=rate, end=clock.time
         )
         if periods is not None:
             self._follow(tools, periods, result)
-        tools.window = np.concatenate((tools.window, lines))
+        window = tools.window
+        tools.window = np.concatenate((window, lines)) if len(window) else lines
         self._take_windows(tools, per_period, frequency, rate, received, result)
 
     def _follow(self, tools: _Tools, periods: PeriodValues, result: S1Result) -> None:

@@ -4,7 +4,7 @@ Source: e-MUCS H Ed. 1.3 (26/04/2018), section 5. A later edition gets a profile
 own beside this one; the decoder reads nothing that a profile does not say.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
@@ -132,6 +132,7 @@ class S1Block:
     digits: NDArray[np.int32]
     steps: NDArray[np.float64]
     frequency: NDArray[np.float64]
+    mean_frequency: float
     valid: bool
     missing: int
     first_sequence: int
@@ -165,8 +166,10 @@ class S1Counts:
     def __add__(self, other: Self) -> Self:
         """Return the counts of two streams together."""
         return type(self)(
-            **{
-                field.name: getattr(self, field.name) + getattr(other, field.name)
-                for field in fields(self)
-            }
+            good=self.good + other.good,
+            damaged=self.damaged + other.damaged,
+            lost=self.lost + other.lost,
+            refused=self.refused + other.refused,
+            invalid=self.invalid + other.invalid,
+            dropped=self.dropped + other.dropped,
         )

@@ -44,13 +44,22 @@ DEFAULT_STEPS: Final = StepLimits()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Row:
-    """One period: powers (W and var by line, then their sums) and currents."""
+    """One period: powers (W and var by line, then their sums), and where it is from."""
 
     end: float
     powers: NDArray[np.float64]
-    currents: NDArray[np.float64]
-    peaks: NDArray[np.float64]
-    harmonics: NDArray[np.complex128]
+    periods: PeriodValues
+    index: int
+
+    @property
+    def currents(self) -> NDArray[np.float64]:
+        currents: NDArray[np.float64] = self.periods.currents[self.index]
+        return currents
+
+    @property
+    def peaks(self) -> NDArray[np.float64]:
+        peaks: NDArray[np.float64] = self.periods.peaks[self.index]
+        return peaks
 
 
 class StepWatch:
@@ -104,10 +113,9 @@ class StepWatch:
         )
 
     def _rows(self, periods: PeriodValues, powers: NDArray[np.float64]) -> list[_Row]:
-        harmonics = _referred(periods, self._wiring)
         return [
-            _Row(end, powers[k], periods.currents[k], periods.peaks[k], harmonics[k])
-            for k, end in enumerate(periods.ends.tolist())
+            _Row(end, powers[index], periods, index)
+            for index, end in enumerate(periods.ends.tolist())
         ]
 
     def _before(self) -> list[_Row]:
@@ -147,8 +155,7 @@ class StepWatch:
         count = len(lines)
         old = _mean([row.currents for row in before])
         new = _mean([row.currents for row in after])
-        harmonics = np.mean([row.harmonics for row in after], axis=0)
-        harmonics = harmonics - np.mean([row.harmonics for row in before], axis=0)
+        harmonics = _harmonics(after, self._wiring) - _harmonics(before, self._wiring)
         orders = [
             _by_line(lines, np.abs(row) / sqrt(2), np.ones(count)) for row in harmonics
         ]
@@ -190,6 +197,15 @@ class StepWatch:
         return found
 
 
+def _harmonics(rows: list[_Row], wiring: Wiring) -> NDArray[np.complex128]:
+    """Return the mean harmonic phasors of some periods (orders from 3, lines)."""
+    referred = {id(row.periods): _referred(row.periods, wiring) for row in rows}
+    mean: NDArray[np.complex128] = np.mean(
+        [referred[id(row.periods)][row.index] for row in rows], axis=0
+    )
+    return mean
+
+
 def _referred(periods: PeriodValues, wiring: Wiring) -> NDArray[np.complex128]:
     """Return the harmonic phasors (rows, orders from 3, lines) against the voltage.
 
@@ -209,8 +225,8 @@ def _referred(periods: PeriodValues, wiring: Wiring) -> NDArray[np.complex128]:
 
 
 def _mean(arrays: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = np.mean(arrays, axis=0)
-    return mean
+    total: NDArray[np.float64] = np.add.reduce(np.array(arrays))
+    return total / len(arrays)
 
 
 def _by_line(

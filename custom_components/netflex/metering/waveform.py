@@ -1,6 +1,7 @@
 """From the channels of a meter to the lines of the grid that it is connected to."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -31,10 +32,8 @@ class Wiring:
 
     @property
     def metered(self) -> NDArray[np.float64]:
-        """1 for each line whose voltage times current is power, else 0."""
-        if self.grid_type is GridType.DELTA:
-            return np.array([1.0, 0.0, 1.0])
-        return np.ones(len(self.lines))
+        """1 for each line whose voltage times current is power, else 0; not written."""
+        return _METERED[self.grid_type]
 
     def lines_of(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return voltages, then currents of the lines, then the neutral current.
@@ -43,26 +42,32 @@ class Wiring:
         the second current follows from the others, sample by sample, and the second
         voltage is U31. A neutral current that is not measured is the sum of the lines.
         """
-        u1, i1, u2, i2, u3, i3, neutral = samples.T
-        s1, s2, s3, sn = self.signs
-        out = np.empty((len(samples), 2 * len(self.lines) + 1))
-        if self.grid_type is GridType.SINGLE_PHASE:
-            out[:, 0] = u1
-            out[:, 1] = i1 * s1
-            out[:, 2] = neutral * sn if self.neutral_measured else out[:, 1]
-            return out
-        out[:, 0] = u1
-        out[:, 2] = u3
-        out[:, 3] = i1 * s1
-        out[:, 5] = i3 * s3
-        if self.grid_type is GridType.DELTA:
-            out[:, 1] = u3 - u1
-            out[:, 4] = -(out[:, 3] + out[:, 5])
-            out[:, 6] = 0.0
-        else:
-            out[:, 1] = u2
-            out[:, 4] = i2 * s2
-            out[:, 6] = (
-                neutral * sn if self.neutral_measured else out[:, 3:6].sum(axis=1)
-            )
-        return out
+        lines: NDArray[np.float64] = samples @ _matrix(self)
+        return lines
+
+
+_METERED: Final = {
+    GridType.SINGLE_PHASE: np.ones(1),
+    GridType.STAR: np.ones(3),
+    GridType.DELTA: np.array([1.0, 0.0, 1.0]),
+}
+
+
+@lru_cache(maxsize=64)
+def _matrix(wiring: Wiring) -> NDArray[np.float64]:
+    """Return what each channel is to each column of `lines_of`, (7, columns)."""
+    count = len(wiring.lines)
+    signs = wiring.signs
+    out = np.zeros((7, 2 * count + 1))
+    voltages, currents = out[:, :count], out[:, count : 2 * count]
+    for line in range(count):
+        voltages[2 * line, line] = 1.0
+        currents[2 * line + 1, line] = signs[line]
+    if wiring.grid_type is GridType.DELTA:
+        voltages[:, 1] = voltages[:, 2] - voltages[:, 0]
+        currents[:, 1] = -(currents[:, 0] + currents[:, 2])
+    elif wiring.neutral_measured:
+        out[6, -1] = signs[3]
+    else:
+        out[:, -1] = currents.sum(axis=1)
+    return out
