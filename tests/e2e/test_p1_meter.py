@@ -122,6 +122,12 @@ async def add_meter(
             | sharing,
         },
     )
+    if result["type"] is FlowResultType.MENU:
+        # What the meter shows is not what the site is set up for.
+        assert result["step_id"] == "doubts"
+        result = await flows.async_configure(
+            result["flow_id"], {"next_step_id": "keep"}
+        )
     assert result["type"] is FlowResultType.CREATE_ENTRY, result
     return time.monotonic()
 

@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.entry_data import meter_config
 from custom_components.netflex.model.asset import Nature
+from custom_components.netflex.model.connection import LineValues
 from custom_components.netflex.model.demand import CapacityTariff, MinimumRule
 from custom_components.netflex.model.reading import MeterRole
 from custom_components.netflex.site.config import ShareConfig
@@ -261,6 +262,24 @@ async def test_a_shared_port_is_free_when_it_is_chosen(
     await meter.begin(only_subentry(entry).subentry_id)
     await meter.submit(P1 | {"sharing": NOT_SHARED})
     assert meter_config(only_subentry(entry)).share is None
+
+
+async def test_a_smart_meter_of_another_grid_is_asked_about(
+    entry: MockConfigEntry, form: Callable[[], Form]
+) -> None:
+    meter = form()
+    with p1_answers(line_voltage=LineValues(l1=231.0, l2=0.0, l3=229.0)):
+        result = await add_p1(meter)
+        assert result["step_id"] == "doubts"
+        detail = result["description_placeholders"]["detail"]
+        assert detail == "- It shows a grid of 3x230, the site is set up as 3N400"
+        result = await meter.choose("change")
+        assert result["step_id"] == "p1"
+        assert meter.shown["port"] == P1["port"]
+        await meter.submit(P1)
+        result = await meter.choose("keep")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert only_subentry(entry).unique_id == "1SAG3100000001"
 
 
 class TestBesideAnotherMeter:

@@ -30,7 +30,12 @@ from custom_components.netflex.flows.fields import (
 )
 from custom_components.netflex.metering.p1_objects import Telegram
 from custom_components.netflex.model.asset import Direction, Nature
-from custom_components.netflex.model.connection import GridType, Line
+from custom_components.netflex.model.connection import (
+    NO_LINE_VALUES,
+    GridType,
+    Line,
+    LineValues,
+)
 from custom_components.netflex.model.demand import CapacityTariff
 from custom_components.netflex.model.reading import MeterRole
 from custom_components.netflex.site.config import OutputWiring, SafeValue
@@ -77,11 +82,15 @@ def device_answers(
 
 @contextmanager
 def p1_answers(
-    *, serial: str | None = "1SAG3100000001", error: str | None = None
+    *,
+    serial: str | None = "1SAG3100000001",
+    error: str | None = None,
+    line_voltage: LineValues = NO_LINE_VALUES,
 ) -> Iterator[AsyncMock]:
     """Have every test of a P1 port end like this."""
-    telegram = Telegram(ident="FLU5", serial=serial) if error is None else None
-    with patch(TEST_P1, AsyncMock(return_value=(telegram, error, "Words"))) as test:
+    telegram = Telegram(ident="FLU5", serial=serial, line_voltage=line_voltage)
+    result = (telegram if error is None else None, error, "Words")
+    with patch(TEST_P1, AsyncMock(return_value=result)) as test:
         yield test
 
 

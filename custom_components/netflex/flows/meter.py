@@ -32,10 +32,12 @@ from ..entry_meter import (
     sensor_params,
     sensor_roles,
 )
+from ..metering.p1_objects import Telegram
+from ..metering.p1_reading import to_reading
 from ..model.asset import Nature
 from ..model.reading import MeterRole
 from .fields import Fields, choice, flat, more, number, suggested
-from .meter_check import meter_doubts
+from .meter_check import first_reading, meter_doubts
 from .meter_parts import (
     EXAMPLE_NETWORK,
     share_errors,
@@ -80,7 +82,7 @@ class MeterFlow(S1Steps):
     def __init__(self) -> None:
         """Know nothing yet."""
         super().__init__()
-        self._tested: ProbeResult | None = None
+        self._tested: ProbeResult | Telegram | None = None
         self._doubts: tuple[str, ...] = ()
 
     # ---------------------------------------------------------------------- a P1 port
@@ -96,7 +98,7 @@ class MeterFlow(S1Steps):
             shown = flat(user_input)
             errors, details = await self._async_take_p1(shown)
             if not errors:
-                return self._finish()
+                return await self._async_described()
         return self.async_show_form(
             step_id="p1",
             data_schema=self.add_suggested_values_to_schema(
@@ -142,6 +144,7 @@ class MeterFlow(S1Steps):
             telegram, error, detail = await async_test_p1(port)
             if error is not None:
                 return {"base": error}, {"detail": detail}
+            self._tested = telegram
             serial = None if telegram is None else telegram.serial
             if serial is not None and any(
                 item.unique_id == serial for item in self._others()
@@ -281,22 +284,26 @@ class MeterFlow(S1Steps):
 
     @override
     async def _async_test(self, config: DeviceConfig) -> Tested[ProbeResult]:
-        self._tested, error, detail = await super()._async_test(config)
-        return self._tested, error, detail
+        tested = await super()._async_test(config)
+        self._tested = tested[0]
+        return tested
 
     @override
     async def _async_described(self) -> SubentryFlowResult:
         """Ask about a meter that contradicts what the site knows already."""
         self._doubts = ()
-        if self._tested is not None:
+        if (tested := self._tested) is not None:
+            reading = (
+                to_reading(tested, meter_id="test", received=0.0)
+                if isinstance(tested, Telegram)
+                else first_reading(self._data, tested)
+            )
             own = (
                 self._reconfigure_subentry_id
                 if self.source == SOURCE_RECONFIGURE
                 else None
             )
-            self._doubts = meter_doubts(
-                self._get_entry(), own, self._data, self._tested
-            )
+            self._doubts = meter_doubts(self._get_entry(), own, self._data, reading)
         return await self.async_step_doubts() if self._doubts else self._finish()
 
     async def async_step_doubts(
@@ -314,8 +321,11 @@ class MeterFlow(S1Steps):
         self, _user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Show the form again."""
-        if self._data[CONF_SOURCE] == DeviceSource.ENTITY:
-            return await self.async_step_entity()
+        match self._data[CONF_SOURCE]:
+            case DeviceSource.P1:
+                return await self.async_step_p1()
+            case DeviceSource.ENTITY:
+                return await self.async_step_entity()
         return await self.async_step_device()
 
     async def async_step_keep(

@@ -22,21 +22,25 @@ def meter_doubts(
     entry: NetflexConfigEntry,
     meter_id: str | None,
     data: Mapping[str, Any],
-    result: ProbeResult,
+    reading: MeterReading,
 ) -> tuple[str, ...]:
     """Return in words what speaks against a meter that was tested.
 
-    `meter_id` is its own where it is on the site already, `data` what is to be stored.
-    Nothing is said of meters elsewhere, nor while the site does not run.
+    `meter_id` is its own where it is on the site already, `data` what is to be stored,
+    `reading` its first. A smart meter is not held against others: it is the one that is
+    billed. Nothing is said of meters elsewhere.
     """
+    if data[CONF_ROLE] != MeterRole.CONNECTION_POINT:
+        return ()
+    connection = connection_point(entry.data)
     if (
-        data[CONF_ROLE] != MeterRole.CONNECTION_POINT
+        data[CONF_SOURCE] == DeviceSource.P1
         or entry.state is not ConfigEntryState.LOADED
     ):
-        return ()
+        return doubts(reading, others=(), states=(), connection=connection)
     view = entry.runtime_data.coordinator.data
     return doubts(
-        _reading(data, result),
+        reading,
         others=[
             meter.reading
             for key, meter in view.meters.items()
@@ -46,11 +50,11 @@ def meter_doubts(
             and meter.reading is not None
         ],
         states=view.states.values(),
-        connection=connection_point(entry.data),
+        connection=connection,
     )
 
 
-def _reading(data: Mapping[str, Any], result: ProbeResult) -> MeterReading:
+def first_reading(data: Mapping[str, Any], result: ProbeResult) -> MeterReading:
     """Return the values of a test as a reading, import positive."""
     values = dict(result.values)
     if data[CONF_SOURCE] == DeviceSource.ENTITY:

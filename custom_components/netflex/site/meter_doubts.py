@@ -1,7 +1,7 @@
 """What speaks against a meter's first reading, when it is set up.
 
 It is held against what is known already: another meter of the connection point, the
-devices of the site, the main fuse. One reading proves nothing, so all of this is asked
+devices of the site, its grid and its main fuse. One reading proves nothing, so all of this is asked
 and nothing is refused.
 """
 
@@ -39,6 +39,11 @@ def doubts(
     """
     found = [strange_voltage(reading), impossible_power(reading)]
     found.append(_overload(reading, connection))
+    if reading.grid_type not in {None, connection.grid_type}:
+        found.append(
+            f"It shows a grid of {reading.grid_type}, the site is set up as "
+            f"{connection.grid_type}"
+        )
     if reading.power is not None:
         compared = list(_beside(reading.power, others))
         found.append(
