@@ -25,6 +25,7 @@ from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import station_settings
 from .rehearsals import async_rehearse
+from .site_readings import RESOLUTIONS, ReadingsError
 from .telecontrol.journal_export import ExportFormat, export_journal
 from .telecontrol.point_csv import write_points
 from .telecontrol.settings import TelecontrolSettings
@@ -35,10 +36,14 @@ SERVICE_EXPORT_POINTS: Final = "export_points"
 SERVICE_REHEARSE: Final = "rehearse"
 SERVICE_RELOAD_CERTIFICATES: Final = "reload_certificates"
 ATTR_CONFIRMED: Final = "confirmed"
+SERVICE_GET_READINGS: Final = "get_readings"
+SERVICE_ERASE_READINGS: Final = "erase_readings"
 ATTR_FORMAT: Final = "format"
 ATTR_FROM: Final = "from"
 ATTR_REAL: Final = "real"
 ATTR_REFERENCE: Final = "reference"
+ATTR_RESOLUTION: Final = "resolution"
+ATTR_SERIES: Final = "series"
 ATTR_TO: Final = "to"
 WRITE_PATIENCE: Final = 2.0
 """s that an export waits for records that are still to be written."""
@@ -64,6 +69,16 @@ REHEARSE_SCHEMA: Final = vol.Schema(
 
 SITE_SCHEMA: Final = vol.Schema({vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string})
 
+GET_READINGS_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
+        vol.Required(ATTR_FROM): cv.datetime,
+        vol.Optional(ATTR_TO): cv.datetime,
+        vol.Optional(ATTR_RESOLUTION, default="hour"): vol.In([*RESOLUTIONS]),
+        vol.Optional(ATTR_SERIES): vol.All(cv.ensure_list, [cv.string]),
+    }
+)
+
 EXPORT_JOURNAL_SCHEMA: Final = vol.Schema(
     {
         vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
@@ -79,6 +94,20 @@ EXPORT_JOURNAL_SCHEMA: Final = vol.Schema(
 @callback
 def async_register_actions(hass: HomeAssistant) -> None:
     """Register the actions, which exist whether or not a site is loaded."""
+    hass.services.async_register(
+        DOMAIN,
+        SERVICE_GET_READINGS,
+        _async_get_readings,
+        schema=GET_READINGS_SCHEMA,
+        supports_response=SupportsResponse.ONLY,
+    )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_ERASE_READINGS,
+        _async_erase_readings,
+        schema=SITE_SCHEMA,
+    )
     async_register_admin_service(
         hass,
         DOMAIN,
@@ -118,6 +147,30 @@ def async_register_actions(hass: HomeAssistant) -> None:
         schema=SITE_SCHEMA,
     )
     async_register_waveform(hass)
+
+
+async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
+    """Return the readings of a period."""
+    entry = _loaded_entry(call)
+    start, end = _period(call)
+    try:
+        return await entry.runtime_data.readings.async_get(
+            start,
+            end,
+            RESOLUTIONS[call.data[ATTR_RESOLUTION]],
+            call.data.get(ATTR_SERIES),
+        )
+    except ReadingsError as err:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key=err.key,
+            translation_placeholders=err.placeholders,
+        ) from err
+
+
+async def _async_erase_readings(call: ServiceCall) -> None:
+    """Forget the readings of a site."""
+    await _loaded_entry(call).runtime_data.readings.async_erase()
 
 
 async def _async_release_orders(call: ServiceCall) -> None:
@@ -182,12 +235,7 @@ def _require_telecontrol(entry: NetflexConfigEntry) -> TelecontrolSettings:
 async def _async_export_journal(call: ServiceCall) -> ServiceResponse:
     """Write the journal of a period to a file below the configuration."""
     entry = _loaded_entry(call)
-    start = _aware(call.data[ATTR_FROM])
-    end = _aware(call.data.get(ATTR_TO, dt_util.utcnow()))
-    if start >= end:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="period_empty"
-        )
+    start, end = _period(call)
     file_format: ExportFormat = call.data[ATTR_FORMAT]
     journal = entry.runtime_data.journal
     await journal.settled(WRITE_PATIENCE)
@@ -213,6 +261,17 @@ async def _async_export_journal(call: ServiceCall) -> ServiceResponse:
         "first_hash": export.first_hash,
         "last_hash": export.last_hash,
     }
+
+
+def _period(call: ServiceCall) -> tuple[datetime, datetime]:
+    """Return the period that an action is about, in UTC."""
+    start = _aware(call.data[ATTR_FROM])
+    end = _aware(call.data.get(ATTR_TO, dt_util.utcnow()))
+    if start >= end:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="period_empty"
+        )
+    return start, end
 
 
 def _aware(time: datetime) -> datetime:

@@ -18,6 +18,7 @@ from .profiles import async_profiles
 from .rehearsals import async_register_rehearsals
 from .repairs import async_forget_settings, async_sync_problems
 from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
+from .site_readings import ReadingsView
 from .telecontrol.order_store import OrderStoreError
 from .telecontrol_options import OptionsError
 
@@ -38,6 +39,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     async_register_actions(hass)
     async_register_rehearsals(hass)
     await async_register_frontend(hass)
+    hass.http.register_view(ReadingsView)
     return True
 
 

@@ -33,19 +33,21 @@ from .metering.p1_shared import SharedP1Source
 from .metering.recorder import Recording
 from .metering.s1_reader import S1Source
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
+from .readings_options import CONF_READINGS
 from .rehearsals import async_newest_rehearsal
 from .site.config import MeterConfig, OutputConfig, SiteConfig
 from .site.journal_notes import note_virtual_meter
 from .site.meters import AnyMeter, SiteMeters
 from .site.site import Site, SitePorts
 from .site.station_host import OutputFactory, StationFactory, StationHost
+from .site_readings import SiteReadings, async_forget_readings
 from .stored import SiteMemory, SiteStore, read_site_memory
 from .telecontrol.journal import Journal
 from .telecontrol.order_store import OrderStore
 from .telecontrol.settings import TelecontrolSettings
 from .telecontrol.station import TelecontrolStation
 from .telecontrol.wire_trace import WireEntry, WireTrace
-from .telecontrol_options import local_stop_inputs
+from .telecontrol_options import checked_options, local_stop_inputs
 
 SAVE_DELAY = 10.0
 """s that a change which nothing depends on waits for others before it is stored."""
@@ -89,6 +91,7 @@ class NetflexRuntime:
         self._inputs: LocalStopWatch
         self.site: Site
         self.coordinator: SiteCoordinator
+        self.readings: SiteReadings
 
     # --------------------------------------------------------------------- composition
 
@@ -120,9 +123,11 @@ class NetflexRuntime:
         self.coordinator = SiteCoordinator(self._hass, self._entry, self.site)
         self._meters.power.on_event = self.coordinator.async_take_power_event
         self._inputs = LocalStopWatch(self._hass, self.site)
+        self.readings = SiteReadings(self._hass, self._entry, self.coordinator)
         try:
             await self.site.start()
             self._inputs.async_set(local_stop_inputs(self._entry.options))
+            await self._async_keep_readings()
         except BaseException:
             await self.async_stop(park=False)
             raise
@@ -130,6 +135,7 @@ class NetflexRuntime:
     async def async_stop(self, *, park: bool) -> None:
         """Stop the site; the station waits for the next one if `park`."""
         self._inputs.async_stop()
+        await self.readings.async_stop()
         await self.coordinator.async_shutdown()
         await self.site.stop()
         await self._links.close()
@@ -339,6 +345,7 @@ class NetflexRuntime:
             if settings != self._station.settings:
                 await self._async_change_station(self._station, settings)
             self._inputs.async_set(local_stop_inputs(self._entry.options))
+            await self._async_keep_readings()
             self.coordinator.async_settings_changed()
             known, present = _members(old), _members(new)
             for subject in known.keys() - present.keys():
@@ -350,6 +357,11 @@ class NetflexRuntime:
                 self.coordinator.async_asset_changed(subject)
             if new.name != old.name:
                 async_register_devices(self._hass, self._entry)
+
+    async def _async_keep_readings(self) -> None:
+        """Keep readings as the options say."""
+        options = checked_options(self._entry.options)
+        await self.readings.async_set(options.get(CONF_READINGS, {}))
 
     async def _async_apply(self, member: _Member) -> None:
         """Add one member to the site, or put it in the place of the old one."""
@@ -388,6 +400,7 @@ async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:
 async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
     """Delete what was stored for an entry that was removed."""
     await SiteStore(hass, entry_id).async_remove()
+    await async_forget_readings(hass, entry_id)
     for path in (_orders_path(hass, entry_id), _writes_path(hass, entry_id)):
         await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
 

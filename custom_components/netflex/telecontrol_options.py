@@ -27,6 +27,7 @@ from .iec104.engine import Engine, is_installed
 from .iec104.tls import MinimumVersion
 from .model.asset import Direction
 from .model.orders import POWER_LIMIT_ORDERS, OrderName
+from .readings_options import CONF_READINGS, READINGS_SCHEMA
 from .site_options import CONF_LIMITS, LIMITS_SCHEMA
 from .telecontrol.link_loss import LinkLossAction, LinkLossPolicy
 from .telecontrol.point_csv import read_points, write_points
@@ -138,6 +139,7 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
             vol.Optional(direction.value): [str] for direction in Direction
         },
         vol.Optional(CONF_LIMITS): LIMITS_SCHEMA,
+        vol.Optional(CONF_READINGS): READINGS_SCHEMA,
     }
 )
 

@@ -26,6 +26,7 @@ from ..iec104.engine import Engine
 from ..iec104.lib60870_deviations import DEVIATIONS
 from ..iec104.tls import MinimumVersion
 from ..model.orders import OrderName
+from ..readings_options import CONF_READINGS
 from ..site_options import CONF_LIMITS
 from ..telecontrol.link_loss import LinkLossAction
 from ..telecontrol.settings import TelecontrolSettings
@@ -61,6 +62,7 @@ from .fields import choice, flat, more, number, suggested, whole_number
 from .limits import LimitSteps
 from .local_stops import LocalStopSteps
 from .points import PointSteps
+from .readings import ReadingSteps
 from .site_checks import Errors
 
 FALLBACK_ORDERS: Final = (
@@ -69,7 +71,7 @@ FALLBACK_ORDERS: Final = (
     OrderName.MAXSETAP,
     OrderName.MINSETAP,
 )
-SITE_TOPICS: Final = ["local_stops", CONF_LIMITS]
+SITE_TOPICS: Final = ["local_stops", CONF_LIMITS, CONF_READINGS]
 TOPICS: Final = [
     CONF_LINK,
     CONF_LINK_LOSS,
@@ -146,7 +148,7 @@ ENGINE_SCHEMA: Final = vol.Schema(
 )
 
 
-class NetflexOptionsFlow(PointSteps, LocalStopSteps, LimitSteps):
+class NetflexOptionsFlow(PointSteps, LocalStopSteps, LimitSteps, ReadingSteps):
     """Changes one topic of a site; nothing is reloaded, only new wires drop the link.
 
     Without telecontrol there are no topics of the operator's.

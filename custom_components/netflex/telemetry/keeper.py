@@ -30,13 +30,16 @@ class Bounds:
     megabytes: float = 500.0
 
 
+DEFAULT_BOUNDS: Final = Bounds()
+
+
 class TelemetryKeeper:
     """Samples, stores and answers; owned by one loop."""
 
     def __init__(
         self,
         path: Path,
-        bounds: Bounds = Bounds(),
+        bounds: Bounds = DEFAULT_BOUNDS,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -92,6 +95,9 @@ class TelemetryKeeper:
         """Run a question on the store's thread; raises TelemetryStoreError."""
         if (store := self._store) is None:
             raise TelemetryStoreError(self.problem or "The store is not open")
+        if self._writing is not None:
+            # Minutes that have ended belong to the answer.
+            await asyncio.wait({self._writing})
         return await self._run(lambda: question(store))
 
     async def _write(self) -> None:
