@@ -135,6 +135,10 @@ class SiteCoordinator(DataUpdateCoordinator[SiteView]):
         """Take over what the user asks of one asset."""
         self._site.set_user_limits(asset_id, limits)
 
+    async def async_set_peak_target(self, target: float | None) -> None:
+        """Take over the W that a quarter hour should stay below."""
+        self._site.set_peak_target(target)
+
     async def async_set_local_stop(
         self, direction: Direction, holder: str, *, held: bool
     ) -> None:

@@ -59,6 +59,10 @@ CONF_PHASES: Final = "phases"
 CONF_LINES: Final = "lines"
 CONF_PRIORITY: Final = "priority"
 CONF_NEVER_SHED: Final = "never_shed"
+CONF_MINIMUM_ON: Final = "minimum_on"
+CONF_MINIMUM_OFF: Final = "minimum_off"
+CONF_COMFORT_LOW: Final = "comfort_low"
+CONF_COMFORT_HIGH: Final = "comfort_high"
 CONF_MAX_CURRENT: Final = "max_current"
 CONF_MIN_CURRENT: Final = "min_current"
 CONF_SAFE_CURRENT: Final = "safe_current"
@@ -84,6 +88,8 @@ MEASURING_ENTITIES: Final[Mapping[str, str]] = {
     "current_l3_entity": "current_l3",
     "energy_entity": "energy",
     "state_entity": "state",
+    "temperature_entity": "temperature",
+    "local_on_entity": "local_on",
     "enable_entity": "enable",
 }
 """Keys of the entities that are only read (and `enable`), with their roles."""
@@ -443,6 +449,11 @@ def _battery(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
     )
 
 
+def _optional(data: Mapping[str, Any], key: str) -> float | None:
+    value = data.get(key)
+    return None if value is None else float(value)
+
+
 def _load(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
     """Return a load that is switched through an entity; a switch stays off."""
     data = subentry.data
@@ -456,6 +467,10 @@ def _load(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
         lines=_lines(data, grid_type),
         priority=int(data.get(CONF_PRIORITY, 0)),
         never_shed=bool(data.get(CONF_NEVER_SHED, False)),
+        minimum_on=float(data.get(CONF_MINIMUM_ON, 0.0)),
+        minimum_off=_optional(data, CONF_MINIMUM_OFF),
+        comfort_low=_optional(data, CONF_COMFORT_LOW),
+        comfort_high=_optional(data, CONF_COMFORT_HIGH),
         stays_stopped=True,
     )
 

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .devices.entity_meter import MAX_AGE
-from .model.demand import MINIMUM_PEAK, CapacityTariff, MinimumRule
+from .model.demand import MINIMUM_PEAK, CapacityHold, CapacityTariff, MinimumRule
 from .site.config import ShareConfig
 
 CONF_TARGET_PEAK: Final = "target_peak"
 CONF_PEAK_PRICE: Final = "peak_price"
 CONF_PEAK_MINIMUM: Final = "peak_minimum"
 CONF_PEAK_MINIMUM_RULE: Final = "peak_minimum_rule"
+CONF_PEAK_HOLD: Final = "peak_hold"
+CONF_PEAK_SHAVE: Final = "peak_shave"
 CONF_SHARE: Final = "share"
 CONF_SHARE_PORT: Final = "share_port"
 CONF_SHARE_ALLOWED: Final = "share_allowed"
@@ -61,6 +63,8 @@ def capacity_tariff(data: Mapping[str, Any]) -> CapacityTariff:
         price=None if price is None else float(price),
         minimum=minimum * 1000,
         rule=MinimumRule(data.get(CONF_PEAK_MINIMUM_RULE, MinimumRule.PER_MONTH)),
+        hold=CapacityHold(data.get(CONF_PEAK_HOLD, CapacityHold.OFF)),
+        shave=bool(data.get(CONF_PEAK_SHAVE, True)),
     )
 
 

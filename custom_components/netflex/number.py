@@ -11,7 +11,12 @@ from homeassistant.components.number import (
     RestoreNumber,
 )
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.const import EntityCategory, UnitOfElectricCurrent
+from homeassistant.const import (
+    EntityCategory,
+    UnitOfElectricCurrent,
+    UnitOfEnergy,
+    UnitOfPower,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -34,6 +39,29 @@ CHARGER_LIMIT: Final = NumberEntityDescription(
     mode=NumberMode.BOX,
 )
 
+CHARGER_ENERGY: Final = NumberEntityDescription(
+    key="charge_energy",
+    translation_key="charge_energy",
+    device_class=NumberDeviceClass.ENERGY,
+    entity_category=EntityCategory.CONFIG,
+    native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+    native_min_value=0,
+    native_max_value=200,
+    native_step=0.5,
+    mode=NumberMode.BOX,
+)
+PEAK_TARGET: Final = NumberEntityDescription(
+    key="peak_target",
+    translation_key="peak_target",
+    device_class=NumberDeviceClass.POWER,
+    entity_category=EntityCategory.CONFIG,
+    native_unit_of_measurement=UnitOfPower.KILO_WATT,
+    native_min_value=0,
+    native_max_value=1000,
+    native_step=0.1,
+    mode=NumberMode.BOX,
+)
+
 
 async def async_setup_entry(
     hass: HomeAssistant,
@@ -42,12 +70,12 @@ async def async_setup_entry(
 ) -> None:
     """Set up the numbers of a site."""
     async_setup_entities(
-        hass,
-        entry,
-        async_add_entities,
-        of_site=lambda _coordinator: (),
-        of_subentry=_of_subentry,
+        hass, entry, async_add_entities, of_site=_of_site, of_subentry=_of_subentry
     )
+
+
+def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
+    yield PeakTarget(coordinator, PEAK_TARGET)
 
 
 def _of_subentry(
@@ -55,6 +83,7 @@ def _of_subentry(
 ) -> Iterable[NetflexEntity]:
     if subentry.subentry_type == SubentryType.CHARGER:
         yield ChargerLimit(coordinator, CHARGER_LIMIT, subentry)
+        yield ChargerEnergy(coordinator, CHARGER_ENERGY, subentry)
 
 
 class ChargerLimit(NetflexEntity, RestoreNumber):
@@ -97,3 +126,57 @@ class ChargerLimit(NetflexEntity, RestoreNumber):
         await self.coordinator.async_set_user_limits(
             self.subject, replace(limits, current=current)
         )
+
+
+class ChargerEnergy(NetflexEntity, RestoreNumber):
+    """What a charger in the mode "by deadline" is to deliver, in kWh; 0: nothing set."""
+
+    @property
+    @override
+    def native_value(self) -> float:
+        energy = self.view.user.get(self.subject, NO_USER_LIMITS).energy
+        return 0.0 if energy is None else energy / 1000
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        if self.view.user.get(self.subject, NO_USER_LIMITS).energy is not None:
+            return
+        stored = await self.async_get_last_number_data()
+        if stored is not None and stored.native_value:
+            await self.async_set_native_value(stored.native_value)
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        limits = self.view.user.get(self.subject, NO_USER_LIMITS)
+        energy = value * 1000 if value else None
+        await self.coordinator.async_set_user_limits(
+            self.subject, replace(limits, energy=energy)
+        )
+
+
+class PeakTarget(NetflexEntity, RestoreNumber):
+    """What a quarter hour should stay below, in kW; 0: as the meter's form says."""
+
+    @property
+    @override
+    def exists(self) -> bool:
+        return self.view.demand is not None
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        if self.view.demand is None:
+            return None
+        return (self.view.demand.tariff.target or 0.0) / 1000
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        stored = await self.async_get_last_number_data()
+        if stored is not None and stored.native_value:
+            await self.async_set_native_value(stored.native_value)
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        await self.coordinator.async_set_peak_target(value * 1000 if value else None)

@@ -28,6 +28,7 @@ SEVERITIES: Final = {
     "asset_not_stopped": ir.IssueSeverity.CRITICAL,
     "breaker_open": ir.IssueSeverity.ERROR,
     "current_reversed": ir.IssueSeverity.WARNING,
+    "clock_not_synchronised": ir.IssueSeverity.WARNING,
     "cut_off_by_relay": ir.IssueSeverity.WARNING,
     "decision_failed": ir.IssueSeverity.CRITICAL,
     "device_not_told": ir.IssueSeverity.ERROR,

@@ -96,7 +96,39 @@ def _cost(view: SiteView, _subject: str) -> StateType:
     return None if view.demand is None else rounded(view.demand.cost, 2)
 
 
+def _held(view: SiteView, _subject: str) -> bool:
+    return view.plan is not None and view.plan.capacity is not None
+
+
+def _quarter_cost(view: SiteView, _subject: str) -> StateType:
+    if view.plan is None or view.plan.capacity is None:
+        return None
+    return rounded(view.plan.capacity.cost, 2)
+
+
+def _quarter_held(view: SiteView, _subject: str) -> Attributes:
+    if view.plan is None or (capacity := view.plan.capacity) is None:
+        return {}
+    return {
+        "target": rounded(capacity.free),
+        "allowed": rounded(capacity.allowed),
+        "urgent": list(capacity.urgent),
+    }
+
+
 DEMAND_SENSORS: Final = (
+    NetflexSensorDescription(
+        key="quarter_cost",
+        translation_key="quarter_cost",
+        device_class=SensorDeviceClass.MONETARY,
+        native_unit_of_measurement=CURRENCY,
+        suggested_display_precision=2,
+        rate=15.0,
+        value_fn=_quarter_cost,
+        attributes_fn=_quarter_held,
+        available_fn=_held,
+        exists_fn=_has_price,
+    ),
     _power("demand_average", lambda demand: demand.quarter.average, _quarter),
     _power("demand_forecast", lambda demand: demand.quarter.forecast),
     _power("demand_headroom", lambda demand: demand.headroom, _target),

@@ -90,6 +90,9 @@ class FakeSite:
             local_stops=self.view.local_stops.with_holder(direction, holder, held=held)
         )
 
+    def set_peak_target(self, target: float | None) -> None:
+        self.commands.append(("peak", target))
+
     async def release_orders(self, name: str, reference: str) -> None:
         self.commands.append(("release", name, reference))
 

@@ -15,7 +15,11 @@ from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.entry_data import meter_config
 from custom_components.netflex.model.asset import Nature
 from custom_components.netflex.model.connection import LineValues
-from custom_components.netflex.model.demand import CapacityTariff, MinimumRule
+from custom_components.netflex.model.demand import (
+    CapacityHold,
+    CapacityTariff,
+    MinimumRule,
+)
 from custom_components.netflex.model.reading import MeterRole
 from custom_components.netflex.site.config import ShareConfig
 from custom_components.netflex.site.view import SiteView
@@ -195,12 +199,19 @@ async def test_the_capacity_tariff_is_stored(
         "peak_price": 50.5,
         "peak_minimum": 2,
         "peak_minimum_rule": "on_mean",
+        "peak_hold": "paid",
+        "peak_shave": False,
     }
     with p1_answers():
         await add_p1(form(), tariff=tariff)
 
     assert meter_config(only_subentry(entry)).tariff == CapacityTariff(
-        target=4000.0, price=50.5, minimum=2000.0, rule=MinimumRule.ON_MEAN
+        target=4000.0,
+        price=50.5,
+        minimum=2000.0,
+        rule=MinimumRule.ON_MEAN,
+        hold=CapacityHold.PAID,
+        shave=False,
     )
     # What is emptied is gone.
     meter = form()

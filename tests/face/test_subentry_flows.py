@@ -752,7 +752,12 @@ async def test_S13_inputs_of_a_relay_module_are_asked_about_where_they_are_named
 
 # ------------------------------------------------------------------------------ meters
 
-TARIFF = {"peak_minimum": 2.5, "peak_minimum_rule": "per_month"}
+TARIFF = {
+    "peak_minimum": 2.5,
+    "peak_minimum_rule": "per_month",
+    "peak_hold": "off",
+    "peak_shave": True,
+}
 NOT_SHARED = {"share": False, "share_port": 8088, "share_allowed": []}
 P1: dict[str, Any] = {
     "name": "P1",

@@ -46,8 +46,12 @@ _SENSORS = (
     "energy_produced",
     "max_charge_power",
     "max_discharge_power",
+    "temperature",
 )
-ROLES = (SWITCH, NUMBER, ENABLE, *_SENSORS)
+_FAHRENHEIT = "°F"
+LOCAL_ON = "local_on"
+"""The on/auto switch of a load: on means that somebody there wants it on."""
+ROLES = (SWITCH, NUMBER, ENABLE, LOCAL_ON, *_SENSORS)
 
 _CHARGER_WORDS: Mapping[str, ChargerState] = MappingProxyType(
     {
@@ -314,6 +318,12 @@ class EntityDevice:
             return None
         return value.value
 
+    def _local_on(self) -> bool | None:
+        entity = self._read(LOCAL_ON)
+        if entity is None or not entity.available:
+            return None
+        return entity.value if isinstance(entity.value, bool) else None
+
     def _agrees(self, told: _Told) -> bool:
         if told.on is not None and self._is_on() is not told.on:
             return False
@@ -352,6 +362,8 @@ class EntityDevice:
             return _CHARGER_WORDS.get(word, word)
         if isinstance(entity.value, bool | str):
             return None
+        if role == "temperature" and entity.unit == _FAHRENHEIT:
+            return (entity.value - 32.0) / 1.8
         _, factor = MEASURES.get(entity.unit or "", (None, 1.0))
         return entity.value * factor
 
@@ -391,6 +403,7 @@ class EntityDevice:
             role: self._value(role) for role in _SENSORS if role in self._roles
         }
         values["enabled"] = self._is_on()
+        values["local_on"] = self._local_on()
         power = self._read("power")
         age = None
         if power is not None and power.last_reported is not None:

@@ -109,6 +109,8 @@ def asset_state(
         takes_reactive=driven.takes_reactive,
         max_reactive=driven.max_reactive,
         reactive_setpoint=driven.reactive_setpoint,
+        temperature=number_of(values.get("temperature")),
+        local_on=truth_of(values.get("local_on")),
         energy_consumed=number_of(values.get("energy_consumed")),
         energy_produced=number_of(values.get("energy_produced")),
         device_fallback=driven.fallback,

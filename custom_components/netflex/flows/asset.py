@@ -88,7 +88,14 @@ class AssetFlow(SubentryFlow):
             vol.Optional("current_l3_entity"): EntitySelector(sensor),
             vol.Optional("energy_entity"): EntitySelector(sensor),
         }
-        if self.nature is not Nature.LOAD:
+        if self.nature is Nature.LOAD:
+            rare[vol.Optional("temperature_entity")] = EntitySelector(
+                EntitySelectorConfig(domain="sensor", device_class="temperature")
+            )
+            rare[vol.Optional("local_on_entity")] = EntitySelector(
+                EntitySelectorConfig(domain=["binary_sensor", "input_boolean"])
+            )
+        else:
             rare[vol.Optional("enable_entity")] = EntitySelector(
                 EntitySelectorConfig(domain=["switch", "input_boolean"])
             )

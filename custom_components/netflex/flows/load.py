@@ -7,6 +7,10 @@ from homeassistant.helpers.selector import BooleanSelector
 import voluptuous as vol
 
 from ..entry_data import (
+    CONF_COMFORT_HIGH,
+    CONF_COMFORT_LOW,
+    CONF_MINIMUM_OFF,
+    CONF_MINIMUM_ON,
     CONF_NEVER_SHED,
     CONF_PRIORITY,
     CONF_RATED_POWER,
@@ -42,14 +46,28 @@ class LoadFlow(AssetFlow):
             vol.Required(CONF_RATED_POWER): number("W"),
             **line_fields(self._grid_type),
             vol.Required(CONF_NEVER_SHED, default=False): BooleanSelector(),
-            **more(priority_field()),
+            **more(
+                {
+                    **priority_field(),
+                    vol.Required(CONF_MINIMUM_ON, default=0): number("s"),
+                    vol.Required(CONF_MINIMUM_OFF, default=60): number("s"),
+                    vol.Optional(CONF_COMFORT_LOW): number("°C"),
+                    vol.Optional(CONF_COMFORT_HIGH): number("°C"),
+                }
+            ),
         }
 
     @override
     def _asset_errors(self, values: Mapping[str, Any]) -> Errors:
-        return line_errors(values, self._grid_type) | at_least(
+        errors = line_errors(values, self._grid_type) | at_least(
             values, {CONF_RATED_POWER: 1}, "rating_missing"
         )
+        low, high = values.get(CONF_COMFORT_LOW), values.get(CONF_COMFORT_HIGH)
+        if min(values[CONF_MINIMUM_ON], values[CONF_MINIMUM_OFF]) < 0:
+            errors["base"] = "times_negative"
+        elif low is not None and high is not None and low >= high:
+            errors["base"] = "comfort_impossible"
+        return errors
 
     @override
     def _asset_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,5 +75,9 @@ class LoadFlow(AssetFlow):
             CONF_RATED_POWER: values[CONF_RATED_POWER],
             CONF_NEVER_SHED: values[CONF_NEVER_SHED],
             CONF_PRIORITY: values[CONF_PRIORITY],
+            CONF_MINIMUM_ON: values[CONF_MINIMUM_ON],
+            CONF_MINIMUM_OFF: values[CONF_MINIMUM_OFF],
+            CONF_COMFORT_LOW: values.get(CONF_COMFORT_LOW),
+            CONF_COMFORT_HIGH: values.get(CONF_COMFORT_HIGH),
             **line_values(values, self._grid_type),
         }

@@ -12,9 +12,11 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 
 from ..entry_meter import (
+    CONF_PEAK_HOLD,
     CONF_PEAK_MINIMUM,
     CONF_PEAK_MINIMUM_RULE,
     CONF_PEAK_PRICE,
+    CONF_PEAK_SHAVE,
     CONF_SHARE,
     CONF_SHARE_ALLOWED,
     CONF_SHARE_PORT,
@@ -22,7 +24,7 @@ from ..entry_meter import (
     DEFAULT_PEAK_MINIMUM,
     DEFAULT_SHARE_PORT,
 )
-from ..model.demand import MinimumRule
+from ..model.demand import CapacityHold, MinimumRule
 from .fields import (
     SECTION_SHARING,
     SECTION_TARIFF,
@@ -48,6 +50,10 @@ def tariff_fields() -> Fields:
             vol.Required(
                 CONF_PEAK_MINIMUM_RULE, default=MinimumRule.PER_MONTH.value
             ): choice([rule.value for rule in MinimumRule], "minimum_rule"),
+            vol.Required(CONF_PEAK_HOLD, default=CapacityHold.OFF.value): choice(
+                [hold.value for hold in CapacityHold], "capacity_hold"
+            ),
+            vol.Required(CONF_PEAK_SHAVE, default=True): BooleanSelector(),
         },
     )
 
@@ -59,6 +65,8 @@ def tariff_values(values: Mapping[str, Any]) -> dict[str, Any]:
         CONF_PEAK_PRICE: values.get(CONF_PEAK_PRICE),
         CONF_PEAK_MINIMUM: values[CONF_PEAK_MINIMUM],
         CONF_PEAK_MINIMUM_RULE: values[CONF_PEAK_MINIMUM_RULE],
+        CONF_PEAK_HOLD: values[CONF_PEAK_HOLD],
+        CONF_PEAK_SHAVE: values[CONF_PEAK_SHAVE],
     }
 
 

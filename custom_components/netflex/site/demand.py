@@ -57,8 +57,7 @@ class SiteDemand:
         """Return the demand on one meter; `ceiling` W is what the fuse carries."""
         if (quarter := self._quarters.get(meter_id)) is None:
             return None
-        paid = 0.0 if quarter.month_peak is None else quarter.month_peak.power
-        target = max(paid, tariff.minimum, tariff.target or 0.0)
+        target = tariff.free(quarter.month_peak)
         history = self._histories[meter_id]
         billed = billed_peak(
             history, quarter.month_peak, minimum=tariff.minimum, rule=tariff.rule

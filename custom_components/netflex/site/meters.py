@@ -114,6 +114,8 @@ class SiteMeters:
         self.on_status: Callable[[], None] = _nothing
         self.on_quarter: Callable[[], None] = _nothing
         """Called when a quarter hour has ended: the demand is worth storing."""
+        self.peak_target: float | None = None
+        """W that a quarter hour should stay below, in place of the configured one."""
 
     # ----------------------------------------------------------------------- the meters
 
@@ -278,9 +280,10 @@ class SiteMeters:
         meter_id = self.site_meter(now)
         if meter_id is None or not self._meters[meter_id].fresh(now):
             return None
-        return self._demand.view(
-            meter_id, self._meters[meter_id].config.tariff, ceiling
-        )
+        tariff = self._meters[meter_id].config.tariff
+        if self.peak_target is not None:
+            tariff = replace(tariff, target=self.peak_target)
+        return self._demand.view(meter_id, tariff, ceiling)
 
     # --------------------------------------------------------------------------- views
 

@@ -20,6 +20,7 @@ def find_problems(
     weak: Iterable[WeakStop],
     decision: str | None,
     loop_endangers: bool = False,
+    synchronised: bool = True,
 ) -> tuple[SiteProblem, ...]:
     """Return the problems of a site, each with its cause in a user's words.
 
@@ -27,7 +28,8 @@ def find_problems(
     key, `inputs` what silent inputs of local stops mean by input, `writing` why a
     device takes no setpoint by the device's name, `weak` what a stop could not be
     relied on for (S12), `decision` why the newest one failed, `loop_endangers` whether
-    the loop is held up so often that reactions suffer.
+    the loop is held up so often that reactions suffer, `synchronised` whether the clock
+    may be relied on.
     """
     problems = [
         SiteProblem(key=key, subject="station", text=text)
@@ -60,6 +62,14 @@ def find_problems(
     problems.extend(_weak(item, names) for item in weak)
     problems.extend(_stop_problems(view, names))
     problems.extend(_virtual_meters(view))
+    if not synchronised:
+        problems.append(
+            SiteProblem(
+                key="clock_not_synchronised",
+                subject="site",
+                text="Our clock and the meter's differ by more than five minutes",
+            )
+        )
     if decision is not None:
         problems.append(
             SiteProblem(key="decision_failed", subject="site", text=decision)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 import logging
 import time
 
@@ -15,6 +15,7 @@ from ..devices.device import Device, DeviceConfig, DeviceError
 from ..devices.metered_charger import MeteredCharger, VirtualMeterView
 from ..model.asset import Asset, AssetState, Direction, StopPath
 from ..model.connection import ConnectionPoint
+from ..model.demand import DEFAULT_TARIFF
 from ..model.orders import (
     NO_LOCAL_STOPS,
     NO_ORDERS,
@@ -41,10 +42,12 @@ from .problems import find_problems
 from .rehearsal import SiteRehearsal
 from .rehearsal_plant import Look
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
-from .view import SiteView, StopProof
+from .view import DemandView, SiteView, StopProof
 
 _LOGGER = logging.getLogger(__name__)
 
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""Difference between our clock and the meter's from which neither is relied on."""
 PROOF_INTERVAL = 0.02
 """s between looks whether the first writes after a start are done."""
 
@@ -108,6 +111,7 @@ class Site:
         self._notes = SiteNotes(host.record)
         self._compliance = ComplianceNotes(host.record)
         self._loop_lag = LoopLag(self._notes.loop_lag)
+        self._synchronised = True
         self._cut_off: Mapping[str, Cause] | None = None
         self._link = LinkState()
         self._station_problems: dict[str, str] = {}
@@ -243,6 +247,11 @@ class Site:
         self._rules = rules
         self._controller.wake()
 
+    def set_peak_target(self, target: float | None) -> None:
+        """Hold the quarter hour below W; None: as the meter's configuration says."""
+        self._ports.meters.peak_target = target
+        self._controller.wake()
+
     def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
         """Take over what the user asks of one asset: one more source of limits."""
         self._user[asset_id] = limits
@@ -376,6 +385,11 @@ class Site:
 
     # ------------------------------------------------------------------------ deciding
 
+    def _demand(self) -> DemandView | None:
+        return self._ports.meters.demand(
+            self._ports.monotonic(), self._connection.fuse_power
+        )
+
     def _site_model(self) -> SiteModel:
         """Return the site as installed, the same object until something changes.
 
@@ -387,6 +401,7 @@ class Site:
         return self._model
 
     def _newest_model(self) -> SiteModel:
+        demand = self._demand()
         return SiteModel(
             connection=self._connection,
             assets={key: seat.asset for key, seat in self._seats.items()},
@@ -397,9 +412,11 @@ class Site:
             ramp_up=self._rules.ramp_up,
             tolerance=self._rules.tolerance,
             compliance=self._rules.compliance,
+            tariff=DEFAULT_TARIFF if demand is None else demand.tariff,
         )
 
     def _snapshot(self) -> Snapshot:
+        demand = self._demand()
         return Snapshot(
             orders=self._orders,
             local_stops=self._local,
@@ -407,6 +424,7 @@ class Site:
             overloads=self._ports.meters.power.overloads(),
             states=self._states(),
             user=dict(self._user),
+            quarter=None if demand is None else demand.quarter,
         )
 
     def look(self, orders: GridOrders | None = None) -> Look:
@@ -431,12 +449,15 @@ class Site:
         )
 
     def _clock(self) -> Clock:
-        now = self._ports.monotonic()
+        now, utc = self._ports.monotonic(), self._ports.utcnow()
         reading = self._ports.meters.site_reading(now)
+        meter = reading.meter_time if reading is not None else None
+        if reading is not None and meter is not None:
+            # Without a meter's clock what was found last stands.
+            since = timedelta(seconds=now - reading.received)
+            self._synchronised = abs(utc - meter - since) <= CLOCK_TOLERANCE
         return Clock(
-            monotonic=now,
-            utc=self._ports.utcnow(),
-            meter=reading.meter_time if reading is not None else None,
+            monotonic=now, utc=utc, meter=meter, synchronised=self._synchronised
         )
 
     def _carry_out(self, plan: Plan) -> None:
@@ -511,7 +532,7 @@ class Site:
             meters=self._ports.meters.views(now),
             site_meter=self._ports.meters.site_meter(now),
             meter_switch=self._ports.meters.switch,
-            demand=self._ports.meters.demand(now, self._connection.fuse_power),
+            demand=self._demand(),
             states=self._states(),
             user=dict(self._user),
             plan=self._controller.plan,
@@ -537,6 +558,7 @@ class Site:
                 | {names[key]: text for key, text in self._output_problems.items()},
                 weak=weak_stops(self._site_model()),
                 decision=self._controller.fault,
+                synchronised=self._synchronised,
                 loop_endangers=self._loop_lag.endangers(now),
             )
             + self._output_watch.problems(
