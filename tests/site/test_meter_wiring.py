@@ -161,8 +161,19 @@ def test_one_transformer_that_looks_the_other_way(three_phase: bool) -> None:
     assert house.said.keys() == {"meter_disagrees"}
 
 
+@pytest.mark.parametrize("delay", [45.0, 120.0])
+def test_a_device_that_speaks_late_through_a_cloud_proves_nothing(
+    delay: float,
+) -> None:
+    house = House(delay=delay)
+    house.charge(6, 400.0)
+    assert house.said == {}
+
+
 def test_a_device_that_is_not_behind_the_meter() -> None:
     house = House(sees_charger=False)
+    house.charge(2)
+    assert house.said == {}
     house.charge(4)
     assert "the meter did not move" in house.said["meter_disagrees"]
 

@@ -37,6 +37,10 @@ _VOTES: Final = 3
 _AGREES: Final = (0.75, 1.3)
 """The meter's step in those of the devices."""
 _UNMOVED: Final = 0.05
+_RECENT: Final = 300.0
+"""s by which a device may speak late: a step of the meter in them may be its own."""
+_LATE: Final = 0.6
+"""Share of the step that the meter must have stayed within then."""
 _ALIKE: Final = 0.25
 """Share by which ratios may differ that show the same."""
 _LINE_STEP: Final = 5.0
@@ -62,6 +66,7 @@ class MeterWiring:
     def __init__(self) -> None:
         """Have seen nothing yet."""
         self._samples: deque[_Sample] = deque(maxlen=_SAMPLES)
+        self._powers: deque[tuple[float, float]] = deque(maxlen=round(_RECENT / _APART))
         self._sources: frozenset[str] = frozenset()
         self._ratios: deque[float] = deque(maxlen=_VOTES)
         self._step = 0.0
@@ -78,9 +83,10 @@ class MeterWiring:
         now: float,
     ) -> None:
         """Look at one more reading, with what the devices say at monotonic `now`."""
-        newest = self._samples[-1].at if self._samples else -inf
+        newest = self._powers[-1][0] if self._powers else -inf
         if reading.power is None or reading.received < newest + _APART:
             return
+        self._powers.append((reading.received, reading.power))
         known = dict(_known(assets, states, now))
         if known.keys() != self._sources:
             # A device that comes or goes is a step of what is known, not of power.
@@ -121,12 +127,24 @@ class MeterWiring:
             or meter.spread > _QUIET * step
         ):
             return
-        self._step = step
-        self._ratios.append(meter.rise / known.rise)
+        if abs(meter.rise) > _UNMOVED * step or self._was_quiet(step):
+            self._step = step
+            self._ratios.append(meter.rise / known.rise)
         self._judge_lines(before, after)
         # One step is one vote.
         samples.clear()
         samples.extend(after)
+
+    def _was_quiet(self, step: float) -> bool:
+        """Whether the meter has not moved long before either.
+
+        A device that speaks through a cloud may tell of a step that the meter has
+        shown a minute ago.
+        """
+        since = self._powers[-1][0] - _RECENT
+        recent = [power for at, power in self._powers if at >= since]
+        watched = self._powers[0][0] <= since + LEVEL
+        return watched and max(recent) - min(recent) < _LATE * step
 
     def _judge_lines(self, before: list[_Sample], after: list[_Sample]) -> None:
         """Look how each line of the meter follows what devices draw on it."""
