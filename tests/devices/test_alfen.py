@@ -361,3 +361,20 @@ async def test_lost_and_back(units: DedicatedUnits, profiles: ProfileLibrary) ->
         assert applied.confirmed
         assert as_f32(server.get(1, 1210, 2)) == 8.0
         await device.stop()
+
+
+async def test_a_busy_station_is_still_known_and_can_be_stopped(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    """Busy says nothing of who it is; a stop is written all the same."""
+    async with serving(alfen(), alfen_takes()) as server:
+        device = await started(server, units, profiles)
+        await device.apply(current(16.0))
+        server.refuse[3, 0] = ExcCodes.DEVICE_BUSY
+        session = device._session  # type: ignore[attr-defined]
+        session.available = session._ready = False
+        session.poke()
+        await eventually(lambda: "busy" in (device.state.problem or ""))
+        await device.apply(current(0.0, emergency=True))
+        assert as_f32(server.get(1, 1210, 2)) == 0.0
+        await device.stop()

@@ -39,6 +39,8 @@ _TIMEOUTS_UNTIL_DOWN: Final = 3
 _RECYCLE_LIMIT: Final = 1.0
 _UNIT_OFFLINE: Final = frozenset({0x0A, 0x0B})
 """A gateway's way to say that the unit behind it does not answer."""
+TRY_LATER: Final = frozenset({5, 6})
+"""Exceptions of a device that has no time now: they say nothing of what it is."""
 
 EXCEPTIONS: Final = {
     1: "the device does not know this function (is writing switched on in it?)",

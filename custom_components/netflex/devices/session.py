@@ -11,7 +11,7 @@ import logging
 import time
 
 from .blocks import Read, plan_polls, plan_reads, split
-from .link import Endpoint, LinkError, LinkErrorKind, UnitLink
+from .link import TRY_LATER, Endpoint, LinkError, LinkErrorKind, UnitLink
 from .ports import UnitFactory
 from .profile import Area, Poll, Profile
 from .recognition import NotIdentified, passes, with_variant
@@ -283,7 +283,7 @@ class Session:
                     self._priority,
                 )
             except LinkError as err:
-                if err.kind is not LinkErrorKind.REFUSED:
+                if err.kind is not LinkErrorKind.REFUSED or err.code in TRY_LATER:
                     raise
                 return NotIdentified("not_enabled", self._not_enabled(err))
             value = point_value(check.point, words, {})
@@ -306,7 +306,7 @@ class Session:
                     unit, Area.HOLDING, at, count, self._priority
                 )
             except LinkError as err:
-                if err.kind is LinkErrorKind.REFUSED:
+                if err.kind is LinkErrorKind.REFUSED and err.code not in TRY_LATER:
                     raise _RefusedAddress from err
                 raise
 
