@@ -16,9 +16,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entity import NetflexEntity, async_setup_entities
-from .entry_data import SubentryType
+from .entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
 from .model.asset import Direction
 from .model.orders import OrderName
+from .model.reading import MeterRole
 from .sensor_site import has_station
 from .site.view import SiteView
 from .view_values import (
@@ -26,6 +27,7 @@ from .view_values import (
     answers,
     asset_has_problem,
     asset_problem,
+    measures,
     meter_of,
     state_of,
 )
@@ -175,6 +177,30 @@ METER_SENSORS: Final = (
     ),
 )
 
+
+def _overloaded(view: SiteView, meter_id: str) -> bool | None:
+    meter = meter_of(view, meter_id)
+    if meter is None or meter.power is None:
+        return None
+    return bool(meter.power.overloaded)
+
+
+def _overloaded_lines(view: SiteView, meter_id: str) -> Attributes:
+    meter = meter_of(view, meter_id)
+    overloaded = {} if meter is None or meter.power is None else meter.power.overloaded
+    return {"lines": {line.value: current for line, current in overloaded.items()}}
+
+
+OVERLOAD_SENSOR: Final = NetflexBinarySensorDescription(
+    key="overload",
+    translation_key="overload",
+    device_class=BinarySensorDeviceClass.PROBLEM,
+    value_fn=_overloaded,
+    attributes_fn=_overloaded_lines,
+    available_fn=measures,
+)
+"""Of a meter that samples the waveform and is told what is too much."""
+
 _PROBLEM: Final = NetflexBinarySensorDescription(
     key="problem",
     device_class=BinarySensorDeviceClass.PROBLEM,
@@ -286,6 +312,10 @@ def _of_subentry(
 ) -> Iterable[NetflexEntity]:
     for description in _OWN_SENSORS[SubentryType(subentry.subentry_type)]:
         yield NetflexBinarySensor(coordinator, description, subentry)
+    if subentry.data.get(CONF_SOURCE) == DeviceSource.S1 and (
+        subentry.data[CONF_ROLE] == MeterRole.CONNECTION_POINT
+    ):
+        yield NetflexBinarySensor(coordinator, OVERLOAD_SENSOR, subentry)
 
 
 class NetflexBinarySensor(NetflexEntity, BinarySensorEntity):

@@ -22,7 +22,11 @@ from custom_components.netflex.model.power_quality import PowerEvent, VoltageEve
 from custom_components.netflex.model.reading import MeterReading, MeterRole
 from custom_components.netflex.site.config import MeterConfig, S1Config, SiteConfig
 from custom_components.netflex.site.meters import AnyMeter, SiteMeters
-from custom_components.netflex.site.power_meters import CURRENT_REVERSED, PowerMeters
+from custom_components.netflex.site.power_meters import (
+    CURRENT_REVERSED,
+    FRAMES_LOST,
+    PowerMeters,
+)
 from custom_components.netflex.site.site import Site, SitePorts
 from custom_components.netflex.site.station_host import StationHost
 from tests.metering.s1_players import S1Port, flow, s1_port
@@ -239,3 +243,22 @@ async def test_the_port_is_closed_and_counted_no_more() -> None:
         assert "s1" not in bench.site.view.meters
         await until(lambda: not bench.s1.wire.clients)
         assert await bench.meters.power.record("s1", 1.0) is None
+
+
+def test_lost_frames_are_said_once_they_are_many() -> None:
+    meters = PowerMeters()
+    source = S1Source("socket://127.0.0.1:1", meter_id="s1")
+    meters.follow(source, MeterRole.CONNECTION_POINT)
+    wire = S1Port().wire
+    (quality,) = S1Analysis("s1").take(wire.frames(2700), 1.0).qualities
+    source._accepted = True
+    listen = source._listeners.on_quality
+    assert listen is not None
+    for second in range(40):
+        wire.lose = 200 if second >= 25 else 0
+        wire.damage = 420 if second >= 25 else 0
+        source._analysis.take(wire.frames(2600), None)
+        listen(replace(quality, received=float(second)))
+        assert second > 24 or not meters.findings("s1")
+    assert [finding.key for finding in meters.findings("s1")] == [FRAMES_LOST]
+    assert "of the frames of the last minute" in meters.findings("s1")[0].text

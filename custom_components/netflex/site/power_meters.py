@@ -94,7 +94,14 @@ class PowerMeters:
         """Return what is to be shown of a meter, None where it samples no waveform."""
         if (meter := self._meters.get(meter_id)) is None:
             return None
-        return PowerView(quality=meter.quality, counts=meter.counts)
+        return PowerView(
+            quality=meter.quality,
+            counts=meter.counts,
+            overloaded={
+                line: round(overload.current, 1)
+                for line, overload in meter.overloads.items()
+            },
+        )
 
     def overloads(self) -> tuple[Overload, ...]:
         """Return the newest signal of each line of the connection point."""

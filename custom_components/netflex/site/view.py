@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from ..devices.metered_charger import VirtualMeterView
 from ..model.asset import AssetState, Direction
+from ..model.connection import Line
 from ..model.demand import CapacityTariff, QuarterDemand
 from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, LocalStops
 from ..model.plan import Plan
@@ -39,6 +40,10 @@ class PowerView:
     quality: PowerQuality | None = None
     """The newest second."""
     counts: PowerCounts = NO_COUNTS
+    overloaded: Mapping[Line, float] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """A on the lines that are above their threshold now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
