@@ -45,6 +45,7 @@ SEVERITIES: Final = {
     "meter_disagrees": ir.IssueSeverity.ERROR,
     "loop_held_up": ir.IssueSeverity.WARNING,
     "meter_encrypted": ir.IssueSeverity.ERROR,
+    "meter_errors": ir.IssueSeverity.WARNING,
     "meter_fuse_threshold": ir.IssueSeverity.WARNING,
     "meter_no_data": ir.IssueSeverity.ERROR,
     "meter_not_p1": ir.IssueSeverity.ERROR,

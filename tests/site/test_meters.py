@@ -327,6 +327,31 @@ def test_error_rate_looks_back_one_hour() -> None:
     assert errors.rate(4260.0, 9, 1) == 10.0
 
 
+async def test_a_bad_cable_is_said(bench: Bench) -> None:
+    await add(bench, "first")
+    source = bench.sources["first"]
+
+    def run(minutes: int, damaged: int) -> None:
+        for _ in range(minutes):
+            bench.now += 60.0
+            source.status = MeterStatus(
+                good=source.status.good + 60 - damaged,
+                damaged=source.status.damaged + damaged,
+            )
+            bench.read("first")
+            bench.view()
+
+    run(20, 0)
+    run(5, 4)
+    assert "meter_errors" not in bench.problems()
+    run(60, 4)
+    subject, text = bench.problems()["meter_errors"]
+    assert subject == "first"
+    assert "More than 5 %" in text
+    run(60, 0)
+    assert "meter_errors" not in bench.problems()
+
+
 def star(**values: Any) -> dict[str, Any]:
     return {
         "grid_type": GridType.STAR,
