@@ -255,8 +255,7 @@ def test_lost_frames_are_said_once_they_are_many() -> None:
     listen = source._listeners.on_quality
     assert listen is not None
     for second in range(40):
-        wire.lose = 200 if second >= 25 else 0
-        wire.damage = 420 if second >= 25 else 0
+        wire.damage = 500 if second >= 25 else 0
         source._analysis.take(wire.frames(2600), None)
         listen(replace(quality, received=float(second)))
         assert second > 24 or not meters.findings("s1")
