@@ -17,6 +17,7 @@ from tests.metering.recordings import (
     THREE_PHASE,
     encrypted_frame,
     recorded,
+    telegrams_of,
 )
 from tests.metering.wires import Adapter
 
@@ -64,6 +65,7 @@ def test_recording_as_json_lines_without_home_assistant() -> None:
         "good": 2,
         "damaged": 1,
         "lost": 0,
+        "period": None,
         "dropped_bytes": 738,
     }
     assert done.returncode == 0
@@ -81,6 +83,18 @@ def test_lost_telegrams_are_counted_on_the_meters_clock(
     assert main(["p1", str(recording)]) == 0
     summary = _lines(capsys.readouterr().out)[-1]["summary"]
     assert (summary["good"], summary["damaged"], summary["lost"]) == (8, 0, 3)
+    assert summary["period"] == 1
+
+
+def test_a_meter_that_sends_every_ten_seconds_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telegrams = telegrams_of(recorded(STREAM))
+    recording = tmp_path / "slow.txt"
+    recording.write_bytes(b"".join(telegrams[::10]))
+    assert main(["p1", str(recording)]) == 0
+    summary = _lines(capsys.readouterr().out)[-1]["summary"]
+    assert (summary["good"], summary["lost"], summary["period"]) == (4, 0, 10)
 
 
 def test_count_limits_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,15 @@
 """Reads a meter from the command line, so that a cable can be tested.
 
 `p1 FILE|URL` prints one JSON line for each good telegram, and a last one that sums up:
-good telegrams, damaged ones, and lost ones (seconds missing on the meter's clock, of
-which none came). Problems go to standard error. The exit status is 0 if there was a
-good telegram. `s1 FILE|URL` does the same for frames and seconds (see `metering_s1`).
+good telegrams, damaged ones, lost ones (missing on the meter's clock), the seconds
+between two of them, and bytes that belong to none. Problems go to standard error. The
+exit status is 0 if there was a good telegram. `s1 FILE|URL` does the same for frames
+and seconds (see `metering_s1`).
 """
 
 import argparse
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -33,6 +35,7 @@ _KINDS = {
 _UNPRINTED = ("meter_id", "received", "measured", "outdated", "estimated")
 _LONGEST_GAP = 3600.0
 """s: a longer step of the meter's clock is another recording, not lost telegrams."""
+_ENOUGH_STEPS = 3
 
 
 class _Printer(LinePrinter):
@@ -40,7 +43,7 @@ class _Printer(LinePrinter):
 
     def __init__(self, count: int | None) -> None:
         super().__init__(count)
-        self.missing = 0
+        self._steps: Counter[int] = Counter()
         self._newest: datetime | None = None
         self._memory = NO_MEMORY
 
@@ -62,18 +65,30 @@ class _Printer(LinePrinter):
         if reading.meter_time is not None:
             if self._newest is not None:
                 step = (reading.meter_time - self._newest).total_seconds()
-                if 1 < step < _LONGEST_GAP:
-                    self.missing += round(step) - 1
+                if 0 < step < _LONGEST_GAP:
+                    self._steps[max(round(step), 1)] += 1
             self._newest = reading.meter_time
+
+    @property
+    def _period(self) -> int | None:
+        """The s between telegrams on the meter's clock, None with too few of them."""
+        steps = self._steps
+        return min(steps) if steps.total() >= _ENOUGH_STEPS else None
 
     def sum_up(
         self, good: int, damaged: int, **more: float | str | bool | None
     ) -> None:
         """Print the last line."""
+        # A meter whose telegrams are too few to tell sends every second.
+        period = self._period or 1
+        missing = sum(
+            times * (round(step / period) - 1) for step, times in self._steps.items()
+        )
         counts = {
             "good": good,
             "damaged": damaged,
-            "lost": max(self.missing - damaged, 0),
+            "lost": max(missing - damaged, 0),
+            "period": self._period,
             **more,
         }
         self.summary(counts)
