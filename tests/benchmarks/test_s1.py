@@ -8,8 +8,15 @@ from time import perf_counter, process_time, thread_time
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from custom_components.netflex.metering.s1_analysis import S1Analysis, S1Result
+from custom_components.netflex.metering.overload import OverloadLimits
+from custom_components.netflex.metering.s1_analysis import (
+    DEFAULT_SETTINGS,
+    S1Analysis,
+    S1Result,
+    S1Settings,
+)
 from custom_components.netflex.metering.s1_reader import S1Source
+from custom_components.netflex.model.connection import LineValues
 from tests.metering.s1_waves import STAR, Channel, Tone, pieces, star, stream
 from tests.metering.wires import Line
 
@@ -127,12 +134,18 @@ def _line() -> Generator[Line]:
     line.close()
 
 
+_WATCHED = S1Settings(
+    overload=OverloadLimits(current=LineValues(l1=40.0, l2=40.0, l3=40.0), periods=2)
+)
+"""As on a site: a fuse is watched, in pieces of 50 ms."""
+
+
 async def _read(
-    line: Line, data: bytes, chunk: int, seconds: float
+    line: Line, data: bytes, chunk: int, seconds: float, settings: S1Settings
 ) -> tuple[float, _Lateness, float, _Lateness, S1Source]:
     """Measure an idle loop, then one that reads a port at full rate."""
     idle, idle_late = await _measured(seconds)
-    source = S1Source(line.device, meter_id="meter")
+    source = S1Source(line.device, meter_id="meter", settings=settings)
     await source.start(lambda _: None, lambda _: None)
     sender = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -158,6 +171,9 @@ async def _read(
     return idle, idle_late, busy, busy_late, source
 
 
+@pytest.mark.parametrize(
+    "settings", [DEFAULT_SETTINGS, _WATCHED], ids=["measured", "watched"]
+)
 @pytest.mark.parametrize("chunk", [62, 512, 1872], ids=["0.5ms", "4ms", "16ms"])
 @pytest.mark.usefixtures("socket_enabled")
 def test_reading_a_port_at_full_rate(
@@ -166,6 +182,7 @@ def test_reading_a_port_at_full_rate(
     loaded: bytes,
     line: Line,
     chunk: int,
+    settings: S1Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A pty fed by another process; a USB adapter hands over 512 octets or 16 ms."""
@@ -182,7 +199,7 @@ def test_reading_a_port_at_full_rate(
     monkeypatch.setattr(S1Analysis, "take", take)
 
     def run() -> tuple[float, _Lateness, float, _Lateness, S1Source]:
-        return asyncio.run(_read(line, loaded, chunk, seconds))
+        return asyncio.run(_read(line, loaded, chunk, seconds, settings))
 
     idle, idle_late, busy, busy_late, source = benchmark.pedantic(run, rounds=1)
     status = source.status
@@ -190,7 +207,8 @@ def test_reading_a_port_at_full_rate(
     assert (status.damaged, status.details["overrun_bytes"]) == (0, 0)
     with capsys.disabled():
         sys.stdout.write(
-            f"\nS1 from a pty, {chunk} octets a time: {100 * (busy - idle):.1f} % of a "
+            f"\nS1 from a pty, {chunk} octets a time, pieces of "
+            f"{1000 * source._block:.0f} ms: {100 * (busy - idle):.1f} % of a "
             f"core above idle; loop late at most {1000 * busy_late.worst():.1f} ms "
             f"(idle {1000 * idle_late.worst():.1f} ms), "
             f"p99 {1000 * busy_late.worst(0.01):.1f} ms; longest analysis "
