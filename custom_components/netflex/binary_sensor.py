@@ -288,6 +288,7 @@ _OWN_SENSORS: Final = {
         _state_sensor("energised", BinarySensorDeviceClass.POWER, _output_attributes),
     ),
     SubentryType.VIRTUAL_METER: (),
+    SubentryType.FEEDER: (),
 }
 
 

@@ -38,6 +38,7 @@ from .entry_data import (
 )
 from .flows.battery import BatteryFlow
 from .flows.charger import ChargerFlow
+from .flows.feeder import FeederFlow
 from .flows.fields import choice, flat, more, number, suggested, whole_number
 from .flows.inverter import InverterFlow
 from .flows.load import LoadFlow
@@ -99,6 +100,7 @@ SUBENTRY_FLOWS: Final[dict[str, type[ConfigSubentryFlow]]] = {
     SubentryType.LOAD: LoadFlow,
     SubentryType.RELAY: RelayFlow,
     SubentryType.VIRTUAL_METER: VirtualMeterFlow,
+    SubentryType.FEEDER: FeederFlow,
 }
 
 

@@ -17,6 +17,7 @@ from .devices.device import DeviceConfig
 from .devices.ports import Connection, LinkParams, Transport
 from .devices.profile_loader import ProfileLibrary
 from .devices.virtual_meter import VirtualMeterConfig
+from .entry_feeder import feeders
 from .entry_meter import (
     CONF_MAX_AGE,
     capacity_tariff,
@@ -31,6 +32,7 @@ from .iec104.engine import Engine
 from .model.asset import Asset, Category, Direction, EmergencyOutput, Nature, StopPath
 from .model.connection import ConnectionPoint, GridType, Line, power_of_current
 from .model.reading import MeterRole
+from .protection_options import CONF_PROTECTION, protection
 from .site.config import STALE_AFTER, MeterConfig, OutputConfig, SiteConfig
 from .site_options import CONF_LIMITS, site_rules
 from .telecontrol.settings import TelecontrolSettings
@@ -66,6 +68,7 @@ CONF_COMFORT_HIGH: Final = "comfort_high"
 CONF_MAX_CURRENT: Final = "max_current"
 CONF_MIN_CURRENT: Final = "min_current"
 CONF_SAFE_CURRENT: Final = "safe_current"
+CONF_SWITCHES_PHASES: Final = "switches_phases"
 CONF_RATED_POWER: Final = "rated_power"
 CONF_RATED_CHARGE: Final = "rated_charge"
 CONF_RATED_DISCHARGE: Final = "rated_discharge"
@@ -115,6 +118,7 @@ class SubentryType(StrEnum):
     LOAD = "load"
     RELAY = "relay"
     VIRTUAL_METER = "virtual_meter"
+    FEEDER = "feeder"
 
 
 class DeviceSource(StrEnum):
@@ -162,15 +166,17 @@ def site_config(
         ),
         grid_type,
     )
+    measuring = tuple(
+        with_overloads(meter_config(item), connection)
+        for item in subentries
+        if item.subentry_type == SubentryType.METER
+    )
+    options = checked_options(entry.options)
     return SiteConfig(
         site_id=entry.entry_id,
         name=entry.title,
         connection=connection,
-        meters=tuple(
-            with_overloads(meter_config(item), connection)
-            for item in subentries
-            if item.subentry_type == SubentryType.METER
-        ),
+        meters=measuring,
         devices=tuple(
             _metered(
                 _kept_stopped(
@@ -185,7 +191,14 @@ def site_config(
             if item.subentry_type in ASSET_TYPES
         ),
         outputs=outputs,
-        rules=site_rules(checked_options(entry.options).get(CONF_LIMITS, {})),
+        rules=replace(
+            site_rules(options.get(CONF_LIMITS, {})),
+            protection=protection(options.get(CONF_PROTECTION, {})),
+        ),
+        feeders=feeders(
+            (item for item in subentries if item.subentry_type == SubentryType.FEEDER),
+            measuring,
+        ),
         virtual_meters=tuple(meters.values()),
     )
 
@@ -414,6 +427,7 @@ def _charger(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
         minimum_current=float(data.get(CONF_MIN_CURRENT, DEFAULT_MINIMUM_CURRENT)),
         maximum_current=maximum,
         safe_current=float(data.get(CONF_SAFE_CURRENT, 0)),
+        switches_phases=bool(data.get(CONF_SWITCHES_PHASES, False)),
     )
 
 

@@ -80,6 +80,7 @@ SEVERITIES: Final = {
     "output_in_safe_state": ir.IssueSeverity.ERROR,
     "output_lets_go": ir.IssueSeverity.WARNING,
     "virtual_meter_failed": ir.IssueSeverity.ERROR,
+    "deep_discharge": ir.IssueSeverity.CRITICAL,
 }
 """Problems that have a text of their own, and how bad each is."""
 

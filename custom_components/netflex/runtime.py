@@ -26,13 +26,16 @@ from .devices.profile_loader import ProfileLibrary
 from .devices.virtual_meter import VirtualMeterConfig
 from .entity import async_register_devices
 from .entry_data import site_config, station_settings
+from .island_input import IslandWatch
 from .links import Entities, SharedLinks
 from .local_stop_inputs import LocalStopWatch
 from .metering.p1_reader import P1Source
 from .metering.p1_shared import SharedP1Source
 from .metering.recorder import Recording
 from .metering.s1_reader import S1Source
+from .model.connection import Feeder
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
+from .protection_options import CONF_PROTECTION, island_input
 from .readings_options import CONF_READINGS
 from .rehearsals import async_newest_rehearsal
 from .site.config import MeterConfig, OutputConfig, SiteConfig
@@ -89,6 +92,7 @@ class NetflexRuntime:
         self._local_stops = NO_LOCAL_STOPS
         self._station: _Parked
         self._inputs: LocalStopWatch
+        self._island: IslandWatch
         self.site: Site
         self.coordinator: SiteCoordinator
         self.readings: SiteReadings
@@ -115,6 +119,7 @@ class NetflexRuntime:
             self._station.host,
             local_stops=self._local_stops,
             memory=stored.memory,
+            locked=stored.locked,
             tuning=TUNING,
         )
         self.site.rehearsal.restore(
@@ -123,10 +128,12 @@ class NetflexRuntime:
         self.coordinator = SiteCoordinator(self._hass, self._entry, self.site)
         self._meters.power.on_event = self.coordinator.async_take_power_event
         self._inputs = LocalStopWatch(self._hass, self.site)
+        self._island = IslandWatch(self._hass, self.site)
         self.readings = SiteReadings(self._hass, self._entry, self.coordinator)
         try:
             await self.site.start()
             self._inputs.async_set(local_stop_inputs(self._entry.options))
+            self._island.async_set(_island_input(self._entry))
             await self._async_keep_readings()
         except BaseException:
             await self.async_stop(park=False)
@@ -136,6 +143,7 @@ class NetflexRuntime:
         """Stop the site; the station waits for the next one if `park`."""
         self._inputs.async_stop()
         await self.readings.async_stop()
+        self._island.async_stop()
         await self.coordinator.async_shutdown()
         await self.site.stop()
         await self._links.close()
@@ -324,6 +332,7 @@ class NetflexRuntime:
             local_stops=self._local_stops,
             memory=self.site.memory,
             demand=self._meters.demand_memories,
+            locked=self.site.locked,
         ).to_dict()
 
     # ------------------------------------------------------------------------- changes
@@ -341,11 +350,14 @@ class NetflexRuntime:
                 self.site.set_connection(new.connection)
             if new.rules != old.rules:
                 self.site.set_rules(new.rules)
+            if new.feeders != old.feeders:
+                self.site.set_feeders(new.feeders)
             settings = station_settings(self._entry)
             if settings != self._station.settings:
                 await self._async_change_station(self._station, settings)
             self._inputs.async_set(local_stop_inputs(self._entry.options))
             await self._async_keep_readings()
+            self._island.async_set(_island_input(self._entry))
             self.coordinator.async_settings_changed()
             known, present = _members(old), _members(new)
             for subject in known.keys() - present.keys():
@@ -372,10 +384,11 @@ class NetflexRuntime:
         elif isinstance(member, DeviceConfig):
             await self.site.add_device(member)
 
-        # A virtual meter is part of the charger that reads it, which is a member too.
+        # A virtual meter is part of the charger that reads it, which is a member too;
+        # feeders are one tree, which is taken over as a whole.
 
 
-type _Member = MeterConfig | DeviceConfig | OutputConfig | VirtualMeterConfig
+type _Member = MeterConfig | DeviceConfig | OutputConfig | VirtualMeterConfig | Feeder
 
 
 def _members(config: SiteConfig) -> dict[str, _Member]:
@@ -384,7 +397,12 @@ def _members(config: SiteConfig) -> dict[str, _Member]:
     members.update({device.device_id: device for device in config.devices})
     members.update({item.output.asset_id: item for item in config.outputs})
     members.update({item.meter_id: item for item in config.virtual_meters})
+    members.update({item.id: item for item in config.feeders})
     return members
+
+
+def _island_input(entry: NetflexConfigEntry) -> str | None:
+    return island_input(entry.options.get(CONF_PROTECTION, {}))
 
 
 async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:

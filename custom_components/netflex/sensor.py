@@ -29,6 +29,7 @@ from .model.reading import SubMeter, SubMeterKind
 from .sensor_asset import ASSET_SENSORS, current_sensor
 from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
+from .sensor_feeder import FEEDER_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_power import POWER_SENSORS
 from .sensor_rehearsal import REHEARSAL_SENSORS
@@ -78,6 +79,8 @@ def _of_subentry(
             yield SubMeterSensor(coordinator, description, subentry)
     elif kind is SubentryType.VIRTUAL_METER:
         descriptions = VIRTUAL_METER_SENSORS
+    elif kind is SubentryType.FEEDER:
+        descriptions = FEEDER_SENSORS
     else:
         lines = (Line(line) for line in subentry.data.get(CONF_LINES) or Line)
         currents = () if kind is SubentryType.RELAY else map(current_sensor, lines)

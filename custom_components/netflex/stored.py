@@ -53,6 +53,8 @@ class SiteMemory:
         default_factory=lambda: MappingProxyType({})
     )
     """The running quarter hour and its month, by meter."""
+    locked: frozenset[str] = frozenset()
+    """Assets that are locked out for maintenance."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form."""
@@ -65,6 +67,7 @@ class SiteMemory:
             "local_stops": stops,
             "memory": memory,
             "demand": demand_store.to_dict(self.demand),
+            "locked": sorted(self.locked),
         }
 
 
@@ -80,6 +83,7 @@ def read_site_memory(stored: dict[str, Any] | None) -> SiteMemory:
         ),
         memory=_memory(stored.get("memory")),
         demand=_demand(stored.get("demand")),
+        locked=frozenset(map(str, stored.get("locked", ()))),
     )
 
 

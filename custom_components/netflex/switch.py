@@ -7,14 +7,14 @@ from typing import Any, Final, override
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
 from homeassistant.components.switch.const import SwitchDeviceClass
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.const import STATE_ON
+from homeassistant.const import STATE_ON, EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import RestoreEntity
 
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entity import HOLDER, NetflexEntity, async_setup_entities
-from .entry_data import SubentryType
+from .entry_data import ASSET_TYPES, SubentryType
 from .model.asset import Direction
 from .model.snapshot import NO_USER_LIMITS
 from .view_values import Attributes, setpoint_attributes, state_of
@@ -47,6 +47,14 @@ LOAD: Final = SwitchEntityDescription(
 )
 
 
+LOCK_OUT: Final = SwitchEntityDescription(
+    key="lock_out",
+    translation_key="lock_out",
+    device_class=SwitchDeviceClass.SWITCH,
+    entity_category=EntityCategory.CONFIG,
+)
+
+
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: NetflexConfigEntry,
@@ -68,6 +76,8 @@ def _of_subentry(
 ) -> Iterable[NetflexEntity]:
     if subentry.subentry_type == SubentryType.LOAD:
         yield LoadSwitch(coordinator, LOAD, subentry)
+    if subentry.subentry_type in ASSET_TYPES:
+        yield LockOutSwitch(coordinator, LOCK_OUT, subentry)
 
 
 class LocalStopSwitch(NetflexEntity, SwitchEntity):
@@ -152,4 +162,27 @@ class LoadSwitch(NetflexEntity, SwitchEntity, RestoreEntity):
         limits = self.view.user.get(self.subject, NO_USER_LIMITS)
         await self.coordinator.async_set_user_limits(
             self.subject, replace(limits, switch=on)
+        )
+
+
+class LockOutSwitch(NetflexEntity, SwitchEntity):
+    """Locks an asset out for maintenance: no release starts it (S21)."""
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        return self.view.user.get(self.subject, NO_USER_LIMITS).locked
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        await self._lock(True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        await self._lock(False)
+
+    async def _lock(self, locked: bool) -> None:
+        limits = self.view.user.get(self.subject, NO_USER_LIMITS)
+        await self.coordinator.async_set_user_limits(
+            self.subject, replace(limits, locked=locked)
         )

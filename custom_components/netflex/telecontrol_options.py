@@ -27,6 +27,7 @@ from .iec104.engine import Engine, is_installed
 from .iec104.tls import MinimumVersion
 from .model.asset import Direction
 from .model.orders import POWER_LIMIT_ORDERS, OrderName
+from .protection_options import CONF_PROTECTION, PROTECTION_SCHEMA
 from .readings_options import CONF_READINGS, READINGS_SCHEMA
 from .site_options import CONF_LIMITS, LIMITS_SCHEMA
 from .telecontrol.link_loss import LinkLossAction, LinkLossPolicy
@@ -140,6 +141,7 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
         },
         vol.Optional(CONF_LIMITS): LIMITS_SCHEMA,
         vol.Optional(CONF_READINGS): READINGS_SCHEMA,
+        vol.Optional(CONF_PROTECTION): PROTECTION_SCHEMA,
     }
 )
 

@@ -118,6 +118,7 @@ async def test_every_topic_can_be_reached(
         "engine",
         "local_stops",
         "limits",
+        "protection",
         "readings",
     ]
     for topic in topics:
@@ -448,7 +449,8 @@ async def test_without_telecontrol_only_the_sites_own_topics_can_be_chosen(
 
     begun = await begin(hass, entry)
     assert begun["step_id"] == "site"
-    assert begun["menu_options"] == ["local_stops", "limits", "readings"]
+    topics = ["local_stops", "limits", "protection", "readings"]
+    assert begun["menu_options"] == topics
 
 
 # ----------------------------------------------------------------------------- stored

@@ -7,6 +7,7 @@ from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.const import CONF_NAME
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     EntitySelector,
     EntitySelectorConfig,
     TextSelector,
@@ -21,6 +22,7 @@ from ..entry_data import (
     CONF_PRIORITY,
     CONF_SAFE_CURRENT,
     CONF_SOURCE,
+    CONF_SWITCHES_PHASES,
     DEFAULT_MINIMUM_CURRENT,
     ENTITY_KEYS,
     DeviceSource,
@@ -123,6 +125,9 @@ class ChargerFlow(AssetFlow):
                     vol.Required(
                         CONF_MIN_CURRENT, default=DEFAULT_MINIMUM_CURRENT
                     ): number("A"),
+                    vol.Required(
+                        CONF_SWITCHES_PHASES, default=False
+                    ): BooleanSelector(),
                     **priority_field(),
                 }
             ),
@@ -153,6 +158,7 @@ class ChargerFlow(AssetFlow):
             CONF_MAX_CURRENT: values[CONF_MAX_CURRENT],
             CONF_MIN_CURRENT: values[CONF_MIN_CURRENT],
             CONF_SAFE_CURRENT: values[CONF_SAFE_CURRENT],
+            CONF_SWITCHES_PHASES: values.get(CONF_SWITCHES_PHASES, False),
             CONF_PRIORITY: values[CONF_PRIORITY],
             **line_values(values, self._grid_type),
         }

@@ -26,6 +26,7 @@ from ..iec104.engine import Engine
 from ..iec104.lib60870_deviations import DEVIATIONS
 from ..iec104.tls import MinimumVersion
 from ..model.orders import OrderName
+from ..protection_options import CONF_PROTECTION
 from ..readings_options import CONF_READINGS
 from ..site_options import CONF_LIMITS
 from ..telecontrol.link_loss import LinkLossAction
@@ -62,6 +63,7 @@ from .fields import choice, flat, more, number, suggested, whole_number
 from .limits import LimitSteps
 from .local_stops import LocalStopSteps
 from .points import PointSteps
+from .protection import ProtectionSteps
 from .readings import ReadingSteps
 from .site_checks import Errors
 
@@ -71,7 +73,7 @@ FALLBACK_ORDERS: Final = (
     OrderName.MAXSETAP,
     OrderName.MINSETAP,
 )
-SITE_TOPICS: Final = ["local_stops", CONF_LIMITS, CONF_READINGS]
+SITE_TOPICS: Final = ["local_stops", CONF_LIMITS, CONF_PROTECTION, CONF_READINGS]
 TOPICS: Final = [
     CONF_LINK,
     CONF_LINK_LOSS,
@@ -148,7 +150,9 @@ ENGINE_SCHEMA: Final = vol.Schema(
 )
 
 
-class NetflexOptionsFlow(PointSteps, LocalStopSteps, LimitSteps, ReadingSteps):
+class NetflexOptionsFlow(
+    PointSteps, LocalStopSteps, LimitSteps, ProtectionSteps, ReadingSteps
+):
     """Changes one topic of a site; nothing is reloaded, only new wires drop the link.
 
     Without telecontrol there are no topics of the operator's.

@@ -7,8 +7,9 @@ from ..devices.device import DeviceConfig
 from ..devices.virtual_meter import VirtualMeterConfig
 from ..metering.s1_analysis import DEFAULT_SETTINGS, S1Settings
 from ..model.asset import Direction, EmergencyOutput
-from ..model.connection import ConnectionPoint
+from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF, CapacityTariff
+from ..model.protection import DEFAULT_PROTECTION, Protection
 from ..model.reading import MeterRole
 from ..model.snapshot import DEFAULT_COMPLIANCE, ComplianceRules, Sharing
 
@@ -111,6 +112,7 @@ class SiteRules:
     ramp_up: float | None = None
     safe_delay: float = 5.0
     compliance: ComplianceRules = DEFAULT_COMPLIANCE
+    protection: Protection = DEFAULT_PROTECTION
 
 
 DEFAULT_RULES = SiteRules()
@@ -127,5 +129,6 @@ class SiteConfig:
     devices: tuple[DeviceConfig, ...] = field(default=())
     outputs: tuple[OutputConfig, ...] = field(default=())
     rules: SiteRules = DEFAULT_RULES
+    feeders: tuple[Feeder, ...] = field(default=())
     virtual_meters: tuple[VirtualMeterConfig, ...] = field(default=())
     """What chargers among the devices read; each of them has its own there too."""

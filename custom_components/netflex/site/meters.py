@@ -259,6 +259,16 @@ class SiteMeters:
         meter_id = self.site_meter(now)
         return self._meters[meter_id].reading if meter_id is not None else None
 
+    def readings_of(self, meters: Mapping[str, str | None]) -> dict[str, MeterReading]:
+        """Return the newest readings of some meters, by what they are asked for."""
+        return {
+            subject: reading
+            for subject, meter_id in meters.items()
+            if meter_id is not None
+            and (meter := self._meters.get(meter_id)) is not None
+            and (reading := meter.reading) is not None
+        }
+
     def stale_after(self, now: float) -> float:
         """Return after how many s the readings of the meter that counts are stale."""
         meter_id = self.site_meter(now)

@@ -195,6 +195,14 @@ def _stop_problems(view: SiteView, names: Mapping[str, str]) -> list[SiteProblem
         for asset_id in view.plan.uncontrolled
     ]
     problems.extend(_infeasible(item) for item in view.plan.infeasible)
+    problems.extend(
+        SiteProblem(
+            key=item.key,
+            subject=names.get(item.subject, item.subject),
+            text=item.text,
+        )
+        for item in view.plan.alarms
+    )
     for item in view.plan.compliance:
         problems.extend(_not_kept(item, names))
     return problems

@@ -14,7 +14,7 @@ from ..control.tuning import DEFAULT, Tuning
 from ..devices.device import Device, DeviceConfig, DeviceError
 from ..devices.metered_charger import MeteredCharger, VirtualMeterView
 from ..model.asset import Asset, AssetState, Direction, StopPath
-from ..model.connection import ConnectionPoint
+from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF
 from ..model.orders import (
     NO_LOCAL_STOPS,
@@ -91,6 +91,7 @@ class Site:
         *,
         local_stops: LocalStops = NO_LOCAL_STOPS,
         memory: Memory | None = None,
+        locked: frozenset[str] = frozenset(),
         tuning: Tuning = DEFAULT,
     ) -> None:
         """Prepare a site; nothing runs before `start`."""
@@ -99,11 +100,13 @@ class Site:
         self._host = host
         self._connection = config.connection
         self._rules = config.rules
+        self._feeders = config.feeders
+        self._islanded = False
         self._seats: dict[str, _Seat] = {}
         self._outputs: dict[str, OutputConfig] = {}
         self._output_states: dict[str, AssetState] = {}
         self._output_problems: dict[str, str] = {}
-        self._user: dict[str, UserLimits] = {}
+        self._user = {asset_id: UserLimits(locked=True) for asset_id in locked}
         self._orders = NO_ORDERS
         self._epochs: StopEpochs = {}
         self._reported: dict[Direction, tuple[int, tuple[str, ...]]] = {}
@@ -245,6 +248,7 @@ class Site:
     def set_rules(self, rules: SiteRules) -> None:
         """Change how limits are held."""
         self._rules = rules
+        self._host.set_riding(self._rides)
         self._controller.wake()
 
     def set_peak_target(self, target: float | None) -> None:
@@ -252,10 +256,39 @@ class Site:
         self._ports.meters.peak_target = target
         self._controller.wake()
 
+    def set_feeders(self, feeders: tuple[Feeder, ...]) -> None:
+        """Change the tree of sub-circuits."""
+        self._feeders = feeders
+        self._controller.wake()
+
+    def set_islanded(self, islanded: bool) -> None:
+        """Take over whether the house is away from the grid (S20)."""
+        if islanded is self._islanded:
+            return
+        self._islanded = islanded
+        self._host.set_riding(self._rides)
+        self._controller.decide()
+
+    @property
+    def _rides(self) -> bool:
+        """Whether the operator's stop of production waits for the grid."""
+        return self._islanded and not self._rules.protection.stop_blacks_out_island
+
     def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
         """Take over what the user asks of one asset: one more source of limits."""
+        locked = self.locked
         self._user[asset_id] = limits
+        if self.locked != locked:
+            # A lock-out must outlive whatever happens next, as a stop does.
+            self._ports.save_local_stops(self._local)
         self._controller.wake()
+
+    @property
+    def locked(self) -> frozenset[str]:
+        """The assets that are locked out for maintenance."""
+        return frozenset(
+            asset_id for asset_id, limits in self._user.items() if limits.locked
+        )
 
     def set_local_stop(self, direction: Direction, holder: str, *, held: bool) -> None:
         """Have one holder hold or release the site's own stop of a direction."""
@@ -413,6 +446,8 @@ class Site:
             tolerance=self._rules.tolerance,
             compliance=self._rules.compliance,
             tariff=DEFAULT_TARIFF if demand is None else demand.tariff,
+            protection=self._rules.protection,
+            feeders=self._feeders,
         )
 
     def _snapshot(self) -> Snapshot:
@@ -422,6 +457,10 @@ class Site:
             local_stops=self._local,
             reading=self._ports.meters.site_reading(self._ports.monotonic()),
             overloads=self._ports.meters.power.overloads(),
+            feeder_readings=self._ports.meters.readings_of(
+                {item.id: item.meter for item in self._feeders}
+            ),
+            islanded=self._islanded,
             states=self._states(),
             user=dict(self._user),
             quarter=None if demand is None else demand.quarter,

@@ -10,6 +10,7 @@ from functools import partial
 import logging
 from typing import Protocol
 
+from ..control.island import orders_in_force
 from ..control.stops import relay_states
 from ..devices.device import Device
 from ..model.asset import AssetState, Direction
@@ -137,6 +138,7 @@ class StationHost:
         self._inputs: dict[str, frozenset[Direction]] = {}
         """What the stop inputs of modules hold, as they were read last."""
         self._cut: Mapping[str, Cause] = {}
+        self._riding = False
         self._progress = {direction: _Progress() for direction in Direction}
 
     @property
@@ -211,6 +213,10 @@ class StationHost:
         They stay as they are while no site is attached: a reload gives nothing back.
         """
         self._thread.call(self._set_cut_off, outputs)
+
+    def set_riding(self, riding: bool) -> None:
+        """Have the operator's stop of production wait for the grid, or not (S20)."""
+        self._thread.call(self._set_riding, riding)
 
     def set_measurements(self, measurements: Measurements) -> None:
         """Take over what the station reports per category."""
@@ -320,6 +326,10 @@ class StationHost:
 
     def _set_cut_off(self, outputs: Mapping[str, Cause]) -> None:
         self._cut = outputs
+        self._drive()
+
+    def _set_riding(self, riding: bool) -> None:
+        self._riding = riding
         self._drive()
 
     def _set_measurements(self, measurements: Measurements) -> None:
@@ -475,6 +485,10 @@ class StationHost:
             if active and not progress.active:
                 progress.begin()
             progress.active = active
+        stops = Stops(
+            orders=orders_in_force(orders, islanded=self._riding, blacks_out=False),
+            local=self._local,
+        )
         states = relay_states(
             stops, tuple(output.config.output for output in self._outputs.values())
         )
