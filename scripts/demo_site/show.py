@@ -2,6 +2,8 @@
 
 import asyncio
 
+from custom_components.netflex.simulation.household import S1
+
 from .processes import Child
 from .stage import StageSettings, staged
 
@@ -9,6 +11,7 @@ _WORDS = """
   Home Assistant          {url}/demo-site   (logged in from this machine)
   The site's settings     {url}/config/integrations/integration/netflex
   The controlled station  127.0.0.1:{iec104}, common address 100
+  The meter's S1 port     socket://127.0.0.1:{s1}   (not set up: add it as a meter)
   Logs and configuration  {folder}
 
 What you look at: a house at a connection of 20 kW (10 kW injection) with a P1 meter,
@@ -33,6 +36,7 @@ async def run_show(settings: StageSettings) -> int:
         words = _WORDS.format(
             url=f"http://127.0.0.1:{stage.ports.http}",
             iec104=stage.ports.iec104,
+            s1=stage.ports.wires[S1],
             folder=settings.folder,
             day=settings.day_length,
         )

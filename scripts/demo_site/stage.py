@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 
+from custom_components.netflex.simulation.household import S1
 from custom_components.netflex.simulation.remote import RemoteClient
 
 from .home_assistant import HomeAssistant
@@ -48,7 +49,7 @@ class Stage:
         elif free_port(iec104, taken=taken) != iec104:
             raise DemoError(f"port {iec104} is in use; choose another --iec104-port")
         http = free_port(settings.http_port, taken=taken)
-        names = [*_WIRES, *(f"{name}{_INSPECTION}" for name in _WIRES[1:])]
+        names = [*_WIRES, *(f"{name}{_INSPECTION}" for name in _WIRES[1:]), S1]
         wires = {name: free_port(_FIRST_DEVICE_PORT, taken=taken) for name in names}
         self.ports = Ports(http=http, iec104=iec104, wires=wires)
         self._block_port = free_port(_FIRST_DEVICE_PORT, taken=taken)
