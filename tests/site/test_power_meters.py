@@ -1,5 +1,6 @@
 """An S1 meter on a site: its place among the meters, and its signals in the plan."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,14 @@ from custom_components.netflex.model.asset import AssetState, ChargerState
 from custom_components.netflex.model.connection import (
     ConnectionPoint,
     GridType,
+    Line,
     LineValues,
 )
-from custom_components.netflex.model.power_quality import PowerEvent, VoltageEvent
+from custom_components.netflex.model.power_quality import (
+    Overload,
+    PowerEvent,
+    VoltageEvent,
+)
 from custom_components.netflex.model.reading import MeterReading, MeterRole
 from custom_components.netflex.site.config import MeterConfig, S1Config, SiteConfig
 from custom_components.netflex.site.meters import AnyMeter, SiteMeters
@@ -261,3 +267,41 @@ def test_lost_frames_are_said_once_they_are_many() -> None:
         assert second > 24 or not meters.findings("s1")
     assert [finding.key for finding in meters.findings("s1")] == [FRAMES_LOST]
     assert "of the frames of the last minute" in meters.findings("s1")[0].text
+
+
+async def test_lines_are_decided_on_together_and_not_with_every_block() -> None:
+    meters = PowerMeters()
+    source = S1Source("socket://127.0.0.1:1", meter_id="s1")
+    meters.follow(source, MeterRole.CONNECTION_POINT)
+    decided: list[int] = []
+    meters.on_overload = lambda: decided.append(len(meters.overloads()))
+    signal = source._listeners.on_overload
+    assert signal is not None
+
+    async def block(at: float, current: float, *, active: bool = True) -> None:
+        for line in Line:
+            signal(
+                Overload(
+                    at=at,
+                    line=line,
+                    active=active,
+                    current=current,
+                    threshold=FUSE,
+                    power=None,
+                    since=1.0,
+                )
+            )
+        await asyncio.sleep(0)
+
+    await block(1.0, 50.0)
+    assert decided == [3]
+    for step in range(3):
+        await block(1.05 + 0.05 * step, 50.2)
+    assert decided == [3]
+    # It grows, it lasts, it ends: each is news.
+    await block(1.19, 52.0)
+    await block(1.24, 52.0)
+    await block(1.40, 52.0)
+    assert decided == [3, 3, 3]
+    await block(1.45, 30.0, active=False)
+    assert decided == [3, 3, 3, 0]

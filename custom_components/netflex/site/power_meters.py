@@ -4,6 +4,7 @@ Power quality, events on the lines, fast overload signals for the decision, and
 recordings of the waveform.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,7 @@ class PowerMeters:
     def __init__(self) -> None:
         """Follow nothing yet."""
         self._meters: dict[str, _PowerMeter] = {}
+        self._asked = False
         self.on_overload: Callable[[], None] = _nothing
         """Called when a fast signal should be decided on at once."""
         self.on_event: Callable[[str, PowerEvent], None] = _no_event
@@ -158,9 +160,16 @@ class PowerMeters:
                 and overload.current - last.current < GROWTH
             ):
                 return
-            meter.decided[line] = overload
-        if meter.role is MeterRole.CONNECTION_POINT:
-            self.on_overload()
+        if meter.role is MeterRole.CONNECTION_POINT and not self._asked:
+            # Once for all lines of a block, behind the last of them.
+            self._asked = True
+            asyncio.get_running_loop().call_soon(self._ask)
+
+    def _ask(self) -> None:
+        self._asked = False
+        for meter in self._meters.values():
+            meter.decided = dict(meter.overloads)
+        self.on_overload()
 
     # --------------------------------------------------------------- beside a P1 meter
 
