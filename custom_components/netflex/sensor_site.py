@@ -22,7 +22,7 @@ from homeassistant.helpers.typing import StateType
 from .model.asset import Direction
 from .model.connection import Line
 from .model.orders import LinkState, OrderName, QMode
-from .model.plan import ALL_ASSETS, SITE, Infeasible, Quantity, Scope, Source
+from .model.plan import ALL_ASSETS, SITE, Infeasible, Quantity, Scope
 from .model.reading import MeterRole
 from .site.view import SiteView, StopProof
 from .view_values import (
@@ -31,6 +31,7 @@ from .view_values import (
     as_state,
     limit_attributes,
     limit_of,
+    ordered_limit_of,
     rounded,
 )
 
@@ -82,7 +83,7 @@ def _order_power(name: OrderName) -> Callable[[SiteView, str], StateType]:
     scope, quantity = ORDER_LIMITS[name]
 
     def value(view: SiteView, _subject: str) -> StateType:
-        limit = limit_of(view, scope, quantity, Source.GRID_OPERATOR)
+        limit = ordered_limit_of(view, scope, quantity)
         return None if limit is None else rounded(limit.value)
 
     return value
@@ -178,8 +179,7 @@ def _status(view: SiteView, _subject: str) -> StateType:
         return "infeasible"
     if not plan.metered:
         return "not_metered"
-    limited = any(limit.source is Source.GRID_OPERATOR for limit in plan.limits)
-    return "limited" if limited else "normal"
+    return "limited" if plan.compliance else "normal"
 
 
 def _status_attributes(view: SiteView, _subject: str) -> Attributes:

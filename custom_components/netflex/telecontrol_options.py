@@ -33,7 +33,12 @@ from .site_options import CONF_LIMITS, LIMITS_SCHEMA
 from .telecontrol.link_loss import LinkLossAction, LinkLossPolicy
 from .telecontrol.point_csv import read_points, write_points
 from .telecontrol.points import DEFAULT_POINTS, PointTable, PointTableError
-from .telecontrol.settings import OPERATOR_ZONE, TelecontrolSettings, operator_time
+from .telecontrol.settings import (
+    OPERATOR_ZONE,
+    SetpointFeedback,
+    TelecontrolSettings,
+    operator_time,
+)
 
 OPTIONS_VERSION: Final = 1
 EDITED_PROFILE: Final = "edited"
@@ -53,6 +58,7 @@ CONF_SECOND_CLIENT: Final = "second_client"
 CONF_STALE_COMMAND: Final = "stale_command"
 CONF_MAX_COMMAND_DELAY: Final = "max_command_delay"
 CONF_TERMINATION: Final = "termination"
+CONF_SETPOINT_FEEDBACK: Final = "setpoint_feedback"
 CONF_SELECT_TIMEOUT: Final = "select_timeout"
 CONF_TIME_ZONE: Final = "time_zone"
 
@@ -88,6 +94,7 @@ _LINK_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_STALE_COMMAND): _word(StaleCommandRule),
         vol.Optional(CONF_MAX_COMMAND_DELAY): _seconds,
         vol.Optional(CONF_TERMINATION): bool,
+        vol.Optional(CONF_SETPOINT_FEEDBACK): _word(SetpointFeedback),
         vol.Optional(CONF_SELECT_TIMEOUT): _seconds,
         vol.Optional(CONF_TIME_ZONE): _word(TimeZoneMode),
     }
@@ -197,6 +204,7 @@ def telecontrol_settings(
         CONF_END_OF_INITIALIZATION: EndOfInitializationRule,
         CONF_SECOND_CLIENT: SecondClientRule,
         CONF_STALE_COMMAND: StaleCommandRule,
+        CONF_SETPOINT_FEEDBACK: SetpointFeedback,
     }
     words: dict[str, Any] = {
         name: rule(link[name]) for name, rule in rules.items() if name in link

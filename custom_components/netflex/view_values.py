@@ -1,20 +1,11 @@
 """Reading a site's view: small functions that several entities share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .model.asset import AssetState
 from .model.orders import OrderName
-from .model.plan import (
-    ALL_ASSETS,
-    SITE,
-    Cause,
-    Limit,
-    Quantity,
-    Scope,
-    Setpoint,
-    Source,
-)
+from .model.plan import ALL_ASSETS, SITE, Cause, Limit, Quantity, Scope, Setpoint
 from .model.reading import MeterReading, SubMeter
 from .site.view import MeterView, SiteView
 
@@ -72,19 +63,22 @@ def setpoint_of(view: SiteView, asset_id: str) -> Setpoint | None:
     return None if view.plan is None else view.plan.setpoints.get(asset_id)
 
 
-def limit_of(
-    view: SiteView, scope: Scope, quantity: Quantity, source: Source | None = None
+def limit_of(view: SiteView, scope: Scope, quantity: Quantity) -> Limit | None:
+    """Return the tightest limit in force."""
+    return _tightest(() if view.plan is None else view.plan.limits, scope, quantity)
+
+
+def ordered_limit_of(view: SiteView, scope: Scope, quantity: Quantity) -> Limit | None:
+    """Return what the grid operator has ordered, also where something is tighter."""
+    return _tightest(() if view.plan is None else view.plan.ordered, scope, quantity)
+
+
+def _tightest(
+    limits: Iterable[Limit], scope: Scope, quantity: Quantity
 ) -> Limit | None:
-    """Return the tightest limit in force, of one source where it is named."""
-    if view.plan is None:
-        return None
-    matching = [
-        limit
-        for limit in view.plan.limits
-        if limit.scope == scope
-        and limit.quantity is quantity
-        and source in {None, limit.source}
-    ]
+    matching = (
+        limit for limit in limits if limit.scope == scope and limit.quantity is quantity
+    )
     return min(matching, key=lambda limit: limit.value, default=None)
 
 

@@ -183,6 +183,16 @@ SUB_METERS = (
 )
 
 
+ORDERED_LIMIT = Limit(
+    scope=SITE,
+    quantity=Quantity.IMPORT,
+    value=18_000.0,
+    source=Source.GRID_OPERATOR,
+    cause=ORDERED,
+    since=NOW,
+)
+
+
 def full_view() -> SiteView:
     """Return a view in which everything has a value."""
     reading = MeterReading(
@@ -302,15 +312,9 @@ def full_view() -> SiteView:
                     asset_id=sites.LOAD_ID, kind=SetpointKind.SWITCH, value=1.0
                 ),
             },
+            ordered=(ORDERED_LIMIT,),
             limits=(
-                Limit(
-                    scope=SITE,
-                    quantity=Quantity.IMPORT,
-                    value=18_000.0,
-                    source=Source.GRID_OPERATOR,
-                    cause=ORDERED,
-                    since=NOW,
-                ),
+                ORDERED_LIMIT,
                 Limit(
                     scope=ALL_ASSETS,
                     quantity=Quantity.PRODUCTION,

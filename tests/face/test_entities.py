@@ -45,6 +45,7 @@ from custom_components.netflex.site.view import (
 
 from . import sites
 from .fakes import NOW, ORDERED, STOPPED, FakeSite, full_view, state
+from .test_compliance import violated
 from .translations import ENGLISH
 
 type Show = Callable[..., Awaitable[None]]
@@ -318,7 +319,8 @@ async def test_the_tightest_of_several_limits_is_the_one_in_force(
         source=Source.METER_THRESHOLD,
         cause=STOPPED,
     )
-    await show(plan=replace(site.view.plan, limits=(*site.view.plan.limits, tighter)))
+    # The plan names the tightest limit only; what was ordered stays known beside it.
+    await show(plan=replace(site.view.plan, limits=(tighter,)))
 
     assert float(find(hass, "sensor", SITE_ID, "import_limit").state) == 10
     assert float(find(hass, "sensor", SITE_ID, "order_maxsetp_power").state) == 18
@@ -374,8 +376,8 @@ async def test_a_stop_shows_before_the_plan_that_carries_it_out(
     ("changes", "status"),
     [
         ({"metered": False}, "not_metered"),
-        ({"limits": ()}, "normal"),
-        ({}, "limited"),
+        ({}, "normal"),
+        ({"compliance": (violated(),)}, "limited"),
     ],
 )
 async def test_status_names_what_matters_most(

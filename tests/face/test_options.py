@@ -26,7 +26,10 @@ from custom_components.netflex.iec104 import (
 from custom_components.netflex.iec104.engine import Engine
 from custom_components.netflex.model.orders import OrderName
 from custom_components.netflex.telecontrol.link_loss import LinkLossAction
-from custom_components.netflex.telecontrol.settings import TelecontrolSettings
+from custom_components.netflex.telecontrol.settings import (
+    SetpointFeedback,
+    TelecontrolSettings,
+)
 from custom_components.netflex.telecontrol_options import (
     LocalStopInputs,
     OptionsError,
@@ -43,6 +46,7 @@ LINK: dict[str, Any] = {
     "end_of_initialization": "on_start",
     "second_client": "refuse",
     "termination": False,
+    "setpoint_feedback": "spontaneous",
     "time_zone": "local",
     "max_command_delay": 20,
     "stale_command": "silent",
@@ -140,6 +144,7 @@ async def test_rules_and_times_of_the_link(
     assert settings.second_client is SecondClientRule.REFUSE
     assert settings.stale_command is StaleCommandRule.SILENT
     assert not settings.termination
+    assert settings.setpoint_feedback is SetpointFeedback.SPONTANEOUS
     assert settings.max_command_delay == 20
     assert settings.select_timeout == 10
     assert settings.time_zone.mode is TimeZoneMode.LOCAL

@@ -9,12 +9,15 @@ from custom_components.netflex.model.plan import (
     Compliance,
     ComplianceState,
     Escalation,
+    Infeasible,
     Limit,
     Plan,
+    Problem,
     Quantity,
     Source,
 )
 from custom_components.netflex.site.compliance_notes import STEADY, ComplianceNotes
+from custom_components.netflex.site.journal_notes import FEASIBLE_AGAIN, SiteNotes
 
 CAUSE = Cause(source=Source.GRID_OPERATOR, key="maxsetp", text="MAXSETP 25 %")
 ORDER = Compliance(
@@ -85,3 +88,21 @@ def test_a_new_value_is_a_new_order() -> None:
     limit = replace(ORDER.limit, value=3000.0)
     assert record.see(5.0, limit=limit) == ["pending"]
     assert record.see(5.0, limit=limit, state=ComplianceState.INSIDE) == ["inside"]
+
+
+def test_a_limit_that_is_missed_by_turns_is_recorded_once() -> None:
+    records: list[Any] = []
+    notes = SiteNotes(lambda _kind, data: records.append(dict(data)))
+    missing = Infeasible(
+        limit=ORDER.limit, missing=800.0, problem=Problem.UNCONTROLLABLE
+    )
+    for second in range(600):
+        missed = (missing,) if second % 20 < 10 else ()
+        notes.plan(Plan(at=float(second), infeasible=missed))
+    assert [record["value"] for record in records] == [True]
+    for second in range(600, 700):
+        notes.plan(Plan(at=float(second)))
+    assert [record["value"] for record in records] == [True, False]
+    assert records[-1]["seconds"] == FEASIBLE_AGAIN
+    notes.plan(Plan(at=700.0, infeasible=(missing,)))
+    assert records[-1]["value"] is True

@@ -36,7 +36,7 @@ from custom_components.netflex.telecontrol.link_loss import (
 from custom_components.netflex.telecontrol.order_slots import read_slots
 from custom_components.netflex.telecontrol.order_store import OrderStoreError
 from custom_components.netflex.telecontrol.point import Sign
-from custom_components.netflex.telecontrol.settings import ProblemKey
+from custom_components.netflex.telecontrol.settings import ProblemKey, SetpointFeedback
 from custom_components.netflex.telecontrol.station import TelecontrolStation
 
 from .bench import (
@@ -285,6 +285,20 @@ async def test_S02_other_feedback_is_the_accepted_value_at_once(
         rtu.asdus.clear()
         await rtu.order(name, value)
         assert rtu.heard(f"{name}_feedback") == [(11, pytest.approx(value))]
+
+
+@pytest.mark.parametrize("feedback", SetpointFeedback)
+async def test_S02_the_cause_of_a_setpoints_feedback_is_chosen(
+    told: Told, feedback: SetpointFeedback
+) -> None:
+    settings = replace(SETTINGS, setpoint_feedback=feedback)
+    cause = 11 if feedback is SetpointFeedback.RETURN_INFORMATION else 3
+    async with running(told, settings=settings) as station, connected(station) as rtu:
+        for name, expected in (("maxsetp", cause), ("redenp", cause), ("test", 11)):
+            value: float | bool = name == "test" or 1.0
+            await rtu.order(name, value)
+            await until(lambda name=name: rtu.heard(f"{name}_feedback"))
+            assert rtu.heard(f"{name}_feedback") == [(expected, value)]
 
 
 # ------------------------------------------------------------------- S03: time tags

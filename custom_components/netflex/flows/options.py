@@ -30,7 +30,7 @@ from ..protection_options import CONF_PROTECTION
 from ..readings_options import CONF_READINGS
 from ..site_options import CONF_LIMITS
 from ..telecontrol.link_loss import LinkLossAction
-from ..telecontrol.settings import TelecontrolSettings
+from ..telecontrol.settings import SetpointFeedback, TelecontrolSettings
 from ..telecontrol_options import (
     CONF_ACTION,
     CONF_AUTHORITIES,
@@ -50,6 +50,7 @@ from ..telecontrol_options import (
     CONF_REVOCATIONS,
     CONF_SECOND_CLIENT,
     CONF_SELECT_TIMEOUT,
+    CONF_SETPOINT_FEEDBACK,
     CONF_STALE_COMMAND,
     CONF_TERMINATION,
     CONF_TIME_ZONE,
@@ -93,6 +94,9 @@ LINK_SCHEMA: Final = vol.Schema(
             [rule.value for rule in SecondClientRule], "second_client"
         ),
         vol.Required(CONF_TERMINATION): BooleanSelector(),
+        vol.Required(
+            CONF_SETPOINT_FEEDBACK, default=SetpointFeedback.RETURN_INFORMATION.value
+        ): choice([item.value for item in SetpointFeedback], "setpoint_feedback"),
         vol.Required(CONF_TIME_ZONE): choice(
             [mode.value for mode in TimeZoneMode], "time_zone"
         ),
@@ -332,6 +336,7 @@ def _link_values(settings: TelecontrolSettings) -> dict[str, Any]:
         CONF_END_OF_INITIALIZATION: settings.end_of_initialization.value,
         CONF_SECOND_CLIENT: settings.second_client.value,
         CONF_TERMINATION: settings.termination,
+        CONF_SETPOINT_FEEDBACK: settings.setpoint_feedback.value,
         CONF_TIME_ZONE: settings.time_zone.mode.value,
         CONF_MAX_COMMAND_DELAY: settings.max_command_delay,
         CONF_STALE_COMMAND: settings.stale_command.value,

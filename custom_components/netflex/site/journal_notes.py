@@ -1,7 +1,7 @@
 """What the site writes into the journal: writes, proofs, limits and their effect."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from ..devices.device import Applied
 from ..model.asset import Direction
@@ -11,6 +11,9 @@ from ..model.plan import Plan, Quantity, Setpoint
 from ..telecontrol.journal import Journal
 from ..telecontrol.journal_format import RecordKind
 from .view import MeterSwitch
+
+FEASIBLE_AGAIN: Final = 60.0
+"""s for which a limit has to be met before its infeasibility has ended."""
 
 type Record = Callable[[RecordKind, Mapping[str, Any]], None]
 
@@ -96,7 +99,7 @@ class SiteNotes:
     def __init__(self, record: Record) -> None:
         """Start knowing nothing."""
         self._record = record
-        self._infeasible: dict[str, dict[str, Any]] = {}
+        self._infeasible: dict[str, float | None] = {}
         self._switch: MeterSwitch | None = None
 
     def meter(self, switch: MeterSwitch | None) -> None:
@@ -132,7 +135,11 @@ class SiteNotes:
         self._note_infeasible(plan)
 
     def _note_infeasible(self, plan: Plan) -> None:
-        """Record a limit that cannot be met, when that begins and when it ends."""
+        """Record a limit that cannot be met, when that begins and when it has ended.
+
+        A limit at its edge is met and missed by turns: an end is recorded once it has
+        lasted, with the s that it has, and what begins again before that is not new.
+        """
         now = {
             item.limit.cause.key: {
                 "limit": item.limit.cause.text,
@@ -147,9 +154,17 @@ class SiteNotes:
                 self._record(
                     RecordKind.INFEASIBLE, {"name": key, "value": True, **data}
                 )
+            self._infeasible[key] = None
         for key in self._infeasible.keys() - now.keys():
-            self._record(RecordKind.INFEASIBLE, {"name": key, "value": False})
-        self._infeasible = now
+            since = self._infeasible[key]
+            if since is None:
+                self._infeasible[key] = plan.at
+            elif (seconds := plan.at - since) >= FEASIBLE_AGAIN:
+                del self._infeasible[key]
+                self._record(
+                    RecordKind.INFEASIBLE,
+                    {"name": key, "value": False, "seconds": round(seconds, 1)},
+                )
 
 
 def _connection(connection: ConnectionPoint) -> dict[str, Any]:

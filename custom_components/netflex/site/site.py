@@ -9,7 +9,7 @@ import time
 
 from ..control.explain import CUT_OFF
 from ..control.memory import Memory
-from ..control.stops import weak_stops
+from ..control.stops import WeakStop, weak_stops
 from ..control.tuning import DEFAULT, Tuning
 from ..devices.device import Device, DeviceConfig, DeviceError
 from ..devices.metered_charger import MeteredCharger, VirtualMeterView
@@ -126,6 +126,7 @@ class Site:
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._opening: asyncio.Task[None] | None = None
         self._model = SiteModel(connection=config.connection)
+        self._weak: tuple[SiteModel, tuple[WeakStop, ...]] | None = None
         self.rehearsal = SiteRehearsal(
             config.name, host, self.look, ports.utcnow, self._publish
         )
@@ -433,6 +434,13 @@ class Site:
             self._model = model
         return self._model
 
+    def _weak_stops(self) -> tuple[WeakStop, ...]:
+        """Return what stops cannot be relied on for, derived once per site model."""
+        model = self._site_model()
+        if self._weak is None or self._weak[0] is not model:
+            self._weak = model, weak_stops(model)
+        return self._weak[1]
+
     def _newest_model(self) -> SiteModel:
         demand = self._demand()
         return SiteModel(
@@ -595,7 +603,7 @@ class Site:
                 inputs=self._silent_inputs,
                 writing=problems
                 | {names[key]: text for key, text in self._output_problems.items()},
-                weak=weak_stops(self._site_model()),
+                weak=self._weak_stops(),
                 decision=self._controller.fault,
                 synchronised=self._synchronised,
                 loop_endangers=self._loop_lag.endangers(now),

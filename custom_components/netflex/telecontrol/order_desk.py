@@ -382,7 +382,7 @@ class OrderDesk:
         if (direction := job.stops) is not None:
             self._follow(self._finish_stop(job, direction))
             return
-        self._hooks.report(job.name, Cause.RETURN_REMOTE)
+        self._hooks.report(job.name, self._settings.feedback_cause(job.name))
         if job.name in STOP_ORDERS and self._keeper.keeps:
             self._follow(self._finish_release(job))
         else:

@@ -18,10 +18,16 @@ from ..iec104 import (
     TlsSettings,
 )
 from ..iec104.engine import Engine, check_engine
+from ..model.orders import STOP_ORDERS, OrderName
 from .link_loss import LinkLossPolicy
 from .point import PointDirection
 from .points import DEFAULT_POINTS, PointTable
 
+SETPOINT_ORDERS: Final = frozenset(OrderName) - {
+    *STOP_ORDERS,
+    OrderName.TEST,
+    OrderName.Q_MODE,
+}
 OPERATOR_ZONE: Final = "Europe/Brussels"
 STANDARD_MAX_DELAY: Final = 10.0
 
@@ -36,6 +42,23 @@ class ProblemKey(StrEnum):
     LINK_LOST = "operator_link_lost"
     STOP_PRODUCTION = "stop_production_not_confirmed"
     STOP_CONSUMPTION = "stop_consumption_not_confirmed"
+
+
+class SetpointFeedback(StrEnum):
+    """How the feedback of a setpoint names its cause; the operator's is not public.
+
+    Return information (11) follows a command; clients on lib60870 take 11 for an
+    error where the value is a float, and expect it spontaneous (3).
+    """
+
+    RETURN_INFORMATION = "return_information"
+    SPONTANEOUS = "spontaneous"
+
+
+_FEEDBACK_CAUSES: Final = {
+    SetpointFeedback.RETURN_INFORMATION: Cause.RETURN_REMOTE,
+    SetpointFeedback.SPONTANEOUS: Cause.SPONTANEOUS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +114,7 @@ class TelecontrolSettings:
     link_loss: LinkLossPolicy = field(default_factory=LinkLossPolicy)
     bench: bool = False
     termination: bool = True
+    setpoint_feedback: SetpointFeedback = SetpointFeedback.RETURN_INFORMATION
     max_command_delay: float = STANDARD_MAX_DELAY
     stale_command: StaleCommandRule = StaleCommandRule.NEGATIVE
     select_timeout: float = 30.0
@@ -115,6 +139,12 @@ class TelecontrolSettings:
     def admits_operator(self) -> bool:
         """Whether a real operator may give orders; excludes shadow mode (S07)."""
         return not self.bench and self.allowed_clients != frozenset()
+
+    def feedback_cause(self, name: OrderName) -> Cause:
+        """Return the cause with which an order's own feedback goes out."""
+        if name in SETPOINT_ORDERS:
+            return _FEEDBACK_CAUSES[self.setpoint_feedback]
+        return Cause.RETURN_REMOTE
 
     def station_config(self) -> StationConfig:
         """Return the protocol's settings; ParameterError (ValueError) for bad ones."""
