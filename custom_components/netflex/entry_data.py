@@ -13,7 +13,8 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_HOST, CONF_PORT
 
-from .devices.device import DeviceConfig
+from .devices.device import DeviceConfig, ParamValue
+from .devices.levers import LEVER_PARAMS
 from .devices.ports import Connection, LinkParams, Transport
 from .devices.profile_loader import ProfileLibrary
 from .devices.virtual_meter import VirtualMeterConfig
@@ -94,6 +95,7 @@ MEASURING_ENTITIES: Final[Mapping[str, str]] = {
     "temperature_entity": "temperature",
     "local_on_entity": "local_on",
     "enable_entity": "enable",
+    "second_contact_entity": "second_contact",
 }
 """Keys of the entities that are only read (and `enable`), with their roles."""
 
@@ -347,6 +349,11 @@ def entity_roles(
     return roles
 
 
+def lever_params(data: Mapping[str, Any]) -> dict[str, ParamValue]:
+    """Return what stands for a switch where a load has none."""
+    return {key: data[key] for key in LEVER_PARAMS if data.get(key) not in {None, ""}}
+
+
 def _kept_stopped(
     config: DeviceConfig, profiles: ProfileLibrary | None
 ) -> DeviceConfig:
@@ -389,6 +396,7 @@ def _device(subentry: ConfigSubentry, asset: Asset | None) -> DeviceConfig:
             name=subentry.title,
             asset=asset,
             entities=entity_roles(data, SubentryType(subentry.subentry_type)),
+            params=lever_params(data),
         )
     return DeviceConfig(
         device_id=subentry.subentry_id,

@@ -10,12 +10,18 @@ from collections.abc import Callable, Collection, Coroutine
 import time
 from typing import cast
 
+from homeassistant.components.climate.const import (
+    DOMAIN as CLIMATE,
+    SERVICE_SET_TEMPERATURE,
+)
 from homeassistant.components.modbus import async_get_unit
 from homeassistant.components.number import ATTR_MAX, ATTR_MIN, ATTR_STEP, ATTR_VALUE
 from homeassistant.components.number.const import SERVICE_SET_VALUE
+from homeassistant.components.select import ATTR_OPTION, SERVICE_SELECT_OPTION
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import (
     ATTR_ENTITY_ID,
+    ATTR_TEMPERATURE,
     ATTR_UNIT_OF_MEASUREMENT,
     SERVICE_TURN_OFF,
     SERVICE_TURN_ON,
@@ -146,13 +152,29 @@ class Entities:
         return end
 
     async def set_number(self, entity: str, value: float) -> None:
-        """Set a number of the domains number and input_number."""
+        """Set a number or input_number, or the temperature of a thermostat."""
+        if (entity_id := self._entity_id(entity)) is None:
+            return
+        domain = entity_id.partition(".")[0]
+        thermostat = domain == CLIMATE
+        await self._hass.services.async_call(
+            domain,
+            SERVICE_SET_TEMPERATURE if thermostat else SERVICE_SET_VALUE,
+            {
+                ATTR_ENTITY_ID: entity_id,
+                ATTR_TEMPERATURE if thermostat else ATTR_VALUE: value,
+            },
+            blocking=True,
+        )
+
+    async def set_option(self, entity: str, option: str) -> None:
+        """Choose an option of a select or input_select."""
         if (entity_id := self._entity_id(entity)) is None:
             return
         await self._hass.services.async_call(
             entity_id.partition(".")[0],
-            SERVICE_SET_VALUE,
-            {ATTR_ENTITY_ID: entity_id, ATTR_VALUE: value},
+            SERVICE_SELECT_OPTION,
+            {ATTR_ENTITY_ID: entity_id, ATTR_OPTION: option},
             blocking=True,
         )
 
@@ -175,8 +197,13 @@ def _value(state: State) -> EntityValue:
     """Translate a state into the form that devices read."""
     attributes = state.attributes
     available = state.state != STATE_UNAVAILABLE
+    if state.domain == CLIMATE:
+        # What is driven is its set temperature; its state is only its mode.
+        value: float | str | bool | None = attributes.get(ATTR_TEMPERATURE)
+    else:
+        value = _content(state.state)
     return EntityValue(
-        value=_content(state.state),
+        value=value,
         available=available,
         unit=attributes.get(ATTR_UNIT_OF_MEASUREMENT),
         last_reported=time.monotonic()

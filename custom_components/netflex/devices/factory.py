@@ -20,6 +20,7 @@ from .device import (
 )
 from .entity_device import NUMBER, EntityDevice, probe_entities
 from .entity_meter import MAX_AGE, entity_meter, probe_sensors
+from .levers import levered
 from .link import LinkError, LinkErrorKind, endpoint_of
 from .meter_server import MeterServers
 from .metered_charger import MeteredCharger
@@ -145,9 +146,8 @@ def build_device(
     if config.profile is None:
         if entities is None:
             raise DeviceError("config", "existing entities cannot be reached here")
-        return EntityDevice(
-            asset=asset, roles=config.entities, entities=entities, clock=clock
-        )
+        roles, port = levered(config, entities)
+        return EntityDevice(asset=asset, roles=roles, entities=port, clock=clock)
     profile = _bind(config, profiles)
     if NATURES[asset.nature].control not in profile.controls:
         raise DeviceError(
@@ -208,7 +208,11 @@ async def probe(
                 entities,
                 max_age=float(config.params.get("max_age", MAX_AGE)),
             )
-        return probe_entities(config.asset, config.entities, entities)
+        try:
+            roles, port = levered(config, entities)
+        except DeviceError as err:
+            raise ProbeError("config", err.text) from err
+        return probe_entities(config.asset, roles, port)
     try:
         profile, link = _bind(config, profiles), _link(config)
     except DeviceError as err:

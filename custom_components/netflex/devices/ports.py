@@ -156,6 +156,9 @@ class EntityPort(Protocol):
     async def set_number(self, entity: str, value: float) -> None:
         """Set a number in its own unit. That it returns proves nothing."""
 
+    async def set_option(self, entity: str, option: str) -> None:
+        """Choose an option of a select. That it returns proves nothing."""
+
     async def set_switch(self, entity: str, on: bool) -> None:
         """Switch on or off. That it returns proves nothing."""
 

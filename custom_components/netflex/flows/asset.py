@@ -20,6 +20,7 @@ import voluptuous as vol
 
 from ..const import DOMAIN
 from ..devices.device import DeviceConfig
+from ..devices.levers import LEVER_PARAMS, OPTIONS, TEMPERATURES
 from ..entry_data import (
     CONF_CONTROL_ENTITY,
     CONF_GRID_TYPE,
@@ -28,10 +29,11 @@ from ..entry_data import (
     ENTITY_KEYS,
     DeviceSource,
     entity_roles,
+    lever_params,
 )
 from ..model.asset import Asset, Category, Nature
 from ..model.connection import GridType
-from .fields import Fields, flat, more, suggested
+from .fields import Fields, flat, more, number, suggested
 from .subentry import Errors, SubentryFlow
 
 
@@ -95,6 +97,13 @@ class AssetFlow(SubentryFlow):
             rare[vol.Optional("local_on_entity")] = EntitySelector(
                 EntitySelectorConfig(domain=["binary_sensor", "input_boolean"])
             )
+            rare |= {
+                vol.Optional("second_contact_entity"): EntitySelector(
+                    EntitySelectorConfig(domain=["switch", "input_boolean"])
+                ),
+                **{vol.Optional(key): TextSelector() for key in OPTIONS},
+                **{vol.Optional(key): number("°") for key in TEMPERATURES},
+            }
         else:
             rare[vol.Optional("enable_entity")] = EntitySelector(
                 EntitySelectorConfig(domain=["switch", "input_boolean"])
@@ -106,7 +115,7 @@ class AssetFlow(SubentryFlow):
         if not self._data:
             return {}
         registry = er.async_get(self.hass)
-        shown: dict[str, Any] = {CONF_NAME: self._title}
+        shown: dict[str, Any] = {CONF_NAME: self._title} | lever_params(self._data)
         for key in ENTITY_KEYS:
             reference = self._data.get(key)
             if reference and (
@@ -129,6 +138,7 @@ class AssetFlow(SubentryFlow):
             if registered is not None and registered.platform == DOMAIN:
                 errors[key] = "own_entity"
             data[key] = entity_id if registered is None else registered.id
+        data |= lever_params(values)
         if any(
             item.data.get(CONF_CONTROL_ENTITY) == data[CONF_CONTROL_ENTITY]
             for item in self._others()
@@ -142,11 +152,12 @@ class AssetFlow(SubentryFlow):
                 name=values[CONF_NAME],
                 asset=self._asset_for_test(),
                 entities=entity_roles(data, self.kind),
+                params=lever_params(data),
             ),
         )
         if error is not None:
             return {"base": error}, {"detail": detail}
-        for key in ENTITY_KEYS:
+        for key in (*ENTITY_KEYS, *LEVER_PARAMS):
             self._data.pop(key, None)
         self._unique_id = None
         self._keep(values[CONF_NAME], data)

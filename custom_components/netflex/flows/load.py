@@ -38,7 +38,13 @@ class LoadFlow(AssetFlow):
     kind: ClassVar = SubentryType.LOAD
     nature: ClassVar = Nature.LOAD
     sources: ClassVar = (DeviceSource.ENTITY,)
-    control_domains: ClassVar = ("switch", "input_boolean")
+    control_domains: ClassVar = (
+        "switch",
+        "input_boolean",
+        "select",
+        "input_select",
+        "climate",
+    )
 
     @override
     def _asset_fields(self) -> Fields:
