@@ -1,11 +1,10 @@
 """Service actions of a site."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_NAME
 from homeassistant.core import (
     HomeAssistant,
@@ -20,6 +19,8 @@ from homeassistant.helpers.service import async_register_admin_service
 from homeassistant.util import dt as dt_util, slugify
 import voluptuous as vol
 
+from .actions_common import aware, loaded_entry
+from .actions_replay import async_register_replay
 from .actions_waveform import async_register_waveform
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
@@ -147,11 +148,12 @@ def async_register_actions(hass: HomeAssistant) -> None:
         schema=SITE_SCHEMA,
     )
     async_register_waveform(hass)
+    async_register_replay(hass)
 
 
 async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
     """Return the readings of a period."""
-    entry = _loaded_entry(call)
+    entry = loaded_entry(call)
     start, end = _period(call)
     try:
         return await entry.runtime_data.readings.async_get(
@@ -170,12 +172,12 @@ async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
 
 async def _async_erase_readings(call: ServiceCall) -> None:
     """Forget the readings of a site."""
-    await _loaded_entry(call).runtime_data.readings.async_erase()
+    await loaded_entry(call).runtime_data.readings.async_erase()
 
 
 async def _async_release_orders(call: ServiceCall) -> None:
     """Release orders on the operator's instruction, for a record of who and why."""
-    entry = _loaded_entry(call)
+    entry = loaded_entry(call)
     _require_telecontrol(entry)
     await entry.runtime_data.coordinator.async_release_orders(
         call.data[ATTR_NAME], call.data[ATTR_REFERENCE]
@@ -184,7 +186,7 @@ async def _async_release_orders(call: ServiceCall) -> None:
 
 async def _async_export_points(call: ServiceCall) -> ServiceResponse:
     """Return the points that the station uses."""
-    entry = _loaded_entry(call)
+    entry = loaded_entry(call)
     points = _require_telecontrol(entry).points
     return {
         "csv": write_points(points),
@@ -195,7 +197,7 @@ async def _async_export_points(call: ServiceCall) -> ServiceResponse:
 
 async def _async_rehearse(call: ServiceCall) -> ServiceResponse:
     """Go through the operator's list, with the real assets only if that is confirmed."""
-    entry = _loaded_entry(call)
+    entry = loaded_entry(call)
     _require_telecontrol(entry)
     real: bool = call.data[ATTR_REAL]
     if real and not call.data[ATTR_CONFIRMED]:
@@ -209,7 +211,7 @@ async def _async_rehearse(call: ServiceCall) -> ServiceResponse:
 
 async def _async_reload_certificates(call: ServiceCall) -> None:
     """Read the TLS files anew, as after a renewal."""
-    entry = _loaded_entry(call)
+    entry = loaded_entry(call)
     _require_telecontrol(entry)
     try:
         await entry.runtime_data.async_reload_certificates()
@@ -234,7 +236,7 @@ def _require_telecontrol(entry: NetflexConfigEntry) -> TelecontrolSettings:
 
 async def _async_export_journal(call: ServiceCall) -> ServiceResponse:
     """Write the journal of a period to a file below the configuration."""
-    entry = _loaded_entry(call)
+    entry = loaded_entry(call)
     start, end = _period(call)
     file_format: ExportFormat = call.data[ATTR_FORMAT]
     journal = entry.runtime_data.journal
@@ -265,35 +267,10 @@ async def _async_export_journal(call: ServiceCall) -> ServiceResponse:
 
 def _period(call: ServiceCall) -> tuple[datetime, datetime]:
     """Return the period that an action is about, in UTC."""
-    start = _aware(call.data[ATTR_FROM])
-    end = _aware(call.data.get(ATTR_TO, dt_util.utcnow()))
+    start = aware(call.data[ATTR_FROM])
+    end = aware(call.data.get(ATTR_TO, dt_util.utcnow()))
     if start >= end:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="period_empty"
         )
     return start, end
-
-
-def _aware(time: datetime) -> datetime:
-    """Return a time in UTC; without a zone it is Home Assistant's own."""
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=dt_util.get_default_time_zone())
-    return time.astimezone(UTC)
-
-
-def _loaded_entry(call: ServiceCall) -> NetflexConfigEntry:
-    """Return the site that an action is for."""
-    entry: NetflexConfigEntry | None = call.hass.config_entries.async_get_entry(
-        call.data[ATTR_CONFIG_ENTRY_ID]
-    )
-    if entry is None or entry.domain != DOMAIN:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="site_not_found"
-        )
-    if entry.state is not ConfigEntryState.LOADED:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="site_not_loaded",
-            translation_placeholders={"site": entry.title},
-        )
-    return entry

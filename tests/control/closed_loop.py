@@ -330,22 +330,20 @@ class Loop:
         if self.meter_works(self.now):
             self.newest = self._read(*self._past[0][1:])
         quarter = self.quarter(power)
-        plan, self.memory = decide(
-            self.site,
-            Snapshot(
-                orders=self.orders(self.now),
-                reading=self.newest,
-                states=states,
-                user=self.user(self.now),
-                quarter=quarter,
-            ),
-            self.memory,
-            Clock(
-                monotonic=self.now,
-                utc=START + timedelta(seconds=self.now),
-                synchronised=self.synchronised,
-            ),
+        snapshot = Snapshot(
+            orders=self.orders(self.now),
+            reading=self.newest,
+            states=states,
+            user=self.user(self.now),
+            quarter=quarter,
         )
+        clock = Clock(
+            monotonic=self.now,
+            utc=START + timedelta(seconds=self.now),
+            synchronised=self.synchronised,
+        )
+        plan, self.memory = decide(self.site, snapshot, self.memory, clock)
+        self.decided(snapshot, clock, plan)
         for device in self.devices:
             if (setpoint := plan.setpoints.get(device.asset.id)) is not None:
                 if device.online(self.now):
@@ -360,6 +358,9 @@ class Loop:
                 devices={d.asset.id: d.power for d in self.devices},
             )
         )
+
+    def decided(self, snapshot: Snapshot, clock: Clock, plan: Plan) -> None:
+        """Be told what each decision was taken with."""
 
     def _read(self, power: float, currents: tuple[float, float, float]) -> MeterReading:
         error = self._random.gauss(0.0, self.noise)

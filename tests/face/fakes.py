@@ -38,6 +38,7 @@ from custom_components.netflex.model.reading import (
     SubMeterKind,
 )
 from custom_components.netflex.model.snapshot import UserLimits
+from custom_components.netflex.site.recording import Recording
 from custom_components.netflex.site.view import DemandView, MeterView, SiteView
 from custom_components.netflex.telecontrol.wire_trace import WireEntry
 
@@ -59,6 +60,7 @@ class FakeSite:
     def __init__(self, view: SiteView) -> None:
         self.view = view
         self.commands: list[tuple[Any, ...]] = []
+        self.recording = Recording()
         self._on_view: Callable[[SiteView], None] | None = None
         self._on_order: Callable[[OrderEvent], None] | None = None
 

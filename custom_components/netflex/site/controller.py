@@ -34,8 +34,13 @@ class Controller:
         carry_out: Callable[[Plan], None],
         memory: Memory,
         tuning: Tuning,
+        note: Callable[[SiteModel, Snapshot, Clock], None] | None = None,
     ) -> None:
-        """Prepare a controller; nothing is decided before `start`."""
+        """Prepare a controller; nothing is decided before `start`.
+
+        `note` is told what every decision was taken with.
+        """
+        self._note = note
         self._model = model
         self._snapshot = snapshot
         self._clock = clock
@@ -99,13 +104,10 @@ class Controller:
             self._decide_here()
 
     def _known(self) -> tuple[SiteModel, Snapshot, Memory, Clock, Tuning]:
-        return (
-            self._model(),
-            self._snapshot(),
-            self.memory,
-            self._clock(),
-            self._tuning,
-        )
+        model, snapshot, clock = self._model(), self._snapshot(), self._clock()
+        if self._note is not None:
+            self._note(model, snapshot, clock)
+        return model, snapshot, self.memory, clock, self._tuning
 
     def _decide_here(self) -> None:
         try:

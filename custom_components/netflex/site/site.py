@@ -39,6 +39,7 @@ from .measurements import measure
 from .meters import SiteMeters
 from .outputs import OutputWatch, output_views
 from .problems import find_problems
+from .recording import Recording
 from .rehearsal import SiteRehearsal
 from .rehearsal_plant import Look
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
@@ -130,6 +131,8 @@ class Site:
         self.rehearsal = SiteRehearsal(
             config.name, host, self.look, ports.utcnow, self._publish
         )
+        self.recording = Recording()
+        """What the decision was run with lately."""
         self._controller = Controller(
             model=self._site_model,
             snapshot=self._snapshot,
@@ -137,6 +140,7 @@ class Site:
             carry_out=self._carry_out,
             memory=memory or Memory(),
             tuning=tuning,
+            note=self.recording.note,
         )
 
     # ----------------------------------------------------------------------- lifecycle
@@ -199,6 +203,7 @@ class Site:
         self._host.detach()
         self._ports.meters.power.on_overload = self._controller.wake
         await self._controller.stop()
+        await self.recording.stop()
         await asyncio.gather(*(self._leave(seat) for seat in self._seats.values()))
         self._seats.clear()
         await self._ports.meters.stop()

@@ -51,18 +51,25 @@ class _Entry:
     """It lives from what would be injected: its draw is no one else's."""
 
 
-_MODES: Final[dict[Mode, _Entry]] = {
-    ChargerMode.OFF: _Entry(wish=off.wish),
-    ChargerMode.MINIMUM: _Entry(wish=minimum.wish),
-    ChargerMode.SOLAR: _Entry(wish=solar.wish, follows=True),
-    ChargerMode.SOLAR_MINIMUM: _Entry(wish=solar_minimum.wish, follows=True),
-    ChargerMode.FAST: _Entry(wish=fast.wish),
-    ChargerMode.DEADLINE: _Entry(wish=deadline.wish, follows=True),
-    BatteryMode.SELF_CONSUMPTION: _Entry(wish=self_consumption.wish),
-    BatteryMode.IDLE: _Entry(wish=idle.wish),
-    LoadMode.ALWAYS: _Entry(wish=load_always.wish),
-    LoadMode.SOLAR: _Entry(wish=load_solar.wish, follows=True),
+_MODES: Final[dict[Nature, dict[Mode, _Entry]]] = {
+    Nature.CHARGER: {
+        ChargerMode.OFF: _Entry(wish=off.wish),
+        ChargerMode.MINIMUM: _Entry(wish=minimum.wish),
+        ChargerMode.SOLAR: _Entry(wish=solar.wish, follows=True),
+        ChargerMode.SOLAR_MINIMUM: _Entry(wish=solar_minimum.wish, follows=True),
+        ChargerMode.FAST: _Entry(wish=fast.wish),
+        ChargerMode.DEADLINE: _Entry(wish=deadline.wish, follows=True),
+    },
+    Nature.BATTERY: {
+        BatteryMode.SELF_CONSUMPTION: _Entry(wish=self_consumption.wish),
+        BatteryMode.IDLE: _Entry(wish=idle.wish),
+    },
+    Nature.LOAD: {
+        LoadMode.ALWAYS: _Entry(wish=load_always.wish),
+        LoadMode.SOLAR: _Entry(wish=load_solar.wish, follows=True),
+    },
 }
+"""By nature: the same word may mean something else elsewhere."""
 
 _UNBOUNDED: Final = frozenset({None, ChargerMode.FAST})
 
@@ -70,12 +77,6 @@ _DEFAULT: Final[dict[Nature, Mode]] = {
     Nature.CHARGER: ChargerMode.FAST,
     Nature.BATTERY: BatteryMode.SELF_CONSUMPTION,
     Nature.LOAD: LoadMode.ALWAYS,
-}
-
-_KINDS: Final[dict[Nature, type[Mode]]] = {
-    Nature.CHARGER: ChargerMode,
-    Nature.BATTERY: BatteryMode,
-    Nature.LOAD: LoadMode,
 }
 
 
@@ -86,8 +87,8 @@ def _entry(unit: Unit) -> _Entry | None:
         return None
     if nature is Nature.BATTERY and unit.user.target_power is not None:
         return _Entry(wish=target.wish)
-    mode = unit.user.mode
-    return _MODES[mode if isinstance(mode, _KINDS[nature]) else default]
+    modes, mode = _MODES[nature], unit.user.mode
+    return modes[mode if mode in modes else default]
 
 
 def surplus(seen: Picture, units: Iterable[Unit]) -> float | None:

@@ -1,0 +1,206 @@
+"""Values of the model as plain JSON, and back, strictly.
+
+What has its default is left out. Reading refuses whatever is not known, is missing or
+has another type, and names the place (`states.car.power`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
+from enum import Enum, IntEnum
+from functools import cache
+from math import isfinite
+from types import MappingProxyType, UnionType
+from typing import (
+    Any,
+    TypeAliasType,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+
+class CodecError(ValueError):
+    """A value that is not what its place demands, with the place in front."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        """Name the place, and what is wrong there."""
+        self.place = place
+        super().__init__(f"{place}: {problem}" if place else problem)
+
+
+def encode(value: Any) -> Any:
+    """Return a value as JSON knows it; mappings and tuples become objects and lists."""
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(encode(key)): encode(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(encode(item) for item in value)
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    if is_dataclass(value):
+        return {
+            name: encode(item)
+            for name, default in _defaults(value.__class__)
+            if (item := getattr(value, name)) is not default and item != default
+        }
+    raise TypeError(f"{type(value).__name__} cannot be written")
+
+
+@cache
+def _defaults(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((item.name, _default(item)) for item in fields(kind))
+
+
+def _default(item: Field[Any]) -> Any:
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return item.default
+
+
+def decode[T](kind: type[T], value: Any, place: str = "") -> T:
+    """Return a value of a type from its JSON; CodecError says where it is not one."""
+    result: T = _decode(kind, value, place)
+    return result
+
+
+def _decode(kind: Any, value: Any, place: str) -> Any:
+    if isinstance(kind, TypeAliasType):
+        kind = kind.__value__
+    origin = get_origin(kind)
+    if origin in {UnionType, Union}:
+        return _union(get_args(kind), value, place)
+    if origin in {tuple, frozenset}:
+        return _sequence(kind, value, place)
+    if origin is not None and issubclass(origin, Mapping):
+        return _mapping(kind, value, place)
+    if origin is not None and is_dataclass(origin):
+        return _dataclass(origin, value, place, get_args(kind))
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _dataclass(kind, value, place, ())
+    return _scalar(kind, value, place)
+
+
+def _union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
+    if value is None:
+        if type(None) in kinds:
+            return None
+        raise CodecError(place, "must not be null")
+    problems = []
+    for kind in kinds:
+        if kind is type(None):
+            continue
+        try:
+            return _decode(kind, value, place)
+        except CodecError as err:
+            problems.append(err)
+    # Of several kinds the one that came furthest says most.
+    raise max(problems, key=lambda err: len(err.place))
+
+
+def _sequence(kind: Any, value: Any, place: str) -> Any:
+    if not isinstance(value, list):
+        raise CodecError(place, "must be a list")
+    kinds = get_args(kind)
+    if get_origin(kind) is frozenset:
+        return frozenset(
+            _decode(kinds[0], item, f"{place}[{index}]")
+            for index, item in enumerate(value)
+        )
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(value)
+    if len(kinds) != len(value):
+        raise CodecError(place, f"must have {len(kinds)} entries")
+    return tuple(
+        _decode(item_kind, item, f"{place}[{index}]")
+        for index, (item_kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
+
+
+def _mapping(kind: Any, value: Any, place: str) -> Any:
+    if not isinstance(value, dict):
+        raise CodecError(place, "must be an object")
+    key_kind, item_kind = get_args(kind)
+    return MappingProxyType(
+        {
+            _decode(key_kind, key, place): _decode(item_kind, item, f"{place}.{key}")
+            for key, item in value.items()
+        }
+    )
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _dataclass(kind: Any, value: Any, place: str, arguments: tuple[Any, ...]) -> Any:
+    if not isinstance(value, dict):
+        raise CodecError(place, "must be an object")
+    hints = _hints(kind)
+    filled = dict(zip(kind.__type_params__, arguments, strict=True))
+    if unknown := sorted(value.keys() - hints.keys()):
+        known = ", ".join(sorted(hints))
+        raise CodecError(
+            _join(place, unknown[0]), f"is not known here; known are {known}"
+        )
+    given = {}
+    for item in fields(kind):
+        if item.name in value:
+            hint = hints[item.name]
+            if isinstance(hint, TypeVar):
+                hint = filled[hint]
+            given[item.name] = _decode(hint, value[item.name], _join(place, item.name))
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise CodecError(_join(place, item.name), "is missing")
+    return kind(**given)
+
+
+def _join(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _scalar(kind: Any, value: Any, place: str) -> Any:
+    if kind is datetime:
+        return _time(value, place)
+    if issubclass(kind, Enum):
+        return _word(kind, value, place)
+    if kind is float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise CodecError(place, "must be a number")
+        if not isfinite(value):
+            raise CodecError(place, "must be a finite number")
+        return float(value)
+    if kind is int and isinstance(value, bool):
+        raise CodecError(place, "must be a whole number")
+    if not isinstance(value, kind):
+        names = {bool: "true or false", int: "a whole number", str: "a text"}
+        raise CodecError(place, f"must be {names.get(kind, kind.__name__)}")
+    return value
+
+
+def _time(value: Any, place: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError) as err:
+        raise CodecError(place, "must be a time in ISO 8601") from err
+    if time.tzinfo is None:
+        raise CodecError(place, "must be a time with its offset to UTC")
+    return time
+
+
+def _word(kind: type[Enum], value: Any, place: str) -> Enum:
+    for member in kind:
+        if encode(member) == value:
+            return member
+    known = ", ".join(str(encode(member)) for member in kind)
+    raise CodecError(place, f"{value!r} must be one of {known}")

@@ -1,0 +1,48 @@
+"""The action that exports a recording for replay."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.netflex.const import DOMAIN
+from custom_components.netflex.control.scenario import open_scenario
+from tests.control.sites import START
+from tests.site.test_recording import fill
+
+from .fakes import FakeSite
+
+
+async def test_a_recording_is_exported(
+    hass: HomeAssistant,
+    no_entities: None,
+    site: FakeSite,
+    entry: MockConfigEntry,
+    tmp_path: Path,
+) -> None:
+    hass.config.config_dir = str(tmp_path)
+
+    async def export(**period: object) -> dict[str, object]:
+        result = await hass.services.async_call(
+            DOMAIN,
+            "export_replay",
+            {"config_entry_id": entry.entry_id, **period},
+            blocking=True,
+            return_response=True,
+        )
+        assert result is not None
+        return dict(result)
+
+    with pytest.raises(ServiceValidationError, match="Nothing of this period"):
+        await export()
+    fill(site.recording, 20)
+    begin, end = START + timedelta(seconds=105), START + timedelta(seconds=114)
+    found = await export(**{"from": begin, "to": end})
+    assert found["count"] == 10
+    lines = Path(str(found["path"])).read_text().splitlines()
+    assert len(list(open_scenario(lines)[1])) == 10
+    with pytest.raises(ServiceValidationError, match="begin"):
+        await export(**{"from": end, "to": begin})
