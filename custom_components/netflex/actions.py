@@ -21,6 +21,7 @@ import voluptuous as vol
 
 from .actions_common import aware, loaded_entry
 from .actions_replay import async_register_replay
+from .actions_silence import async_register_silence_test
 from .actions_waveform import async_register_waveform
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
@@ -109,6 +110,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
         _async_erase_readings,
         schema=SITE_SCHEMA,
     )
+    async_register_silence_test(hass)
     async_register_admin_service(
         hass,
         DOMAIN,

@@ -29,6 +29,7 @@ from .view_values import (
     asset_problem,
     measures,
     meter_of,
+    silence_attributes,
     state_of,
 )
 
@@ -212,6 +213,7 @@ _PROBLEM: Final = NetflexBinarySensorDescription(
         "follows": None
         if (state := state_of(view, asset_id)) is None
         else state.follows,
+        **silence_attributes(view, asset_id),
     },
 )
 
@@ -323,7 +325,7 @@ class NetflexBinarySensor(NetflexEntity, BinarySensorEntity):
     """A binary sensor that reads one fact of the site's view."""
 
     entity_description: NetflexBinarySensorDescription
-    _unrecorded_attributes = frozenset({"behaviour", "limits", "reason"})
+    _unrecorded_attributes = frozenset({"behaviour", "when_silent", "limits", "reason"})
 
     @property
     @override

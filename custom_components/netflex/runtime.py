@@ -114,12 +114,14 @@ class NetflexRuntime:
                 make_device=self._make_device,
                 meters=self._meters,
                 save_local_stops=self._save_local_stops,
+                save_fallbacks=lambda _fallbacks: self._save_soon(),
                 save_memory=self._save_soon,
             ),
             self._station.host,
             local_stops=self._local_stops,
             memory=stored.memory,
             locked=stored.locked,
+            fallbacks=stored.fallbacks,
             tuning=TUNING,
         )
         self.site.rehearsal.restore(
@@ -333,6 +335,7 @@ class NetflexRuntime:
             memory=self.site.memory,
             demand=self._meters.demand_memories,
             locked=self.site.locked,
+            fallbacks=self.site.fallbacks,
         ).to_dict()
 
     # ------------------------------------------------------------------------- changes

@@ -6,6 +6,7 @@ per direction. A newer version is refused by Home Assistant's store.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, override
 
@@ -18,6 +19,7 @@ from .metering import demand_store
 from .metering.demand import DemandMemory
 from .model.asset import Direction
 from .model.orders import NO_LOCAL_STOPS, LocalStops
+from .site.view import LearnedFallback
 
 STORE_VERSION: Final = 2
 
@@ -55,6 +57,10 @@ class SiteMemory:
     """The running quarter hour and its month, by meter."""
     locked: frozenset[str] = frozenset()
     """Assets that are locked out for maintenance."""
+    fallbacks: Mapping[str, LearnedFallback] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What devices were seen to do when they were left alone, by asset."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form."""
@@ -68,6 +74,14 @@ class SiteMemory:
             "memory": memory,
             "demand": demand_store.to_dict(self.demand),
             "locked": sorted(self.locked),
+            "fallbacks": {
+                asset_id: {
+                    "value": learned.value,
+                    "after": learned.after,
+                    "at": learned.at.isoformat(),
+                }
+                for asset_id, learned in self.fallbacks.items()
+            },
         }
 
 
@@ -84,7 +98,23 @@ def read_site_memory(stored: dict[str, Any] | None) -> SiteMemory:
         memory=_memory(stored.get("memory")),
         demand=_demand(stored.get("demand")),
         locked=frozenset(map(str, stored.get("locked", ()))),
+        fallbacks=_fallbacks(stored.get("fallbacks", {})),
     )
+
+
+def _fallbacks(stored: dict[str, Any]) -> dict[str, LearnedFallback]:
+    try:
+        return {
+            asset_id: LearnedFallback(
+                value=None if item["value"] is None else float(item["value"]),
+                after=float(item["after"]),
+                at=datetime.fromisoformat(item["at"]),
+            )
+            for asset_id, item in stored.items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as err:
+        LOGGER.warning("The stored fallbacks of devices are not used: %s", err)
+        return {}
 
 
 def _memory(stored: dict[str, Any] | None) -> Memory | None:

@@ -34,6 +34,20 @@ def answers(view: SiteView, asset_id: str) -> bool:
     return state is not None and state.available
 
 
+def silence_attributes(view: SiteView, asset_id: str) -> Attributes:
+    """Return what a device does when nobody refreshes it: as said, and as seen."""
+    state, learned = view.states.get(asset_id), view.fallbacks.get(asset_id)
+    if state is None:
+        return {}
+    return {
+        "when_silent": state.details.get("when_silent"),
+        "fallback": state.device_fallback,
+        "learned_fallback": None if learned is None else learned.value,
+        "learned_fallback_after": None if learned is None else round(learned.after),
+        "learned_at": None if learned is None else learned.at,
+    }
+
+
 def meter_of(view: SiteView, meter_id: str) -> MeterView | None:
     """Return a meter's view."""
     return view.meters.get(meter_id)

@@ -68,6 +68,8 @@ def _value(file: str, spec: ParamSpec, value: str) -> ParamValue:
 
 def _check(file: ProfileFile, params: Mapping[str, ParamValue]) -> None:
     print(f"{file.name}: {file.kind} {file.id}, {file.vendor}, {file.status}")
+    if file.when_silent is not None:
+        print(f"  when we fall silent: {file.when_silent}")
     for text in file.requires:
         print(f"  needs {text}")
     if file.params:

@@ -36,7 +36,7 @@ class Refresher:
             if pause > 0:
                 await self._sleep(pause)
                 continue
-            if self._writer.orphaned:
+            if self._writer.orphaned or self._writer.silent:
                 self._writer.on_change()
                 await asyncio.sleep(_IDLE)
                 continue
@@ -63,7 +63,11 @@ class Refresher:
                 await asyncio.sleep(_IDLE)
                 continue
             heartbeat = control.heartbeat
-            if self._writer.orphaned or not self._session.identified:
+            if (
+                self._writer.orphaned
+                or self._writer.silent
+                or not self._session.identified
+            ):
                 await asyncio.sleep(heartbeat.every)
                 continue
             self._beat = (self._beat + 1) % len(heartbeat.values)

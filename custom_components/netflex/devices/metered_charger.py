@@ -17,6 +17,7 @@ from .countis import CURRENTS, registers
 from .device import Applied, Device, DeviceError
 from .meter_server import Answer, MeterListener, MeterServers, Network, networks
 from .modbus_device import Tasks
+from .silence import SilenceFacts, tightens
 from .virtual_meter import Headroom, Report, Shown, VirtualMeterConfig
 
 _LOGGER = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ class MeteredCharger:
         self._further = 0
         self._asked_at: float | None = None
         self._asked = asyncio.Event()
+        self._silent = False
         self._ticket = 0
         self._shown = Shown(report=Report.SILENT)
         self._status = MeterStatus.WAITING
@@ -177,6 +179,13 @@ class MeteredCharger:
         if setpoint.kind is not SetpointKind.CURRENT:
             raise DeviceError("config", f"a charger takes no {setpoint.kind}")
         before, now = self._headroom.setpoint, self._clock()
+        if self._silent:
+            if not (
+                setpoint.emergency
+                or tightens(setpoint.value, None if before is None else before.value)
+            ):
+                return Applied(written_at=now, confirmed=False)
+            self.speak()
         self._headroom.told(setpoint, now)
         same = before is not None and (before.value, before.emergency) == (
             setpoint.value,
@@ -222,6 +231,26 @@ class MeteredCharger:
                     "superseded", "a newer setpoint took the place of this one"
                 )
 
+    # --------------------------------------------------------------------- the silence
+
+    @property
+    def silence_facts(self) -> SilenceFacts | None:
+        """Without its meter it goes to its own safe current at once."""
+        return SilenceFacts(after=0.0, fallback=self._config.safe_current)
+
+    @property
+    def silent(self) -> bool:
+        """Whether it is left without its meter on purpose."""
+        return self._silent
+
+    def fall_silent(self) -> None:
+        """Answer no more."""
+        self._silent = True
+
+    def speak(self) -> None:
+        """Answer again."""
+        self._silent = False
+
     # ----------------------------------------------------------------------- the meter
 
     @property
@@ -258,7 +287,7 @@ class MeteredCharger:
         wanted = range(address, address + count)
         if CURRENTS in wanted:
             self._was_asked()
-        if self._shown.measured is None:
+        if self._shown.measured is None or self._silent:
             return None
         image = registers(self._shown.measured)
         if not count or any(item not in image for item in wanted):

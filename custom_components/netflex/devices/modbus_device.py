@@ -16,6 +16,7 @@ from .ports import LinkParams, UnitFactory, WriteBudget
 from .profile import Control, Profile
 from .reactive import ReactivePower
 from .session import Session
+from .silence import SilenceFacts, tightens
 from .sunspec import SCALE_SUFFIX
 from .values import number_of
 from .writer import REACTIVE, Writer
@@ -132,6 +133,13 @@ class ModbusDevice:
                 "config",
                 f"a {self._asset.nature} takes {self._spec.kind}, not {setpoint.kind}",
             )
+        if self.silent and not self._heard_through_silence(setpoint):
+            self._writer.reaffirm()
+            return Applied(
+                written_at=self._writer.written_at or self._clock(),
+                confirmed=False,
+                readback=self._writer.readback(),
+            )
         applied = await self._writer.apply(setpoint)
         if self._reactive is not None:
             if setpoint.emergency:
@@ -146,6 +154,45 @@ class ModbusDevice:
         self._on_state = None
         await self._tasks.stop()
         await self._session.close()
+
+    # -- silence -----------------------------------------------------------------
+
+    @property
+    def silence_facts(self) -> SilenceFacts | None:
+        """What is expected of it when it is left alone; None: it needs no refreshing."""
+        control = self._writer.control
+        if control is None or not (
+            control.keepalive or control.heartbeat or control.fallback
+        ):
+            return None
+        after = self._writer.validity
+        if after is None and control.fallback is not None:
+            after = control.fallback.after
+        return SilenceFacts(after=after, fallback=self._fallback(control))
+
+    @property
+    def silent(self) -> bool:
+        """Whether it is left alone on purpose."""
+        return self._writer.silent
+
+    def fall_silent(self) -> None:
+        """Refresh and write nothing any more; reading goes on."""
+        self._writer.silent = True
+
+    def speak(self) -> None:
+        """Refresh again; the next setpoint is written in any case."""
+        self._writer.silent = False
+        self._writer.distrust()
+
+    def _heard_through_silence(self, setpoint: Setpoint) -> bool:
+        """Whether a setpoint ends the silence: a stop, or less than before (S10)."""
+        wanted = self._writer.wanted
+        if setpoint.emergency or tightens(
+            setpoint.value, None if wanted is None else wanted.value
+        ):
+            self.speak()
+            return True
+        return False
 
     # -- state -------------------------------------------------------------------
 
@@ -163,8 +210,10 @@ class ModbusDevice:
                 fallback_in=self._fallback_in(writer.control),
                 follows=writer.follows(),
                 writes_left=writer.writes_left,
-                contested=writer.contest.contested(self._clock()),
-                unfollowed=writer.contest.unfollowed(self._clock()),
+                contested=not writer.silent and writer.contest.contested(self._clock()),
+                unfollowed=(
+                    not writer.silent and writer.contest.unfollowed(self._clock())
+                ),
                 phase_choices=writer.phase_choices,
                 takes_reactive=reactive is not None and reactive.possible,
                 max_reactive=None if reactive is None else reactive.most,
@@ -206,6 +255,8 @@ class ModbusDevice:
             for key, value in session.values.items()
             if key not in STATE_KEYS and not key.endswith(SCALE_SUFFIX)
         }
+        if session.profile.when_silent is not None:
+            details["when_silent"] = session.profile.when_silent
         if session.variant is not None:
             details["variant"] = session.variant
         if self._writer.validity is not None:

@@ -102,6 +102,8 @@ class Writer:
         self._running = 0
         self._reaffirmed_at = 0.0
         self._armed_at: int | None = None
+        self.silent = False
+        """Nothing is refreshed, on purpose."""
         self.wake = asyncio.Event()
         """Set when something was written or learned."""
 
@@ -528,6 +530,11 @@ class Writer:
             and self.wanted.value is not None
             and self._clock() - self._reaffirmed_at > self._time_to_live
         )
+
+    def distrust(self) -> None:
+        """Have the next setpoint written, whatever was written before."""
+        self.written = None
+        self.wake.set()
 
     async def refresh(self) -> None:
         """Write again what was asked for last, unless a write is under way."""

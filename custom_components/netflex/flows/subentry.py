@@ -56,6 +56,8 @@ IDENTIFYING_PARAMS: Final = ("unit", "socket", "output")
 """Parameters that tell apart several assets behind one serial number."""
 TRANSPORTS: Final = (Transport.TCP, Transport.RTU_OVER_TCP)
 
+NOTHING_KNOWN: Final = "not known"
+
 type Errors = dict[str, str]
 
 
@@ -164,6 +166,7 @@ class SubentryFlow(ConfigSubentryFlow):
             description_placeholders={
                 "device": f"{profile.vendor} {', '.join(profile.models)}",
                 "requires": " ".join(profile.requires),
+                "when_silent": profile.when_silent or NOTHING_KNOWN,
                 "detail": "",
                 **details,
             },

@@ -92,6 +92,11 @@ class AssetActor:
         if changed:
             self._wake.set()
 
+    def write_again(self) -> None:
+        """Write the newest setpoint once more, though it was written before."""
+        self._written = None
+        self._wake.set()
+
     def state_changed(self) -> None:
         """Look again whether the device still does what it was told."""
         if self.done and self._drifted():

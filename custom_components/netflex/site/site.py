@@ -13,6 +13,7 @@ from ..control.stops import WeakStop, weak_stops
 from ..control.tuning import DEFAULT, Tuning
 from ..devices.device import Device, DeviceConfig, DeviceError
 from ..devices.metered_charger import MeteredCharger, VirtualMeterView
+from ..devices.silence import Silenceable
 from ..model.asset import Asset, AssetState, Direction, StopPath
 from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF
@@ -28,6 +29,7 @@ from ..model.orders import (
 from ..model.plan import Cause, Plan
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from ..telecontrol.rehearsal_station import RehearsalState
+from . import silence_test
 from .actors import AssetActor
 from .broken_device import BrokenDevice
 from .compliance_notes import ComplianceNotes
@@ -42,8 +44,9 @@ from .problems import find_problems
 from .recording import Recording
 from .rehearsal import SiteRehearsal
 from .rehearsal_plant import Look
+from .silence_test import SilenceRefusedError, SilenceResult, SilenceSubject
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
-from .view import DemandView, SiteView, StopProof
+from .view import DemandView, LearnedFallback, SiteView, StopProof
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -76,6 +79,9 @@ class SitePorts:
     make_device: Callable[[DeviceConfig], Device]
     meters: SiteMeters
     save_local_stops: Callable[[LocalStops], None]
+    save_fallbacks: Callable[[Mapping[str, LearnedFallback]], None] = (
+        lambda _fallbacks: None
+    )
     save_memory: Callable[[], None] = lambda: None
     monotonic: Callable[[], float] = time.monotonic
     utcnow: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
@@ -93,6 +99,7 @@ class Site:
         local_stops: LocalStops = NO_LOCAL_STOPS,
         memory: Memory | None = None,
         locked: frozenset[str] = frozenset(),
+        fallbacks: Mapping[str, LearnedFallback] | None = None,
         tuning: Tuning = DEFAULT,
     ) -> None:
         """Prepare a site; nothing runs before `start`."""
@@ -123,6 +130,8 @@ class Site:
         self._stop_since: dict[Direction, float] = {}
         self._proofs: dict[Direction, StopProof] = {}
         self._output_watch = OutputWatch()
+        self._fallbacks = dict(fallbacks or {})
+        self._tests: set[str] = set()
         self._view_listeners: list[Callable[[SiteView], None]] = []
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._opening: asyncio.Task[None] | None = None
@@ -238,6 +247,7 @@ class Site:
         if (seat := self._seats.pop(subject, None)) is not None:
             await self._leave(seat)
         self._user.pop(subject, None)
+        self._fallbacks.pop(subject, None)
         if self._outputs.pop(subject, None) is not None:
             self._output_states.pop(subject, None)
             self._output_problems.pop(subject, None)
@@ -312,6 +322,58 @@ class Site:
         """Show which inputs of local stops say nothing, and what that means."""
         self._silent_inputs = silent
         self._publish()
+
+    async def test_silence(
+        self, asset_id: str, seconds: float | None = None
+    ) -> SilenceResult:
+        """Leave one device alone and see what it does.
+
+        Raises SilenceRefusedError where that may not be.
+        """
+        seat = self._seats.get(asset_id)
+        if seat is None or not isinstance(seat.device, Silenceable):
+            raise SilenceRefusedError(
+                "not_refreshed", "nothing is refreshed there that could be left out"
+            )
+        if asset_id in self._tests:
+            raise SilenceRefusedError("running", "a test of it runs already")
+        self._tests.add(asset_id)
+        try:
+            result = await silence_test.run(
+                SilenceSubject(
+                    asset=seat.asset,
+                    device=seat.device,
+                    state=lambda: seat.device.state,
+                    actor=seat.actor,
+                    plan=lambda: self._controller.plan,
+                    grid_type=self._connection.grid_type,
+                    clock=self._ports.monotonic,
+                ),
+                seconds,
+            )
+        finally:
+            self._tests.discard(asset_id)
+        if result.fell_back_after is not None:
+            self._fallbacks[asset_id] = LearnedFallback(
+                value=result.fallback,
+                after=result.fell_back_after,
+                at=self._ports.utcnow(),
+            )
+            self._ports.save_fallbacks(self.fallbacks)
+        silence_test.note(self._host.record, seat.asset, result)
+        self._publish()
+        return result
+
+    @property
+    def fallbacks(self) -> Mapping[str, LearnedFallback]:
+        """What devices were seen to do when they were left alone, by asset."""
+        return dict(self._fallbacks)
+
+    def forget_fallback(self, asset_id: str) -> None:
+        """Forget what a device was seen to do."""
+        if self._fallbacks.pop(asset_id, None) is not None:
+            self._ports.save_fallbacks(self.fallbacks)
+            self._publish()
 
     async def release_orders(self, name: str, reference: str) -> None:
         """Release the operator's orders on the operator's instruction (S06)."""
@@ -592,6 +654,7 @@ class Site:
             loop_lag=self._loop_lag.worst,
             rehearsal=self.rehearsal.status,
             virtual_meters=self._virtual_meters(),
+            fallbacks=self.fallbacks,
             outputs=output_views(
                 self._outputs.values(), self._output_states, self._stops
             ),

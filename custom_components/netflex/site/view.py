@@ -163,6 +163,18 @@ class OutputOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedFallback:
+    """What a device did when it was left alone: A or W, after s; `at` is UTC.
+
+    `value` None: it was seen to fall back, and to what it does not say.
+    """
+
+    value: float | None
+    after: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputView:
     """An emergency output beyond its coil.
 
@@ -217,3 +229,7 @@ class SiteView:
         default_factory=lambda: MappingProxyType({})
     )
     """The emergency outputs, by the id of their relay."""
+    fallbacks: Mapping[str, LearnedFallback] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What devices were seen to do when they were left alone, by asset."""

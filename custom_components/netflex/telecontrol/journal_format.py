@@ -69,6 +69,8 @@ class RecordKind(StrEnum):
     """Meters, devices and the decision waited for another part of the program."""
     METER = "meter"
     """Another meter measures the connection point, or the first one again."""
+    SILENCE_TEST = "silence_test"
+    """A device was left alone on purpose: what it then did."""
     VIRTUAL_METER = "virtual_meter"
     """A charger that balances itself has lost the meter that it reads, or has it."""
 

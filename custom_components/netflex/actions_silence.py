@@ -1,0 +1,98 @@
+"""The action that pulls the plug: it leaves one device alone to see what it does."""
+
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.service import async_register_admin_service
+import voluptuous as vol
+
+from .const import DOMAIN
+from .coordinator import NetflexConfigEntry
+from .entry_data import ASSET_TYPES
+from .site.silence_test import LONGEST, SilenceRefusedError
+
+SERVICE_TEST_SILENCE: Final = "test_silence"
+ATTR_SECONDS: Final = "seconds"
+
+TEST_SILENCE_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(ATTR_DEVICE_ID): cv.string,
+        vol.Optional(ATTR_SECONDS): vol.All(
+            vol.Coerce(float), vol.Range(min=1.0, max=LONGEST)
+        ),
+    }
+)
+
+
+@callback
+def async_register_silence_test(hass: HomeAssistant) -> None:
+    """Register the action, which exists whether or not a site is loaded."""
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_TEST_SILENCE,
+        _async_test_silence,
+        schema=TEST_SILENCE_SCHEMA,
+        supports_response=SupportsResponse.OPTIONAL,
+    )
+
+
+async def _async_test_silence(call: ServiceCall) -> ServiceResponse:
+    """Leave a device alone for as long as nothing forbids it, and tell what it did."""
+    entry, asset_id = _asset(call)
+    name = entry.subentries[asset_id].title
+    try:
+        result = await entry.runtime_data.site.test_silence(
+            asset_id, call.data.get(ATTR_SECONDS)
+        )
+    except SilenceRefusedError as err:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="silence_refused",
+            translation_placeholders={"device": name, "reason": err.text},
+        ) from err
+    fell_back = result.fell_back_after
+    return {
+        "seconds": round(result.seconds, 1),
+        "told": result.told,
+        "fell_back": fell_back is not None,
+        "fell_back_after": None if fell_back is None else round(fell_back, 1),
+        "fallback": result.fallback,
+        "expected_fallback": result.expected.fallback,
+        "expected_after": result.expected.after,
+        "ended_by": result.ended_by,
+        "came_back": result.came_back,
+    }
+
+
+def _asset(call: ServiceCall) -> tuple[NetflexConfigEntry, str]:
+    """Return the site of a device that is driven, and the device's id there."""
+    device = dr.async_get(call.hass).async_get(call.data[ATTR_DEVICE_ID])
+    for entry_id in () if device is None else device.config_entries:
+        entry: NetflexConfigEntry | None = call.hass.config_entries.async_get_entry(
+            entry_id
+        )
+        if (
+            device is None
+            or entry is None
+            or entry.domain != DOMAIN
+            or entry.state is not ConfigEntryState.LOADED
+        ):
+            continue
+        for subentry in entry.subentries.values():
+            if (
+                subentry.subentry_type in ASSET_TYPES
+                and (DOMAIN, subentry.subentry_id) in device.identifiers
+            ):
+                return entry, subentry.subentry_id
+    raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_asset")
