@@ -35,6 +35,7 @@ from .entry_data import (
     DEFAULT_PORT,
     ContractUnit,
     SubentryType,
+    admits_operator,
 )
 from .flows.battery import BatteryFlow
 from .flows.charger import ChargerFlow
@@ -56,6 +57,7 @@ from .flows.site_checks import (
 )
 from .flows.virtual_meter import VirtualMeterFlow
 from .model.connection import GridType
+from .telecontrol_options import CONF_SHADOW
 
 CONF_BIND_LATER: Final = "bind_later"
 ANY_ADDRESS: Final = "0.0.0.0"
@@ -201,6 +203,12 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
             wait = shown.pop(CONF_BIND_LATER, False)
             station = _station_data(shown)
             errors, details = telecontrol_errors(station, self._others())
+            if (
+                not errors
+                and self._in_shadow()
+                and admits_operator(self._site | station)
+            ):
+                errors = {CONF_ALLOWED_CLIENTS: "client_in_shadow"}
             if not errors and (error := await self._async_bind_error(station, wait)):
                 errors = {CONF_BIND_ADDRESS: error}
             if not errors:
@@ -232,6 +240,12 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
             bind_error, station[CONF_BIND_ADDRESS], station[CONF_PORT]
         )
         return None if wait and error == NOT_THERE else error
+
+    def _in_shadow(self) -> bool:
+        """Return whether the site that is changed only decides."""
+        return self.source == SOURCE_RECONFIGURE and bool(
+            self._get_reconfigure_entry().options.get(CONF_SHADOW)
+        )
 
     def _others(self) -> list[ConfigEntry]:
         """Return the other sites."""

@@ -37,7 +37,12 @@ from .protection_options import CONF_PROTECTION, protection
 from .site.config import STALE_AFTER, MeterConfig, OutputConfig, SiteConfig
 from .site_options import CONF_LIMITS, site_rules
 from .telecontrol.settings import TelecontrolSettings
-from .telecontrol_options import checked_options, missing_engine, telecontrol_settings
+from .telecontrol_options import (
+    CONF_SHADOW,
+    checked_options,
+    missing_engine,
+    telecontrol_settings,
+)
 
 CONF_GRID_TYPE: Final = "grid_type"
 CONF_MAIN_FUSE: Final = "main_fuse"
@@ -178,6 +183,7 @@ def site_config(
         site_id=entry.entry_id,
         name=entry.title,
         connection=connection,
+        shadow=in_shadow(entry),
         meters=measuring,
         devices=tuple(
             _metered(
@@ -251,7 +257,22 @@ def station_settings(entry: ConfigEntry) -> TelecontrolSettings | None:
             if data[CONF_ALLOW_ANY_CLIENT]
             else frozenset(data[CONF_ALLOWED_CLIENTS])
         ),
+        bench=in_shadow(entry),
     )
+
+
+def admits_operator(data: Mapping[str, Any]) -> bool:
+    """Whether an operator's client is allowed to connect."""
+    return bool(
+        data[CONF_TELECONTROL]
+        and (data[CONF_ALLOW_ANY_CLIENT] or data[CONF_ALLOWED_CLIENTS])
+    )
+
+
+def in_shadow(entry: ConfigEntry) -> bool:
+    """Whether the site only decides: never while a client is allowed (S07)."""
+    wanted = bool(entry.options.get(CONF_SHADOW, False))
+    return wanted and not admits_operator(entry.data)
 
 
 def meter_config(subentry: ConfigSubentry) -> MeterConfig:

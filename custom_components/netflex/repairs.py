@@ -16,7 +16,7 @@ from homeassistant.helpers import issue_registry as ir
 from .const import DOMAIN
 from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS, station_settings
 from .site.view import SiteProblem
-from .telecontrol_options import missing_engine
+from .telecontrol_options import CONF_SHADOW, missing_engine
 
 NEW_CLIENT: Final = "new_client"
 POINTS_UNCONFIRMED: Final = "points_unconfirmed"
@@ -34,6 +34,7 @@ SEVERITIES: Final = {
     "device_not_told": ir.IssueSeverity.ERROR,
     "frames_lost": ir.IssueSeverity.WARNING,
     "grid_type_differs": ir.IssueSeverity.WARNING,
+    "in_shadow": ir.IssueSeverity.WARNING,
     "journal_broken": ir.IssueSeverity.ERROR,
     "journal_disk_short": ir.IssueSeverity.WARNING,
     "journal_not_written": ir.IssueSeverity.ERROR,
@@ -68,6 +69,7 @@ SEVERITIES: Final = {
     "share_failed": ir.IssueSeverity.WARNING,
     "site_meter_silent": ir.IssueSeverity.ERROR,
     "stale_order": ir.IssueSeverity.WARNING,
+    "shadow_overruled": ir.IssueSeverity.WARNING,
     "station_failed": ir.IssueSeverity.ERROR,
     "station_not_listening": ir.IssueSeverity.ERROR,
     "stop_consumption_not_confirmed": ir.IssueSeverity.CRITICAL,
@@ -219,6 +221,10 @@ class AllowClientFlow(ConfirmRepairFlow):
         entry = self.hass.config_entries.async_get_entry(self._entry_id)
         if entry is None:
             return self.async_abort(reason="site_removed")
+        if entry.options.get(CONF_SHADOW):
+            return self.async_abort(
+                reason="site_in_shadow", description_placeholders={"site": entry.title}
+            )
         if user_input is not None:
             clients = {*entry.data[CONF_ALLOWED_CLIENTS], self._client}
             self.hass.config_entries.async_update_entry(

@@ -349,6 +349,8 @@ class NetflexRuntime:
         async with self._lock:
             old, new = self._applied, site_config(self._entry, self._profiles)
             self._applied = new
+            if new.shadow != old.shadow:
+                await self.site.set_shadow(new.shadow)
             if new.connection != old.connection:
                 self.site.set_connection(new.connection)
             if new.rules != old.rules:

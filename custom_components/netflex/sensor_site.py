@@ -166,13 +166,22 @@ def _plain_order_sensor(name: OrderName) -> NetflexSensorDescription:
     )
 
 
-STATUSES: Final = ["normal", "limited", "not_metered", "infeasible", "stopped"]
+STATUSES: Final = [
+    "normal",
+    "limited",
+    "not_metered",
+    "infeasible",
+    "stopped",
+    "shadow",
+]
 
 
 def _status(view: SiteView, _subject: str) -> StateType:
     """Return what matters most about the site now."""
     if (plan := view.plan) is None:
         return None
+    if view.shadow:
+        return "shadow"
     if plan.stopped:
         return "stopped"
     if plan.infeasible:

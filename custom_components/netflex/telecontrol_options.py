@@ -66,6 +66,8 @@ CONF_ACTION: Final = "action"
 CONF_DELAY: Final = "delay"
 CONF_FALLBACK: Final = "fallback"
 
+CONF_SHADOW: Final = "shadow"
+
 CONF_CSV: Final = "csv"
 CONF_POINT_PROFILE: Final = "profile"
 CONF_CONFIRMED: Final = "confirmed"
@@ -149,6 +151,7 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_LIMITS): LIMITS_SCHEMA,
         vol.Optional(CONF_READINGS): READINGS_SCHEMA,
         vol.Optional(CONF_PROTECTION): PROTECTION_SCHEMA,
+        vol.Optional(CONF_SHADOW): bool,
     }
 )
 

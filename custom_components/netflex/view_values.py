@@ -123,7 +123,11 @@ def setpoint_attributes(view: SiteView, asset_id: str) -> Attributes:
     setpoint = setpoint_of(view, asset_id)
     if setpoint is None:
         return cause_attributes(())
-    return {**cause_attributes(setpoint.causes), "emergency": setpoint.emergency}
+    return {
+        **cause_attributes(setpoint.causes),
+        "emergency": setpoint.emergency,
+        "written": not view.shadow,
+    }
 
 
 def asset_problem(view: SiteView, asset_id: str) -> str | None:

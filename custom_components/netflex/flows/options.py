@@ -51,6 +51,7 @@ from ..telecontrol_options import (
     CONF_SECOND_CLIENT,
     CONF_SELECT_TIMEOUT,
     CONF_SETPOINT_FEEDBACK,
+    CONF_SHADOW,
     CONF_STALE_COMMAND,
     CONF_TERMINATION,
     CONF_TIME_ZONE,
@@ -66,6 +67,7 @@ from .local_stops import LocalStopSteps
 from .points import PointSteps
 from .protection import ProtectionSteps
 from .readings import ReadingSteps
+from .shadow import ShadowSteps
 from .site_checks import Errors
 
 FALLBACK_ORDERS: Final = (
@@ -74,7 +76,13 @@ FALLBACK_ORDERS: Final = (
     OrderName.MAXSETAP,
     OrderName.MINSETAP,
 )
-SITE_TOPICS: Final = ["local_stops", CONF_LIMITS, CONF_PROTECTION, CONF_READINGS]
+SITE_TOPICS: Final = [
+    "local_stops",
+    CONF_LIMITS,
+    CONF_PROTECTION,
+    CONF_READINGS,
+    CONF_SHADOW,
+]
 TOPICS: Final = [
     CONF_LINK,
     CONF_LINK_LOSS,
@@ -155,7 +163,12 @@ ENGINE_SCHEMA: Final = vol.Schema(
 
 
 class NetflexOptionsFlow(
-    PointSteps, LocalStopSteps, LimitSteps, ProtectionSteps, ReadingSteps
+    PointSteps,
+    LocalStopSteps,
+    LimitSteps,
+    ProtectionSteps,
+    ReadingSteps,
+    ShadowSteps,
 ):
     """Changes one topic of a site; nothing is reloaded, only new wires drop the link.
 

@@ -97,6 +97,12 @@ class AssetActor:
         self._written = None
         self._wake.set()
 
+    def withdraw(self) -> None:
+        """Want nothing of the device any more; it keeps what it was told last."""
+        if self._wanted is not None:
+            self._wanted = self._written = self.problem = None
+            self._wake.set()
+
     def state_changed(self) -> None:
         """Look again whether the device still does what it was told."""
         if self.done and self._drifted():

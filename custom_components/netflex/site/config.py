@@ -132,3 +132,5 @@ class SiteConfig:
     feeders: tuple[Feeder, ...] = field(default=())
     virtual_meters: tuple[VirtualMeterConfig, ...] = field(default=())
     """What chargers among the devices read; each of them has its own there too."""
+    shadow: bool = False
+    """Whether the site only decides; excludes an operator (S07)."""

@@ -95,6 +95,10 @@ class SiteRehearsal:
             raise RehearsalRefusedError(
                 "rehearsal_running", "A rehearsal of this site is running already"
             )
+        if real and self._look(None).shadow:
+            raise RehearsalRefusedError(
+                "site_in_shadow", "The site is in shadow: it carries out no orders"
+            )
         self._task = asyncio.create_task(
             self._go(real, versions, pace, chapters),
             name="netflex rehearsal",

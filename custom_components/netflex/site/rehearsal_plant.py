@@ -41,7 +41,7 @@ _PROBLEMS: Final = {
 class Look:
     """What a site knows at one moment; `missing` has not confirmed a stop yet.
 
-    `base` is what flows at the connection point without what setpoints move, W.
+    `shadow`: the site only decides. `base` is what flows at the connection point without what setpoints move, W.
     """
 
     at: float
@@ -49,6 +49,7 @@ class Look:
     snapshot: Snapshot
     plan: Plan | None
     base: float | None
+    shadow: bool
     missing: Mapping[Direction, tuple[str, ...]]
 
 

@@ -28,6 +28,8 @@ from ..model.orders import (
 )
 from ..model.plan import Cause, Plan
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
+from ..telecontrol.journal_format import RecordKind
+from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol.rehearsal_station import RehearsalState
 from . import silence_test
 from .actors import AssetActor
@@ -137,6 +139,7 @@ class Site:
         self._opening: asyncio.Task[None] | None = None
         self._model = SiteModel(connection=config.connection)
         self._weak: tuple[SiteModel, tuple[WeakStop, ...]] | None = None
+        self._shadow = config.shadow
         self.rehearsal = SiteRehearsal(
             config.name, host, self.look, ports.utcnow, self._publish
         )
@@ -172,6 +175,9 @@ class Site:
         }
         self._loop_lag.start()
         self._host.set_local_stops(self._local)
+        if self._shadow:
+            self._host.record(RecordKind.SHADOW, {"value": True})
+        await self._host.set_shadow(self._shadow)
         await self._host.set_outputs(tuple(self._outputs.values()))
         await self._host.attach(self)
         self._controller.start()
@@ -253,6 +259,32 @@ class Site:
             self._output_problems.pop(subject, None)
             await self._outputs_changed()
         self._controller.wake()
+
+    @property
+    def shadow(self) -> bool:
+        """Whether nothing is written: the operator's own orders overrule it (S07)."""
+        return self._shadow and not binds(self._orders)
+
+    async def set_shadow(self, shadow: bool) -> None:
+        """Only decide from now on, or carry out what is decided again."""
+        self._shadow = shadow
+        self._host.record(RecordKind.SHADOW, {"value": shadow})
+        await self._host.set_shadow(shadow)
+        self._controller.decide()
+
+    def _shadow_problem(self) -> dict[str, str]:
+        """Say that the site only decides, or why it does not although it shall."""
+        if not self._shadow:
+            return {}
+        if self.shadow:
+            return {
+                "in_shadow": "Everything is decided and shown, nothing is written to any "
+                "device or relay, local stops included"
+            }
+        return {
+            "shadow_overruled": "Orders of the grid operator are in force and are "
+            "carried out, although the site is set to shadow"
+        }
 
     def set_connection(self, connection: ConnectionPoint) -> None:
         """Change contract or fuse; limits in force are recomputed at once."""
@@ -554,6 +586,7 @@ class Site:
             snapshot=snapshot,
             plan=plan,
             base=memory.base[0],
+            shadow=self.shadow,
             missing={key: proof.missing for key, proof in self._proofs.items()},
         )
 
@@ -576,8 +609,13 @@ class Site:
 
     def _carry_out(self, plan: Plan) -> None:
         """Fill the mailboxes, report, and publish; awaits nothing."""
+        shadow = self.shadow
         for asset_id, setpoint in plan.setpoints.items():
-            if (seat := self._seats.get(asset_id)) is not None:
+            if (seat := self._seats.get(asset_id)) is None:
+                continue
+            if shadow:
+                seat.actor.withdraw()
+            else:
                 seat.actor.post(setpoint)
         self._report_stops()
         self._drive_cut_off(plan)
@@ -653,6 +691,7 @@ class Site:
             proofs=tuple(self._proofs.values()),
             loop_lag=self._loop_lag.worst,
             rehearsal=self.rehearsal.status,
+            shadow=self.shadow,
             virtual_meters=self._virtual_meters(),
             fallbacks=self.fallbacks,
             outputs=output_views(
@@ -667,7 +706,7 @@ class Site:
             problems=find_problems(
                 view,
                 names=names,
-                station=self._station_problems,
+                station=self._station_problems | self._shadow_problem(),
                 inputs=self._silent_inputs,
                 writing=problems
                 | {names[key]: text for key, text in self._output_problems.items()},

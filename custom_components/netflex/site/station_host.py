@@ -27,6 +27,7 @@ from ..model.orders import (
 )
 from ..model.plan import Cause, Setpoint, SetpointKind
 from ..telecontrol.journal import Journal
+from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol.rehearsal_station import RehearsalEnd, RehearsalState
 from ..telecontrol.settings import TelecontrolSettings
 from ..telecontrol.station import TelecontrolStation
@@ -133,6 +134,7 @@ class StationHost:
         self._back: BackDoor | None = None
         self._outputs: dict[str, _Output] = {}
         self._orders = NO_ORDERS
+        self._shadow = False
         self._rehearsal = RehearsalSeat(self.record, self._rehearsal_changed)
         self._local = NO_LOCAL_STOPS
         self._inputs: dict[str, frozenset[Direction]] = {}
@@ -240,6 +242,10 @@ class StationHost:
         """Release the operator's orders on the operator's instruction (S06)."""
         await self._thread.run(self._release(name, reference))
 
+    async def set_shadow(self, shadow: bool) -> None:
+        """Write no output in shadow, unless the operator's own orders bind (S07)."""
+        await self._thread.run(self._set_shadow(shadow))
+
     async def start_rehearsal(self, *, real: bool) -> RehearsalAccess:
         """Open a second listener whose orders end by themselves (S07).
 
@@ -253,6 +259,10 @@ class StationHost:
             await self._thread.run(self._rehearsal.end(reason))
 
     # ------------------------------------------------------------- the station's loop
+
+    async def _set_shadow(self, shadow: bool) -> None:
+        self._shadow = shadow
+        self._drive()
 
     async def _start_rehearsal(self, real: bool) -> RehearsalAccess:
         return await self._rehearsal.start(self._station, self._local, real=real)
@@ -489,6 +499,11 @@ class StationHost:
             orders=orders_in_force(orders, islanded=self._riding, blacks_out=False),
             local=self._local,
         )
+        if self._shadow and not binds(self._orders):
+            for output in self._outputs.values():
+                output.actor.withdraw()
+            self._prove()
+            return
         states = relay_states(
             stops, tuple(output.config.output for output in self._outputs.values())
         )

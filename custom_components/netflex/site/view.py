@@ -221,6 +221,8 @@ class SiteView:
     """s: the worst lateness of this loop in the last minute."""
     rehearsal: RehearsalStatus | None = None
     """The newest rehearsal since the start; None: there was none."""
+    shadow: bool = False
+    """The site decides and shows its plan; nothing is written to any device."""
     virtual_meters: Mapping[str, VirtualMeterView] = field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -65,6 +65,8 @@ class RecordKind(StrEnum):
     """Whether the meter shows that an order's limit is kept."""
     REHEARSAL = "rehearsal"
     """What a rehearsal orders, and its beginning and end; never the operator's."""
+    SHADOW = "shadow"
+    """Whether the site only decides, and nothing is written to any device."""
     LOOP_HELD_UP = "loop_held_up"
     """Meters, devices and the decision waited for another part of the program."""
     METER = "meter"
@@ -87,6 +89,7 @@ URGENT: Final = frozenset(
         RecordKind.LOCAL_STOP,
         RecordKind.CONTRACT,
         RecordKind.REHEARSAL,
+        RecordKind.SHADOW,
         RecordKind.BREAK,
         RecordKind.GAP,
     }

@@ -44,7 +44,7 @@ def tighter(operator: GridOrders, rehearsal: GridOrders) -> GridOrders:
             name, _lower(operator.get(name), rehearsal.get(name))
         )
     result = _with_band(result, rehearsal)
-    if not _binds(operator):
+    if not binds(operator):
         for name in REASON_ORDERS:
             if (order := rehearsal.get(name)) is not None:
                 result = result.with_order(name, order)
@@ -103,8 +103,10 @@ def _least(own: Order[float] | None, other: Order[float] | None) -> Order[float]
     return other if other.value < own.value else own
 
 
-def _binds(orders: GridOrders) -> bool:
-    """Tell whether a stop is on or a limit is below the contract."""
+def binds(orders: GridOrders) -> bool:
+    """Tell whether a stop is on, a limit is below 100 %, or Q mode is remote."""
+    if _remote(orders):
+        return True
     if any(order is not None and order.value for order in map(orders.get, STOP_ORDERS)):
         return True
     return any(
