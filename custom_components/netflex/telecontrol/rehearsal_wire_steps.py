@@ -284,7 +284,10 @@ async def _refused(
 ) -> None:
     """Give a command that must be refused, and look whether it changed anything."""
     client = run.client
-    before = "" if unchanged is None else client.shown(unchanged)
+    before = ""
+    if unchanged is not None:
+        await _read_mirror(run, unchanged)
+        before = client.shown(unchanged)
     result = await client.station.command(ioa, type_id, value)
     confirmation = result.confirmation
     refused = confirmation is not None and not confirmation.positive
