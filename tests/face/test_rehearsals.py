@@ -98,7 +98,8 @@ async def test_the_action_returns_what_came_of_it_and_where_it_lies(
     assert answer.status == 200
     assert "Netflex rehearsal" in await answer.text()
     for name in ("..%2Fsecrets.yaml", "rehearsal_20200101T000000Z_real.html"):
-        assert (await client.get(f"{path.rpartition('/')[0]}/{name}")).status == 404
+        answer = await client.get(f"{path.rpartition('/')[0]}/{name}")
+        assert answer.status in {400, 404}
     stranger = await hass_client_no_auth()
     assert (await stranger.get(path)).status == 401
     assert (await stranger.get(response["html_link"])).status == 200
