@@ -149,7 +149,8 @@ def report(benchmark: BenchmarkFixture, **figures: float) -> None:
 def test_a_stop_reaches_one_device(benchmark: BenchmarkFixture, case: str) -> None:
     """Ms from the call to the station, on a link of its own."""
     rounds = 100 if benchmark.enabled else 3
-    if case == "reads_take_2_s":
+    if case != "healthy":
+        # The proof takes its 5 s there, and is not what is measured.
         rounds = max(2, rounds // 10)
 
     async def run() -> list[float]:
@@ -187,7 +188,7 @@ def test_a_stop_reaches_one_device(benchmark: BenchmarkFixture, case: str) -> No
 
 def test_fifty_devices_are_stopped(benchmark: BenchmarkFixture) -> None:
     """Ms from the order to the last of fifty writes."""
-    rounds = 50 if benchmark.enabled else 2
+    rounds = 30 if benchmark.enabled else 2
 
     async def run() -> list[float]:
         latencies = []

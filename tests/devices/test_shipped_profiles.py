@@ -216,3 +216,9 @@ def test_every_family_has_a_table_of_its_own() -> None:
         kind = read_file(path.read_text(encoding="utf-8"), path.name).kind
         assert path.stem in read
         assert kind is Nature.METER or path.stem in written
+
+
+def test_the_example_of_the_readme_is_a_file_as_it_is_shipped() -> None:
+    readme = (BUILT_IN.parents[3] / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    assert example == (BUILT_IN / "mennekes_hcc3.yaml").read_text(encoding="utf-8")
