@@ -1,6 +1,15 @@
-"""The bare station: `python -m custom_components.netflex.telecontrol`."""
+"""The bare station: `python -m custom_components.netflex.telecontrol`.
 
-from ..cli.telecontrol import main
+With `rehearse` as its first argument it is the other end: the operator's list is gone
+through against a station.
+"""
+
+import sys
+
+from ..cli import rehearse, telecontrol
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["rehearse"]:
+        rehearse.main(sys.argv[2:])
+    else:
+        telecontrol.main()
