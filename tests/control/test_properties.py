@@ -1,0 +1,326 @@
+"""Properties of every plan, with feeders, unbalance and reactive power in play."""
+
+from dataclasses import replace
+from itertools import combinations
+from math import hypot
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.netflex.control.layout import layout_of
+from custom_components.netflex.control.memory import EMPTY
+from custom_components.netflex.model.asset import Asset, Direction, Nature
+from custom_components.netflex.model.connection import Feeder, Line, LineValues
+from custom_components.netflex.model.orders import QMode, Stops
+from custom_components.netflex.model.plan import Plan
+from custom_components.netflex.model.protection import Protection
+
+from .sites import (
+    ALL,
+    battery,
+    charger,
+    inverter,
+    load,
+    order,
+    orders,
+    plan,
+    reading,
+    site,
+    state,
+    step,
+    values,
+)
+from .strategies import Case, cases
+
+
+@st.composite
+def rich(draw: st.DrawFn) -> Case:
+    """Draw a situation with feeders, unbalance and a reactive band on top."""
+    case = draw(cases())
+    names = sorted(case.model.assets)
+    cut = draw(st.integers(0, len(names)))
+    middle = draw(st.integers(0, cut))
+    feeders = (
+        Feeder(
+            id="hall",
+            name="Hall",
+            fuse=draw(st.sampled_from([16.0, 25.0, 40.0])),
+            members=frozenset(names[:middle]),
+            other_loads=draw(st.sampled_from([0.0, 5.0])),
+        ),
+        Feeder(
+            id="row",
+            name="Row",
+            fuse=draw(st.sampled_from([10.0, 20.0])),
+            parent="hall",
+            members=frozenset(names[middle:cut]),
+        ),
+    )
+    protection = Protection(
+        unbalance=draw(st.sampled_from([None, None, 8.0, 20.0])),
+        neutral=draw(st.sampled_from([None, None, 15.0])),
+    )
+    given_ = case.given
+    if draw(st.booleans()):
+        low, high = sorted((draw(st.floats(-9e3, 9e3)), draw(st.floats(-9e3, 9e3))))
+        given_ = replace(
+            given_,
+            q_mode=order(draw(st.sampled_from(list(QMode)))),
+            minsetq=order(low),
+            maxsetq=order(high),
+        )
+    states = {
+        name: replace(item, takes_reactive=draw(st.booleans()), reactive_power=0.0)
+        if case.model.assets[name].nature in {Nature.INVERTER, Nature.BATTERY}
+        else item
+        for name, item in case.states.items()
+    }
+    return replace(
+        case,
+        model=replace(case.model, feeders=feeders, protection=protection),
+        measured=replace(case.measured, reactive_power=draw(st.floats(-9e3, 9e3))),
+        given=given_,
+        states=states,
+    )
+
+
+def decided(case: Case) -> Plan:
+    return plan(
+        case.model,
+        case.measured,
+        case.states,
+        given=case.given,
+        local=case.local,
+        user=case.user,
+    )
+
+
+def most_on_line(case: Case, result: Plan, asset: Asset, line: Line) -> float:
+    """Return the A that an asset may draw on a line, a battery as far as it helps."""
+    if line not in asset.lines:
+        return 0.0
+    value = result.setpoints[asset.id].value if asset.controllable else None
+    if asset.nature is Nature.CHARGER:
+        return value or 0.0
+    watts = 230.0 * len(asset.lines)
+    if asset.nature is Nature.LOAD:
+        return asset.rated_consumption / watts if value else 0.0
+    if asset.nature is Nature.BATTERY:
+        return -asset.rated_production / watts
+    return -(case.states[asset.id].power or 0.0) / -watts
+
+
+@settings(max_examples=80, deadline=None)
+@given(rich())
+def test_no_feeder_is_overloaded_or_nothing_on_it_is_left_to_yield(case: Case) -> None:
+    result = decided(case)
+    for branch in layout_of(case.model).branches:
+        members = [case.model.assets[name] for name in branch.members]
+        for line in ALL:
+            total = branch.feeder.other_loads + sum(
+                most_on_line(case, result, asset, line) for asset in members
+            )
+            if total <= branch.feeder.fuse + 0.02:
+                continue
+            for asset in members:
+                if line in asset.lines and asset.nature in {
+                    Nature.CHARGER,
+                    Nature.LOAD,
+                }:
+                    running = (
+                        asset.nature is Nature.LOAD
+                        and (case.states[asset.id].power or 0.0)
+                        < asset.rated_consumption
+                    )
+                    assert running or result.setpoints[asset.id].value == 0, asset.id
+
+
+@settings(max_examples=80, deadline=None)
+@given(rich())
+def test_no_stop_is_violated_whatever_else_is_in_play(case: Case) -> None:
+    result = decided(case)
+    stops = Stops(orders=case.given, local=case.local)
+    for asset in case.model.assets.values():
+        if not asset.controllable:
+            continue
+        setpoint = result.setpoints[asset.id]
+        value = setpoint.value
+        if stops.stopped(Direction.PRODUCTION):
+            if asset.nature is Nature.INVERTER:
+                assert value == 0
+            if asset.nature is Nature.BATTERY:
+                assert (value or 0.0) >= 0
+            if asset.produces:
+                assert setpoint.reactive is None
+        if stops.stopped(Direction.CONSUMPTION) and asset.nature is not Nature.INVERTER:
+            assert (value or 0.0) <= 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(rich())
+def test_reactive_power_keeps_the_circle_and_its_cause(case: Case) -> None:
+    result = decided(case)
+    for name, setpoint in result.setpoints.items():
+        if setpoint.reactive is None:
+            continue
+        asset = case.model.assets[name]
+        rated = max(asset.rated_production, asset.rated_consumption)
+        power = abs(case.states[name].power or 0.0)
+        assert hypot(setpoint.reactive, min(power, rated)) <= rated + 1
+        assert "q_band" in [cause.key for cause in setpoint.causes]
+
+
+@settings(max_examples=60, deadline=None)
+@given(rich())
+def test_every_bounded_setpoint_names_a_cause_with_feeders_too(case: Case) -> None:
+    result = decided(case)
+    for asset in case.model.assets.values():
+        if not asset.controllable:
+            continue
+        setpoint = result.setpoints[asset.id]
+        free = {
+            Nature.CHARGER: asset.maximum_current,
+            Nature.INVERTER: None,
+            Nature.LOAD: 1.0,
+        }
+        if asset.nature is Nature.BATTERY or setpoint.value != free[asset.nature]:
+            assert setpoint.causes, asset.id
+
+
+@settings(max_examples=50, deadline=None)
+@given(rich())
+def test_the_same_input_again_changes_nothing_with_feeders_too(case: Case) -> None:
+    given_ = {"given": case.given, "local": case.local, "user": case.user}
+    first, memory = step(case.model, case.measured, case.states, **given_)
+    second, _ = step(case.model, case.measured, case.states, memory=memory, **given_)
+    assert values(second) == values(first)
+    assert [s.reactive for s in second.setpoints.values()] == [
+        s.reactive for s in first.setpoints.values()
+    ]
+
+
+TURNED = {Line.L1: Line.L2, Line.L2: Line.L3, Line.L3: Line.L1}
+
+
+@settings(max_examples=60, deadline=None)
+@given(rich())
+def test_turning_the_phases_turns_nothing_but_the_phases(case: Case) -> None:
+    currents = case.measured.line_current
+    states = {
+        name: replace(
+            item,
+            currents=LineValues.of(
+                {TURNED[line]: value for line, value in item.currents.items()}
+            )
+            if item.currents.total() is not None
+            else item.currents,
+        )
+        for name, item in case.states.items()
+    }
+    turned = replace(
+        case,
+        model=replace(
+            case.model,
+            assets={
+                name: replace(asset, lines=tuple(TURNED[line] for line in asset.lines))
+                for name, asset in case.model.assets.items()
+            },
+        ),
+        measured=replace(
+            case.measured,
+            line_current=LineValues.of(
+                {TURNED[line]: value for line, value in currents.items()}
+            ),
+        ),
+        states=states,
+    )
+    before, after = values(decided(case)), values(decided(turned))
+    assert after == pytest.approx(before)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=rich(), factor=st.sampled_from([0.3, 0.6, 0.9]))
+def test_a_smaller_fuse_of_a_feeder_raises_nobody_on_it(
+    case: Case, factor: float
+) -> None:
+    """Chargers of one priority: who shares a feeder with a load may be its heir."""
+    flat = replace(
+        case,
+        model=replace(
+            case.model,
+            protection=Protection(),
+            assets={
+                name: replace(asset, priority=0)
+                for name, asset in case.model.assets.items()
+                if asset.nature is Nature.CHARGER
+            },
+        ),
+        local=type(case.local)(),
+        given=orders(),
+    )
+    hall, row = flat.model.feeders
+    smaller = replace(hall, fuse=hall.fuse * factor)
+    tight = replace(flat, model=replace(flat.model, feeders=(smaller, row)))
+    before, after = values(decided(flat)), values(decided(tight))
+    behind = layout_of(tight.model).branches[0].members
+    assert sum(after[name] or 0.0 for name in behind) <= (
+        sum(before[name] or 0.0 for name in behind) + 0.35 * len(behind) + 6.0
+    )
+    for line in ALL:
+        drawn = hall.other_loads + sum(
+            after[name] or 0.0
+            for name in behind
+            if line in tight.model.assets[name].lines
+        )
+        assert drawn <= smaller.fuse + 1e-6 or all(
+            after[name] == 0
+            for name in behind
+            if line in tight.model.assets[name].lines
+        )
+
+
+EVERY_ORDER = {
+    "emergency_stop_production": True,
+    "emergency_stop_consumption": True,
+    "maxsetp": 0.0,
+    "minsetp": 0.0,
+    "maxsetap": 0.0,
+    "minsetap": 0.0,
+    "q_mode": QMode.REMOTE,
+    "minsetq": 2000.0,
+    "maxsetq": 3000.0,
+}
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(EVERY_ORDER, 2)))
+def test_contradictory_orders_in_every_pair_and_order_of_arrival(
+    one: str, other: str
+) -> None:
+    model = site(charger(), battery(), inverter(), load())
+    states = {
+        "car": state(charger(), 5000.0),
+        "battery": state(battery(), 0.0, takes_reactive=True, reactive_power=0.0),
+        "sun": state(inverter(), -6000.0, takes_reactive=True, reactive_power=0.0),
+        "boiler": state(load(), 3000.0),
+    }
+    measured = replace(reading(1000.0), reactive_power=0.0)
+    ends = []
+    for first, second in ((one, other), (other, one)):
+        memory = EMPTY
+        for index, names in enumerate(((first,), (first, second))):
+            result, memory = step(
+                model,
+                measured,
+                states,
+                given=orders(**{name: EVERY_ORDER[name] for name in names}),
+                memory=memory,
+                at=100.0 + index / 10,
+            )
+        ends.append(
+            {n: (s.value, s.emergency, s.reactive) for n, s in result.setpoints.items()}
+        )
+    assert ends[0] == ends[1]
+    if "emergency_stop_production" in {one, other}:
+        assert ends[0]["sun"][:2] == (0, True)
+    if "emergency_stop_consumption" in {one, other}:
+        assert ends[0]["car"][:2] == ends[0]["boiler"][:2] == (0, True)
