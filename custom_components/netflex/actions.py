@@ -27,6 +27,7 @@ from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import station_settings
 from .rehearsals import async_rehearse
+from .site_file import export_site
 from .site_readings import RESOLUTIONS, ReadingsError
 from .telecontrol.journal_export import ExportFormat, export_journal
 from .telecontrol.point_csv import write_points
@@ -35,6 +36,7 @@ from .telecontrol.settings import TelecontrolSettings
 SERVICE_RELEASE_ORDERS: Final = "release_orders"
 SERVICE_EXPORT_JOURNAL: Final = "export_journal"
 SERVICE_EXPORT_POINTS: Final = "export_points"
+SERVICE_EXPORT_SITE: Final = "export_site"
 SERVICE_REHEARSE: Final = "rehearse"
 SERVICE_RELOAD_CERTIFICATES: Final = "reload_certificates"
 ATTR_CONFIRMED: Final = "confirmed"
@@ -149,6 +151,14 @@ def async_register_actions(hass: HomeAssistant) -> None:
         _async_reload_certificates,
         schema=SITE_SCHEMA,
     )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_EXPORT_SITE,
+        _async_export_site,
+        schema=SITE_SCHEMA,
+        supports_response=SupportsResponse.ONLY,
+    )
     async_register_waveform(hass)
     async_register_replay(hass)
 
@@ -209,6 +219,11 @@ async def _async_rehearse(call: ServiceCall) -> ServiceResponse:
             translation_placeholders={"site": entry.title},
         )
     return await async_rehearse(call.hass, entry, real=real)
+
+
+async def _async_export_site(call: ServiceCall) -> ServiceResponse:
+    """Return a site as the file that another one can be set up from."""
+    return {"site": export_site(_loaded_entry(call))}
 
 
 async def _async_reload_certificates(call: ServiceCall) -> None:

@@ -1,21 +1,27 @@
 """Setting up a site: its connection point, its contract, its telecontrol."""
 
-from typing import Any, Final, override
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, Final, cast, override
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
+    ConfigSubentryData,
     ConfigSubentryFlow,
 )
 from homeassistant.const import CONF_NAME, CONF_PORT
 from homeassistant.core import callback
 from homeassistant.helpers.selector import (
     BooleanSelector,
+    FileSelector,
+    FileSelectorConfig,
     TextSelector,
     TextSelectorConfig,
 )
+from homeassistant.util.ulid import ulid_now
 import voluptuous as vol
 
 from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION
@@ -51,15 +57,22 @@ from .flows.site_checks import (
     Errors,
     bind_error,
     canonical,
+    name_errors,
     same_listener,
     site_errors,
     telecontrol_errors,
 )
+from .flows.uploads import UploadError, read_upload
 from .flows.virtual_meter import VirtualMeterFlow
 from .model.connection import GridType
+from .simulated_entry import CONF_SIMULATION
+from .simulated_site import describe_simulated_site
+from .site_file import SiteFile, SiteFileError, read_site_file
 from .telecontrol_options import CONF_SHADOW
 
 CONF_BIND_LATER: Final = "bind_later"
+CONF_FILE: Final = "file"
+CONF_TEXT: Final = "text"
 ANY_ADDRESS: Final = "0.0.0.0"
 
 GRID_TYPES: Final = {
@@ -83,6 +96,17 @@ SITE_SCHEMA: Final = vol.Schema(
         ),
         vol.Required(CONF_TELECONTROL, default=True): BooleanSelector(),
         **more({vol.Required(CONF_COS_PHI, default=1.0): number()}),
+    }
+)
+
+SIMULATED_SCHEMA: Final = vol.Schema(
+    {vol.Required(CONF_NAME, default="Simulated site"): TextSelector()}
+)
+
+IMPORT_SCHEMA: Final = vol.Schema(
+    {
+        vol.Optional(CONF_FILE): FileSelector(FileSelectorConfig(accept=".json")),
+        vol.Optional(CONF_TEXT): TextSelector(TextSelectorConfig(multiline=True)),
     }
 )
 
@@ -141,6 +165,7 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Know nothing yet."""
         self._site: dict[str, Any] = {}
+        self._imported: SiteFile | None = None
 
     @staticmethod
     @callback
@@ -162,8 +187,65 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
+        """Ask what is to be set up."""
+        return self.async_show_menu(
+            step_id="user", menu_options=["simulated", "site", "import_site"]
+        )
+
+    async def async_step_site(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
         """Ask for the connection point and the contract."""
-        return await self._async_site_step("user", user_input)
+        return await self._async_site_step("site", user_input)
+
+    async def async_step_simulated(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Set up a site whose devices and RTU run on this machine."""
+        errors: Errors = {}
+        if user_input is not None:
+            name = user_input[CONF_NAME].strip()
+            if not (errors := name_errors(name, self._others())):
+                data, subentries = await self.hass.async_add_executor_job(
+                    partial(describe_simulated_site, name, DEFAULT_PORT, ulid_now)
+                )
+                return self.async_create_entry(
+                    title=name, data=data, subentries=_subentries(subentries)
+                )
+        return self.async_show_form(
+            step_id="simulated",
+            data_schema=self.add_suggested_values_to_schema(
+                SIMULATED_SCHEMA, user_input or {}
+            ),
+            errors=errors,
+        )
+
+    async def async_step_import_site(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the file of another site; its forms follow, filled in."""
+        errors: Errors = {}
+        detail = ""
+        if user_input is not None:
+            try:
+                text = user_input.get(CONF_TEXT, "")
+                if CONF_FILE in user_input:
+                    text = await self.hass.async_add_executor_job(
+                        read_upload, self.hass, user_input[CONF_FILE]
+                    )
+                self._imported = read_site_file(text, ulid_now)
+            except UploadError as err:
+                errors = {CONF_FILE: err.key}
+            except SiteFileError as err:
+                errors, detail = {"base": err.key}, err.detail
+            else:
+                return await self.async_step_site()
+        return self.async_show_form(
+            step_id="import_site",
+            data_schema=IMPORT_SCHEMA,
+            errors=errors,
+            description_placeholders={"detail": detail},
+        )
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
@@ -260,32 +342,56 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def _stored_site(self) -> dict[str, Any]:
         """Return what a site that runs has, in the form's words."""
-        if self.source != SOURCE_RECONFIGURE:
-            return {}
-        entry = self._get_reconfigure_entry()
-        names = {grid_type: name for name, grid_type in GRID_TYPES.items()}
-        return {
-            **{key: value for key, value in entry.data.items() if value is not None},
-            CONF_NAME: entry.title,
-            CONF_GRID_TYPE: names[GridType(entry.data[CONF_GRID_TYPE])],
-        }
+        if self.source == SOURCE_RECONFIGURE:
+            entry = self._get_reconfigure_entry()
+            return _shown_site(entry.title, entry.data)
+        if self._imported is not None:
+            return _shown_site(self._imported.name, self._imported.data)
+        return {}
 
     def _station_data(self) -> dict[str, Any]:
         """Return the station's settings that are stored, or where a new one begins."""
-        stored = (
-            self._get_reconfigure_entry().data
-            if self.source == SOURCE_RECONFIGURE
-            else WITHOUT_TELECONTROL
-        )
-        return {key: stored[key] for key in WITHOUT_TELECONTROL}
+        stored: Mapping[str, Any] = {}
+        if self.source == SOURCE_RECONFIGURE:
+            stored = self._get_reconfigure_entry().data
+        elif self._imported is not None:
+            stored = self._imported.data
+        return {
+            key: stored.get(key, default)
+            for key, default in WITHOUT_TELECONTROL.items()
+        }
 
     def _finish(self, station: dict[str, Any]) -> ConfigFlowResult:
         data = self._site | station
+        title = data[CONF_NAME]
         if self.source == SOURCE_RECONFIGURE:
-            return self.async_update_and_abort(
-                self._get_reconfigure_entry(), title=data[CONF_NAME], data=data
-            )
-        return self.async_create_entry(title=data[CONF_NAME], data=data)
+            entry = self._get_reconfigure_entry()
+            if CONF_SIMULATION in entry.data:
+                data[CONF_SIMULATION] = entry.data[CONF_SIMULATION]
+            return self.async_update_and_abort(entry, title=title, data=data)
+        if (imported := self._imported) is None:
+            return self.async_create_entry(title=title, data=data)
+        return self.async_create_entry(
+            title=title,
+            data=data,
+            options=imported.options,
+            subentries=_subentries(imported.subentries),
+        )
+
+
+def _shown_site(title: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a site has, in the form's words."""
+    names = {grid_type: name for name, grid_type in GRID_TYPES.items()}
+    return {
+        **{key: value for key, value in data.items() if value is not None},
+        CONF_NAME: title,
+        CONF_GRID_TYPE: names[GridType(data[CONF_GRID_TYPE])],
+    }
+
+
+def _subentries(described: Iterable[Mapping[str, Any]]) -> list[ConfigSubentryData]:
+    """Return subentries with the ids by which they refer to each other."""
+    return [cast(ConfigSubentryData, dict(item)) for item in described]
 
 
 def _site_data(values: dict[str, Any]) -> dict[str, Any]:

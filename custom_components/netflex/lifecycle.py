@@ -18,6 +18,8 @@ from .profiles import async_profiles
 from .rehearsals import async_register_rehearsals
 from .repairs import async_forget_settings, async_sync_problems
 from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
+from .simulated_entry import CONF_SIMULATION
+from .simulated_site import SimulatedWires
 from .site_readings import ReadingsView
 from .telecontrol.order_store import OrderStoreError
 from .telecontrol_options import OptionsError
@@ -69,6 +71,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> b
             translation_placeholders={"error": str(err)},
         ) from err
     entry.runtime_data = runtime
+    if CONF_SIMULATION in entry.data:
+        wires = SimulatedWires(hass, dict(entry.data))
+        wires.start()
+        entry.async_on_unload(wires.stop)
 
     async def stop(_event: Event) -> None:
         """Close the site: stopping Home Assistant unloads no entries."""

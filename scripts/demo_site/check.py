@@ -9,11 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 import time
 
+from custom_components.netflex.simulated_entry import (
+    CONTRACT_CONSUMPTION,
+    CONTRACT_INJECTION,
+)
+
 from . import fault_steps, order_steps
 from .probes import Probes
 from .report import Step, table, write_json
 from .scenario import Scenario
-from .seed import CONTRACT_CONSUMPTION, CONTRACT_INJECTION
 from .stage import StageSettings, staged
 
 BUDGET = 90.0

@@ -15,15 +15,15 @@ import uuid
 
 import jwt
 
+from custom_components.netflex.simulated_entry import (
+    simulated_data,
+    simulated_subentries,
+)
+
 ENTRY_ID = "01JNETFLEXDEMO000000000001"
 SITE_NAME = "Demo site"
 BOILER_SWITCH = "switch.boiler_relay"
 BOILER_POWER = "sensor.boiler_relay_power"
-
-CONTRACT_CONSUMPTION = 20.0
-"""kW."""
-CONTRACT_INJECTION = 10.0
-"""kW."""
 
 METER_ID = "01JNETFLEXDEMOMETER0000001"
 CHARGER_ID = "01JNETFLEXDEMOCHARGER00001"
@@ -208,21 +208,7 @@ def _entry(ports: Ports, now: datetime) -> dict[str, Any]:
     return {
         "created_at": now.isoformat(),
         "modified_at": now.isoformat(),
-        "data": {
-            "name": SITE_NAME,
-            "grid_type": "3N400",
-            "main_fuse": 40.0,
-            "contract_consumption": CONTRACT_CONSUMPTION,
-            "contract_injection": CONTRACT_INJECTION,
-            "contract_unit": "kW",
-            "cos_phi": 1.0,
-            "telecontrol": True,
-            "bind_address": "127.0.0.1",
-            "port": ports.iec104,
-            "common_address": 100,
-            "allowed_clients": ["127.0.0.1"],
-            "allow_any_client": False,
-        },
+        "data": simulated_data(SITE_NAME, ports.iec104),
         "disabled_by": None,
         "discovery_keys": {},
         "domain": "netflex",
@@ -232,16 +218,7 @@ def _entry(ports: Ports, now: datetime) -> dict[str, Any]:
         "pref_disable_new_entities": False,
         "pref_disable_polling": False,
         "source": "user",
-        "subentries": [
-            {
-                "data": data,
-                "subentry_id": subentry_id,
-                "subentry_type": kind,
-                "title": title,
-                "unique_id": None,
-            }
-            for subentry_id, kind, title, data in _subentries(ports.wires)
-        ],
+        "subentries": _subentries(ports.wires),
         "title": SITE_NAME,
         "unique_id": None,
         "version": 1,
@@ -250,107 +227,31 @@ def _entry(ports: Ports, now: datetime) -> dict[str, Any]:
 
 def _subentries(
     wires: Mapping[str, int],
-) -> list[tuple[str, str, str, dict[str, Any]]]:
-    three = {"phases": 3, "lines": ["L1", "L2", "L3"]}
-    return [
-        (
-            METER_ID,
-            "meter",
-            "Grid meter",
-            {
-                "source": "p1",
-                "port": f"socket://127.0.0.1:{wires['meter']}",
-                "role": "connection_point",
-            },
-        ),
-        (
-            CHARGER_ID,
-            "charger",
-            "Charger",
-            {
-                **_profile("alfen_ng9xx", wires["charger"], socket=1),
-                **three,
-                "max_current": 20.0,
-                "min_current": 6.0,
-                "safe_current": 6.0,
-                "priority": 5,
-            },
-        ),
-        (
-            INVERTER_ID,
-            "inverter",
-            "Solar inverter",
-            {
-                **_profile("sunspec_inverter", wires["inverter"], unit=1),
-                **three,
-                "rated_power": 12_000.0,
-                "category": "solar",
-            },
-        ),
-        (
-            BATTERY_ID,
-            "battery",
-            "Battery",
-            {
-                **_profile("generic_battery", wires["battery"], **_BATTERY_REGISTERS),
-                **three,
-                "rated_charge": 5_000.0,
-                "rated_discharge": 5_000.0,
-                "reserve": 10.0,
-            },
-        ),
-        (
-            BOILER_ID,
-            "load",
-            "Boiler",
-            {
-                "source": "entity",
-                "control_entity": BOILER_SWITCH,
-                "power_entity": BOILER_POWER,
-                "rated_power": 2_400.0,
-                "priority": 1,
-                "never_shed": False,
-                "phases": 1,
-                "lines": ["L2"],
-            },
-        ),
-        (
-            RELAY_ID,
-            "relay",
-            "Solar contactor",
-            {
-                **_profile("moxa_iologik_e1214", wires["relay"], output=0, contact=0),
-                "stops": ["production"],
-                "energised_when_stopped": True,
-                "assets": [INVERTER_ID],
-            },
-        ),
-    ]
-
-
-def _profile(profile: str, port: int, **params: str | float) -> dict[str, Any]:
-    return {
-        "source": "profile",
-        "profile": profile,
-        "host": "127.0.0.1",
-        "port": port,
-        "params": params,
+) -> list[dict[str, Any]]:
+    ids = {
+        "meter": METER_ID,
+        "charger": CHARGER_ID,
+        "inverter": INVERTER_ID,
+        "battery": BATTERY_ID,
+        "relay": RELAY_ID,
     }
+    return [*simulated_subentries(wires, ids), _BOILER]
 
 
-_BATTERY_REGISTERS: dict[str, str | float] = {
-    "unit": 1,
-    "soc_register": 0,
-    "soc_scale": 0.1,
-    "power_register": 2,
-    "power_type": "s32",
-    "setpoint_register": 100,
-    "setpoint_type": "s32",
-    "echo_register": 4,
-    "mode_register": 102,
-    "max_charge_register": 6,
-    "max_discharge_register": 8,
-    "limits_type": "s32",
-    "silence": 60,
+_BOILER: dict[str, Any] = {
+    "data": {
+        "source": "entity",
+        "control_entity": BOILER_SWITCH,
+        "power_entity": BOILER_POWER,
+        "rated_power": 2_400.0,
+        "priority": 1,
+        "never_shed": False,
+        "phases": 1,
+        "lines": ["L2"],
+    },
+    "subentry_id": BOILER_ID,
+    "subentry_type": "load",
+    "title": "Boiler",
+    "unique_id": None,
 }
-"""The register list of the simulated battery, as a user would enter it."""
+"""A device of another integration, which only the demonstration sets up."""

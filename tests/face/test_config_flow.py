@@ -53,11 +53,15 @@ def _fake_runtime(no_entities: None, faked: Callable[[], FakeSite]) -> None:
 
 
 async def begin(hass: HomeAssistant) -> Any:
-    result = await hass.config_entries.flow.async_init(
+    return await choose(hass, "site")
+
+
+async def choose(hass: HomeAssistant, option: str) -> Any:
+    menu = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
-    assert_result_is_translated(result)
-    return result
+    assert_result_is_translated(menu)
+    return await submit(hass, menu, {"next_step_id": option})
 
 
 async def submit(hass: HomeAssistant, result: Any, values: dict[str, Any]) -> Any:

@@ -18,12 +18,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.flows.points import (
     MOST_FAULTS,
-    MOST_OCTETS,
     changed_point,
     in_words,
     point_fields,
     point_values,
 )
+from custom_components.netflex.flows.uploads import MOST_OCTETS
 from custom_components.netflex.model.orders import LinkState
 from custom_components.netflex.site.view import SiteView
 from custom_components.netflex.telecontrol.point import (
@@ -287,7 +287,7 @@ def upload(tmp_path: Path) -> Callable[[bytes], Any]:
             yield file
 
         return patch(
-            "custom_components.netflex.flows.points.process_uploaded_file", given
+            "custom_components.netflex.flows.uploads.process_uploaded_file", given
         )
 
     return prepare

@@ -6,12 +6,9 @@ swap addresses, both ends of the reactive band), and checked as a whole when sav
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
-from homeassistant.components.file_upload import process_uploaded_file
 from homeassistant.config_entries import ConfigFlowResult
-from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import (
     BooleanSelector,
     FileSelector,
@@ -48,12 +45,12 @@ from ..telecontrol_options import (
 from .fields import choice, number, whole_number
 from .site_checks import Errors
 from .topics import TopicFlow
+from .uploads import UploadError, read_upload
 
 CONF_POINT: Final = "point"
 CONF_FILE: Final = "file"
 MOST_FAULTS: Final = 20
 """Faults that a form names; more would hide its fields."""
-MOST_OCTETS: Final = 1_000_000
 
 CONTROL_TIME_TAGS: Final = [tag.value for tag in TimeTagChoice]
 MONITOR_TIME_TAGS: Final = [TimeTagChoice.NEVER.value, TimeTagChoice.ALWAYS.value]
@@ -199,7 +196,7 @@ class PointSteps(TopicFlow):
                 text = await self._async_given(user_input)
                 self._take(read_points(text).points, EDITED_PROFILE)
                 return await self.async_step_points()
-            except _FileError as err:
+            except UploadError as err:
                 errors["base"] = err.key
             except PointTableError as err:
                 errors["base"] = "points_invalid"
@@ -217,9 +214,11 @@ class PointSteps(TopicFlow):
     async def _async_given(self, user_input: Mapping[str, Any]) -> str:
         """Return the text of the file or, without one, of the field."""
         if file_id := user_input.get(CONF_FILE):
-            return await self.hass.async_add_executor_job(_uploaded, self.hass, file_id)
+            return await self.hass.async_add_executor_job(
+                read_upload, self.hass, file_id
+            )
         if not (text := str(user_input.get(CONF_CSV, "")).strip()):
-            raise _FileError("nothing_to_import")
+            raise UploadError("nothing_to_import")
         return text
 
     async def async_step_points_export(
@@ -366,40 +365,6 @@ def changed_point(before: Point, values: Mapping[str, Any]) -> Point:
     return replace(
         after, initial=values["initial"], quality=StaleQuality(values["quality"])
     )
-
-
-# ----------------------------------------------------------------------------- files
-
-
-class _FileError(Exception):
-    """A file that cannot be read as text, by the key of its message."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _uploaded(hass: HomeAssistant, file_id: str) -> str:
-    """Return an uploaded file's text. Blocking."""
-    try:
-        with process_uploaded_file(hass, file_id) as path:
-            return _text(path)
-    except ValueError as err:
-        raise _FileError("file_gone") from err
-
-
-def _text(path: Path) -> str:
-    """Return a file's text; spreadsheets write UTF-8 or the Western European page."""
-    with path.open("rb") as file:
-        octets = file.read(MOST_OCTETS + 1)
-    if len(octets) > MOST_OCTETS:
-        raise _FileError("file_too_large")
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return octets.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise _FileError("file_not_text")
 
 
 def in_words(faults: Iterable[PointProblem], separator: str = "; ") -> str:

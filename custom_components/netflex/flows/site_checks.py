@@ -38,11 +38,7 @@ type Errors = dict[str, str]
 def site_errors(data: Mapping[str, Any], others: Iterable[ConfigEntry]) -> Errors:
     """Return what is wrong with name, fuse and contract."""
     errors: Errors = {}
-    name = data[CONF_NAME]
-    if not name:
-        errors[CONF_NAME] = "name_missing"
-    elif any(entry.title.casefold() == name.casefold() for entry in others):
-        errors[CONF_NAME] = "name_taken"
+    errors |= name_errors(data[CONF_NAME], others)
     if not FUSE_RANGE[0] <= data[CONF_MAIN_FUSE] <= FUSE_RANGE[1]:
         errors[CONF_MAIN_FUSE] = "fuse_out_of_range"
     for key in (CONF_CONTRACT_CONSUMPTION, CONF_CONTRACT_INJECTION):
@@ -53,6 +49,15 @@ def site_errors(data: Mapping[str, Any], others: Iterable[ConfigEntry]) -> Error
     ):
         errors["base"] = "cos_phi_out_of_range"
     return errors
+
+
+def name_errors(name: str, others: Iterable[ConfigEntry]) -> Errors:
+    """Return what is wrong with the name of a site."""
+    if not name:
+        return {CONF_NAME: "name_missing"}
+    if any(entry.title.casefold() == name.casefold() for entry in others):
+        return {CONF_NAME: "name_taken"}
+    return {}
 
 
 def _contract_error(data: Mapping[str, Any], key: str) -> str | None:
