@@ -223,7 +223,7 @@ async def _async_rehearse(call: ServiceCall) -> ServiceResponse:
 
 async def _async_export_site(call: ServiceCall) -> ServiceResponse:
     """Return a site as the file that another one can be set up from."""
-    return {"site": export_site(_loaded_entry(call))}
+    return {"site": export_site(loaded_entry(call))}
 
 
 async def _async_reload_certificates(call: ServiceCall) -> None:
