@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+import shutil
 
 import pytest
 
@@ -16,6 +17,7 @@ from custom_components.netflex.telecontrol.journal_format import (
     RecordKind,
     decode,
 )
+from custom_components.netflex.telecontrol.order_store import OrderStore
 from custom_components.netflex.telecontrol.rehearsal import CHAPTERS, Chapter
 from custom_components.netflex.telecontrol.rehearsal_plant import RehearsalMode
 from custom_components.netflex.telecontrol.rehearsal_record import Evidence, Outcome
@@ -226,7 +228,9 @@ async def test_S07_the_operator_ends_a_rehearsal_at_once(
     assert bench.rtu.connected
 
 
-async def test_S07_a_site_that_stops_ends_its_rehearsal(bench: Bench) -> None:
+async def test_S07_a_site_that_stops_ends_its_rehearsal(
+    bench: Bench, tmp_path: Path
+) -> None:
     held = asyncio.Event()
 
     async def hold(run: Run) -> None:
@@ -248,6 +252,13 @@ async def test_S07_a_site_that_stops_ends_its_rehearsal(bench: Bench) -> None:
     )
     async with asyncio.timeout(10):
         await held.wait()
+    await bench.until(lambda: bench.site.view.orders.maxsetp is not None)
+    # A process that is killed now finds nothing of it on the disk.
+    left = tmp_path / "left"
+    shutil.copyfile(tmp_path / "orders", left)
+    store = OrderStore(left)
+    assert (await store.load()).book.accepted == NO_ORDERS
+    await store.close()
     with pytest.raises(RehearsalRefusedError) as refused:
         await bench.site.rehearsal.run(real=False, versions=VERSIONS, pace=QUICK)
     assert refused.value.key == "rehearsal_running"
