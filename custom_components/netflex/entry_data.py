@@ -84,6 +84,7 @@ CONF_STOPS: Final = "stops"
 CONF_ENERGISED_WHEN_STOPPED: Final = "energised_when_stopped"
 CONF_ASSETS: Final = "assets"
 CONF_CONTROL_ENTITY: Final = "control_entity"
+CONF_POINTS: Final = "points"
 
 DEFAULT_PORT: Final = 2404
 DEFAULT_COMMON_ADDRESS: Final = 100
@@ -135,6 +136,8 @@ class DeviceSource(StrEnum):
     S1 = "s1"
     PROFILE = "profile"
     ENTITY = "entity"
+    TABLE = "table"
+    """A controller of the user's own, over a list of points."""
     METERED = "metered"
     """It balances itself and is driven through the virtual meter that it reads."""
 
@@ -419,6 +422,15 @@ def _device(subentry: ConfigSubentry, asset: Asset | None) -> DeviceConfig:
             entities=entity_roles(data, SubentryType(subentry.subentry_type)),
             params=lever_params(data),
         )
+    if data[CONF_SOURCE] == DeviceSource.TABLE:
+        return DeviceConfig(
+            device_id=subentry.subentry_id,
+            name=subentry.title,
+            asset=asset,
+            link=link_params(data),
+            params=dict(data[CONF_PARAMS]),
+            table=tuple(data[CONF_POINTS]),
+        )
     return DeviceConfig(
         device_id=subentry.subentry_id,
         name=subentry.title,
@@ -514,7 +526,7 @@ def _load(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
         minimum_off=_optional(data, CONF_MINIMUM_OFF),
         comfort_low=_optional(data, CONF_COMFORT_LOW),
         comfort_high=_optional(data, CONF_COMFORT_HIGH),
-        stays_stopped=True,
+        stays_stopped=data[CONF_SOURCE] != DeviceSource.TABLE,
     )
 
 

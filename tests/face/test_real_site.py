@@ -65,6 +65,7 @@ async def add_oven(hass: HomeAssistant, entry: MockConfigEntry) -> str:
     result: Any = await flows.async_init(
         (entry.entry_id, "load"), context={"source": SOURCE_USER}
     )
+    result = await flows.async_configure(result["flow_id"], {"next_step_id": "entity"})
     result = await flows.async_configure(
         result["flow_id"], {"name": "Oven", "control_entity": OVEN, "more": {}}
     )

@@ -496,8 +496,7 @@ async def test_entities_that_do_not_fit_are_said(
 ) -> None:
     asset = form(kind)
     await asset.begin()
-    if kind != "load":
-        await asset.choose("entity")
+    await asset.choose("entity")
     entity = "switch.oven" if kind == "load" else "number.wallbox_limit"
     with device_answers(error=error, detail="In words."):
         result = await asset.submit({**ENTITIES, "control_entity": entity})
@@ -510,7 +509,8 @@ async def test_a_load(
     entry: MockConfigEntry, form: Callable[[str], Form], hass: HomeAssistant
 ) -> None:
     load = form("load")
-    result = await load.begin()
+    await load.begin()
+    result = await load.choose("entity")
     assert result["step_id"] == "entity"
     with device_answers(Nature.LOAD, serial=None) as test:
         await load.submit({"name": "Oven", "control_entity": "switch.oven", "more": {}})

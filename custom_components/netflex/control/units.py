@@ -275,7 +275,7 @@ def build(
             lines=footing_.lines,
             paths=footing_.paths,
             watts=footing_.watts,
-            movable=asset.controllable and state is not None,
+            movable=asset.controllable and state is not None and not state.refuses,
             doubt=_doubt(memory.answers.get(asset_id), tuning),
             drawn=memory.drawn.get(asset_id, ()),
         )

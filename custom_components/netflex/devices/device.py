@@ -39,6 +39,8 @@ class DeviceConfig:
     params: Mapping[str, ParamValue] = field(default=_NO_PARAMS)
     entities: Mapping[str, str] = field(default=_NO_ENTITIES)
     virtual_meter: VirtualMeterConfig | None = None
+    table: tuple[str, ...] = ()
+    """Points of a controller's own, in place of a profile; see `exchange_table.py`."""
 
 
 class DeviceError(Exception):

@@ -20,6 +20,7 @@ from .device import (
 )
 from .entity_device import NUMBER, EntityDevice, probe_entities
 from .entity_meter import MAX_AGE, entity_meter, probe_sensors
+from .exchange_table import ExchangeTable, TableError, table_profile
 from .levers import levered
 from .link import LinkError, LinkErrorKind, endpoint_of
 from .meter_server import MeterServers
@@ -56,6 +57,8 @@ class Metering:
 
 
 def _bind(config: DeviceConfig, profiles: ProfileLibrary) -> Profile:
+    if config.table:
+        return _bind_table(config)
     try:
         file = profiles.get(config.profile or "")
     except KeyError:
@@ -76,6 +79,24 @@ def _bind(config: DeviceConfig, profiles: ProfileLibrary) -> Profile:
             "config", f"{profile.id} is the profile of a {profile.kind}, not a {nature}"
         )
     return profile
+
+
+def _bind_table(config: DeviceConfig) -> Profile:
+    if config.asset is None:
+        raise DeviceError("config", "an exchange table belongs to an asset")
+    params = config.params
+    try:
+        return table_profile(
+            ExchangeTable(
+                lines=config.table,
+                unit=int(params.get("unit", 1)),
+                deadline=float(params.get("deadline", 5.0)),
+                heartbeat=float(params.get("heartbeat", 1.0)),
+            ),
+            config.asset.nature,
+        ).bind({})
+    except (TableError, ProfileError) as err:
+        raise DeviceError("config", str(err)) from err
 
 
 def _link(config: DeviceConfig) -> LinkParams:
@@ -143,7 +164,7 @@ def build_device(
             "it balances itself, and no virtual meter serves it yet: add one for it",
         )
     time_to_live = float(config.params.get("time_to_live", TIME_TO_LIVE))
-    if config.profile is None:
+    if config.profile is None and not config.table:
         if entities is None:
             raise DeviceError("config", "existing entities cannot be reached here")
         roles, port = levered(config, entities)
@@ -199,7 +220,7 @@ async def probe(
     profiles: ProfileLibrary,
 ) -> ProbeResult:
     """Test a configuration: read only, everything given back. Raises ProbeError."""
-    if config.profile is None:
+    if config.profile is None and not config.table:
         if entities is None:
             raise ProbeError("config", "there is nothing to test")
         if config.asset is None:

@@ -2,23 +2,26 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 import logging
 import time
 
 from ..model.asset import Asset, AssetState
 from ..model.plan import Setpoint
 from .device import Applied, DeviceError
+from .exchange_table import ACCEPTED, CAUSE
 from .keepalive import Refresher
-from .link import endpoint_of
+from .link import LinkError, endpoint_of
 from .natures import NATURES, STATE_KEYS, Driven, asset_state
 from .nudge import nudge
 from .ports import LinkParams, UnitFactory, WriteBudget
 from .profile import Control, Profile
 from .reactive import ReactivePower
+from .scheduler import Preempted, Priority
 from .session import Session
 from .silence import SilenceFacts, tightens
 from .sunspec import SCALE_SUFFIX
-from .values import number_of
+from .values import number_of, text_of
 from .writer import REACTIVE, Writer
 
 _LOGGER = logging.getLogger(__name__)
@@ -95,6 +98,8 @@ class ModbusDevice:
                 asset,
             )
         self._tasks = Tasks()
+        self._refused = False
+        """It has said that it does not take the setpoint, and has not followed since."""
         self._on_state: Callable[[AssetState], None] | None = None
         self._state = AssetState(asset_id=asset.id, available=False)
 
@@ -141,6 +146,11 @@ class ModbusDevice:
                 readback=self._writer.readback(),
             )
         applied = await self._writer.apply(setpoint)
+        if not applied.confirmed and self._is_refused():
+            self._refused = True
+            await self._read_cause()
+            self._changed()
+            raise DeviceError("refused", self._refusal())
         if self._reactive is not None:
             if setpoint.emergency:
                 self._reactive.writer.reaffirm()
@@ -199,6 +209,8 @@ class ModbusDevice:
     def _changed(self) -> None:
         session, writer, reactive = self._session, self._writer, self._reactive
         writer.look()
+        if writer.follows() is True:
+            self._refused = False
         self._state = asset_state(
             self._asset,
             session.values,
@@ -209,6 +221,7 @@ class ModbusDevice:
                 fallback=self._fallback(writer.control),
                 fallback_in=self._fallback_in(writer.control),
                 follows=writer.follows(),
+                refuses=self._refused,
                 writes_left=writer.writes_left,
                 contested=not writer.silent and writer.contest.contested(self._clock()),
                 unfollowed=(
@@ -225,10 +238,26 @@ class ModbusDevice:
         if self._on_state is not None:
             self._on_state(self._state)
 
+    def _is_refused(self) -> bool:
+        return self._session.values.get(ACCEPTED) is False
+
+    async def _read_cause(self) -> None:
+        """Read why it refuses now, not why it did at the last poll."""
+        if CAUSE in self._session.profile.points:
+            with suppress(LinkError, Preempted):
+                await self._session.read_now([CAUSE], Priority.SETPOINT)
+
+    def _refusal(self) -> str:
+        cause = self._session.values.get(CAUSE)
+        why = "" if cause is None else f": its cause is {text_of(cause)}"
+        return f"it refuses what it is asked{why}"
+
     def _problem(self) -> str | None:
         session, writer = self._session, self._writer
         if session.problem is not None:
             return session.problem
+        if self._refused:
+            return self._refusal()
         if writer.orphaned:
             return (
                 "nobody stands by its setpoint any more: it is no longer refreshed "

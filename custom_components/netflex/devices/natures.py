@@ -65,6 +65,7 @@ class Driven:
     fallback: float | None = None
     fallback_in: float | None = None
     follows: bool | None = None
+    refuses: bool = False
     writes_left: int | None = None
     contested: bool = False
     unfollowed: float = 0.0
@@ -116,6 +117,7 @@ def asset_state(
         device_fallback=driven.fallback,
         fallback_in=driven.fallback_in,
         follows=driven.follows,
+        refuses=driven.refuses,
         problem=problem,
         details=MappingProxyType(dict(details)),
     )

@@ -13,7 +13,6 @@ from ..entry_data import (
     SubentryType,
 )
 from ..model.asset import Category, Nature
-from .asset import AssetFlow
 from .fields import (
     Fields,
     at_least,
@@ -26,6 +25,7 @@ from .fields import (
     priority_field,
 )
 from .subentry import Errors
+from .table import TableFlow
 
 CATEGORIES: Final = (
     Category.SOLAR,
@@ -35,12 +35,16 @@ CATEGORIES: Final = (
 )
 
 
-class InverterFlow(AssetFlow):
+class InverterFlow(TableFlow):
     """Adds or changes an inverter."""
 
     kind: ClassVar = SubentryType.INVERTER
     nature: ClassVar = Nature.INVERTER
-    sources: ClassVar = (DeviceSource.PROFILE, DeviceSource.ENTITY)
+    sources: ClassVar = (
+        DeviceSource.PROFILE,
+        DeviceSource.ENTITY,
+        DeviceSource.TABLE,
+    )
     control_domains: ClassVar = ("number", "input_number")
 
     @override

@@ -18,7 +18,6 @@ from ..entry_data import (
     SubentryType,
 )
 from ..model.asset import Nature
-from .asset import AssetFlow
 from .fields import (
     Fields,
     at_least,
@@ -30,14 +29,15 @@ from .fields import (
     priority_field,
 )
 from .subentry import Errors
+from .table import TableFlow
 
 
-class LoadFlow(AssetFlow):
+class LoadFlow(TableFlow):
     """Adds or changes a load."""
 
     kind: ClassVar = SubentryType.LOAD
     nature: ClassVar = Nature.LOAD
-    sources: ClassVar = (DeviceSource.ENTITY,)
+    sources: ClassVar = (DeviceSource.ENTITY, DeviceSource.TABLE)
     control_domains: ClassVar = (
         "switch",
         "input_boolean",

@@ -194,6 +194,8 @@ class AssetState:
     writes_left: int | None = None
     """Writes to memory that wears which are left today, None where none wears; stops
     and tighter limits have a reserve besides."""
+    refuses: bool = False
+    """It says that it does not take what it is asked: others yield for it."""
     problem: str | None = None
     """Why it is unavailable, refuses or does not follow, in a user's words."""
     details: Mapping[str, float | str | bool | None] = field(default=_NO_DETAILS)
