@@ -351,7 +351,7 @@ def test_field_problem_17_slow_dongles_get_their_time(shipped: ProfileLibrary) -
         assert profile.link.timeout >= 10
         assert profile.link.connect_delay >= 1
         assert profile.fast >= 10
-    assert BACK_OFF == (1, 2, 5, 10, 30)
+    assert BACK_OFF == (1, 2, 5, 10, 15)
 
 
 async def test_field_problem_18_a_firmware_that_stalls_is_woken(

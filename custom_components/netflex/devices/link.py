@@ -33,7 +33,8 @@ from .ports import (
 from .profile import Area, LinkSettings
 from .scheduler import Priority, RequestTimeout, Scheduler
 
-BACK_OFF: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+BACK_OFF: Final = (1.0, 2.0, 5.0, 10.0, 15.0)
+"""s between attempts; with its jitter and a time-out a device is back within 30 s."""
 _JITTER: Final = 0.2
 _TIMEOUTS_UNTIL_DOWN: Final = 3
 _RECYCLE_LIMIT: Final = 1.0
