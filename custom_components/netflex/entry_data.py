@@ -98,6 +98,7 @@ MEASURING_ENTITIES: Final[Mapping[str, str]] = {
     "current_l3_entity": "current_l3",
     "energy_entity": "energy",
     "state_entity": "state",
+    "soc_entity": "soc",
     "temperature_entity": "temperature",
     "local_on_entity": "local_on",
     "enable_entity": "enable",

@@ -575,12 +575,45 @@ async def test_an_inverter_through_an_entity(
 # ----------------------------------------------------------- other devices with profiles
 
 
+async def test_a_battery_through_entities(
+    entry: MockConfigEntry, form: Callable[[str], Form]
+) -> None:
+    battery = form("battery")
+    await battery.begin()
+    await battery.choose("entity")
+    with device_answers(Nature.BATTERY, serial=None) as test:
+        await battery.submit(
+            {
+                "name": "Battery",
+                "control_entity": "number.battery_power",
+                "soc_entity": "sensor.battery",
+                "more": {},
+            }
+        )
+    assert test.await_args.args[1].entities == {
+        "number": "number.battery_power",
+        "soc": "sensor.battery",
+    }
+    result = await battery.submit(
+        {
+            "rated_charge": 5000,
+            "rated_discharge": 5000,
+            "reserve": 10,
+            "phases": "3",
+            "lines": [],
+            "more": {"priority": 0},
+        }
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert only_subentry(entry).data["soc_entity"] == "sensor.battery"
+
+
 async def test_a_battery_with_its_register_map(
     entry: MockConfigEntry, form: Callable[[str], Form]
 ) -> None:
     battery = form("battery")
-    result = await battery.begin()
-    assert result["step_id"] == "device"
+    await battery.begin()
+    result = await battery.choose("profile")
     values = {
         "name": "Battery",
         "host": "192.0.2.50",
@@ -980,7 +1013,8 @@ async def test_without_a_profile_of_its_kind_nothing_can_be_added(
     module = "custom_components.netflex.flows.subentry"
     library = libraries("a")
     with patch(f"{module}.async_profiles", AsyncMock(return_value=library)):
-        result = await battery.begin()
+        await battery.begin()
+        result = await battery.choose("profile")
 
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "no_profile"

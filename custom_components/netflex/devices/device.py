@@ -123,8 +123,8 @@ class MeterStatus:
     problem: str | None = None
     """Why there is no reading, in a user's words."""
     problem_key: str | None = None
-    """The same as a stable key: cannot_connect, no_answer, refused, wrong_device,
-    not_enabled, unavailable."""
+    """The same as a stable key: cannot_connect, no_answer, busy, garbled, refused,
+    wrong_device, not_enabled, unavailable."""
     details: Mapping[str, float | str | bool | None] = field(
         default_factory=lambda: MappingProxyType({})
     )
@@ -172,7 +172,7 @@ class ProbeError(Exception):
     """A connection test that failed.
 
     `key` is one of `cannot_connect` (nobody listens, or another master holds the
-    connection), `no_answer`, `refused`, `wrong_device`, `not_enabled` (the device
+    connection), `no_answer`, `busy`, `garbled`, `refused`, `wrong_device`, `not_enabled` (the device
     answers but its own settings must be changed first), `config`.
     """
 

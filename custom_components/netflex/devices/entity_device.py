@@ -230,7 +230,8 @@ class EntityDevice:
         """Return what the number is set to, and why that is not what was asked."""
         factor = self._factor(number)
         if value is None:
-            return number.maximum, None
+            # A battery has no limit to be lifted: it is left without a target.
+            return (0.0 if self._kind is SetpointKind.POWER else number.maximum), None
         wanted = value / factor
         if number.step:
             steps = floor(abs(wanted) / number.step + _SLACK) * number.step

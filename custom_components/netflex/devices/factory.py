@@ -35,7 +35,7 @@ from .recognition import NotIdentified
 from .registers import Value
 from .scheduler import Preempted, Priority
 from .sensed_charger import SensedCharger, measures
-from .session import PROBLEM_KEYS, Session
+from .session import Session, problem_key
 from .sunspec import SCALE_SUFFIX
 from .values import text_of
 from .yaml_nodes import ProfileError
@@ -259,7 +259,7 @@ async def probe(
                 f". It accepts {clients} connection{'s' if clients > 1 else ''} at a "
                 "time: another program may hold it"
             )
-        raise ProbeError(PROBLEM_KEYS[err.kind], text) from err
+        raise ProbeError(problem_key(err), text) from err
     except NotIdentified as err:
         raise ProbeError(err.key, err.text) from err
     except (TimeoutError, Preempted) as err:

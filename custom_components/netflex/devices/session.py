@@ -38,8 +38,15 @@ PROBLEM_KEYS = {
     LinkErrorKind.LINK: "cannot_connect",
     LinkErrorKind.TIMEOUT: "no_answer",
     LinkErrorKind.REFUSED: "refused",
-    LinkErrorKind.GARBAGE: "no_answer",
+    LinkErrorKind.GARBAGE: "garbled",
 }
+
+
+def problem_key(err: LinkError) -> str:
+    """Return the stable key of what is wrong, as forms and repairs name it."""
+    if err.kind is LinkErrorKind.REFUSED and err.code in TRY_LATER:
+        return "busy"
+    return PROBLEM_KEYS[err.kind]
 
 
 class Session:
@@ -170,7 +177,7 @@ class Session:
         self._ready = False
         self.available = False
         self.problem = err.text
-        self.problem_key = PROBLEM_KEYS[err.kind]
+        self.problem_key = problem_key(err)
         self._on_change()
 
     def _refuse(self, key: str, text: str) -> None:

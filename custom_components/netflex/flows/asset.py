@@ -90,6 +90,10 @@ class AssetFlow(SubentryFlow):
             vol.Optional("current_l3_entity"): EntitySelector(sensor),
             vol.Optional("energy_entity"): EntitySelector(sensor),
         }
+        if self.nature is Nature.BATTERY:
+            fields[vol.Required("soc_entity")] = EntitySelector(
+                EntitySelectorConfig(domain="sensor", device_class="battery")
+            )
         if self.nature is Nature.LOAD:
             rare[vol.Optional("temperature_entity")] = EntitySelector(
                 EntitySelectorConfig(domain="sensor", device_class="temperature")

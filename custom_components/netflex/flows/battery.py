@@ -33,7 +33,8 @@ class BatteryFlow(AssetFlow):
 
     kind: ClassVar = SubentryType.BATTERY
     nature: ClassVar = Nature.BATTERY
-    sources: ClassVar = (DeviceSource.PROFILE,)
+    sources: ClassVar = (DeviceSource.PROFILE, DeviceSource.ENTITY)
+    control_domains: ClassVar = ("number", "input_number")
 
     @override
     def _asset_fields(self) -> Fields:
