@@ -143,7 +143,7 @@ def state(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> str | None:
     return None
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)

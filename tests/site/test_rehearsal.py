@@ -144,7 +144,7 @@ async def test_S07_real_orders_reach_the_assets_and_end(bench: Bench) -> None:
         [OrderSource.REHEARSAL] * len(bench.events)
     )
     await bench.until(lambda: bench.site.view.orders == NO_ORDERS)
-    assert not bench.coil()
+    await bench.until(lambda: not bench.coil())
     found = await records(bench)
     events = [one.data["event"] for one in found if one.kind == RecordKind.REHEARSAL]
     assert events[0] == "started"

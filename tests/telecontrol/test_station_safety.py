@@ -805,16 +805,19 @@ async def test_A30_a_stop_during_an_interrogation_acts_at_once(
     assert found.terminated
 
 
-async def test_A30_outputs_are_written_before_the_termination(
-    station: TelecontrolStation, rtu: Rtu, told: Told
-) -> None:
+async def test_A30_outputs_are_written_before_the_termination(told: Told) -> None:
     told.outputs = lambda _direction: None
-    ordering = asyncio.create_task(rtu.order(STOP, True))
-    await until(lambda: (7, True) in rtu.heard(STOP))
-    assert not ordering.done()
-    station.stop_written(Direction.PRODUCTION, ())
-    await ordering
-    assert rtu.sequence(STOP) == [7, 11, 10]
+    patient = replace(SETTINGS.timing, output_grace=20.0, stop_deadline=20.0)
+    async with (
+        running(told, settings=replace(SETTINGS, timing=patient)) as station,
+        connected(station) as rtu,
+    ):
+        ordering = asyncio.create_task(rtu.order(STOP, True))
+        await until(lambda: (7, True) in rtu.heard(STOP))
+        assert not ordering.done()
+        station.stop_written(Direction.PRODUCTION, ())
+        await ordering
+        assert rtu.sequence(STOP) == [7, 11, 10]
 
 
 async def test_A31_reason_99_and_the_test_command_change_nothing_in_the_plant(
