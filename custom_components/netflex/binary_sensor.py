@@ -15,7 +15,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import NetflexEntity, async_setup_entities
+from .entity import NetflexEntity, ShownEntity, async_setup_entities
 from .entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
 from .model.asset import Direction
 from .model.orders import OrderName
@@ -321,7 +321,7 @@ def _of_subentry(
         yield NetflexBinarySensor(coordinator, OVERLOAD_SENSOR, subentry)
 
 
-class NetflexBinarySensor(NetflexEntity, BinarySensorEntity):
+class NetflexBinarySensor(ShownEntity, BinarySensorEntity):
     """A binary sensor that reads one fact of the site's view."""
 
     entity_description: NetflexBinarySensorDescription
@@ -329,25 +329,5 @@ class NetflexBinarySensor(NetflexEntity, BinarySensorEntity):
 
     @property
     @override
-    def exists(self) -> bool:
-        exists = self.entity_description.exists_fn
-        return exists is None or exists(self.view, self.subject)
-
-    @property
-    @override
-    def available(self) -> bool:
-        available = self.entity_description.available_fn
-        return super().available and (
-            available is None or available(self.view, self.subject)
-        )
-
-    @property
-    @override
     def is_on(self) -> bool | None:
         return self.entity_description.value_fn(self.view, self.subject)
-
-    @property
-    @override
-    def extra_state_attributes(self) -> Attributes | None:
-        attributes = self.entity_description.attributes_fn
-        return None if attributes is None else attributes(self.view, self.subject)

@@ -6,7 +6,7 @@ depends on what a device offers comes when the device first says it.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol, cast, override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
@@ -21,6 +21,7 @@ from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entry_data import CONF_PROFILE
 from .profiles import DATA_PROFILES
 from .site.view import SiteView
+from .view_values import Attributes
 
 HOLDER: Final = "entity"
 """Name under which a switch holds a local stop."""
@@ -56,6 +57,54 @@ class NetflexEntity(CoordinatorEntity[SiteCoordinator]):
     def exists(self) -> bool:
         """Whether there is anything to show; until then it is not added."""
         return True
+
+
+class Shown(Protocol):
+    """A description of an entity that shows a part of the view.
+
+    The text is the id of the entity's subject. `exists_fn` None: it is always there.
+    `available_fn` None: always available. `attributes_fn` None: it has none.
+    """
+
+    @property
+    def attributes_fn(self) -> Callable[[SiteView, str], Attributes] | None:
+        """Return what reads the attributes."""
+
+    @property
+    def available_fn(self) -> Callable[[SiteView, str], bool] | None:
+        """Return what tells whether the value is known now."""
+
+    @property
+    def exists_fn(self) -> Callable[[SiteView, str], bool] | None:
+        """Return what tells whether there is anything to show."""
+
+
+class ShownEntity(NetflexEntity):
+    """An entity that shows a part of the view and can be absent or unavailable."""
+
+    @property
+    def _reads(self) -> Shown:
+        return cast(Shown, self.entity_description)
+
+    @property
+    @override
+    def exists(self) -> bool:
+        exists = self._reads.exists_fn
+        return exists is None or exists(self.view, self.subject)
+
+    @property
+    @override
+    def available(self) -> bool:
+        available = self._reads.available_fn
+        return super().available and (
+            available is None or available(self.view, self.subject)
+        )
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Attributes | None:
+        attributes = self._reads.attributes_fn
+        return None if attributes is None else attributes(self.view, self.subject)
 
 
 class _Platform:

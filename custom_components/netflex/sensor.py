@@ -16,7 +16,7 @@ from homeassistant.helpers.typing import StateType
 
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import NetflexEntity, async_setup_entities
+from .entity import NetflexEntity, ShownEntity, async_setup_entities
 from .entry_data import (
     CONF_LINES,
     CONF_SOURCE,
@@ -36,7 +36,7 @@ from .sensor_rehearsal import REHEARSAL_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
 from .sensor_sub_meter import SUB_METER_SENSORS, UNITS
 from .sensor_virtual_meter import VIRTUAL_METER_SENSORS
-from .view_values import Attributes, sub_meter_of
+from .view_values import sub_meter_of
 
 # Everything is read from the coordinator.
 PARALLEL_UPDATES = 0
@@ -123,7 +123,7 @@ def rate_of(description: NetflexSensorDescription) -> float:
     return RATES.get(description.device_class, 0.0)
 
 
-class NetflexSensor(NetflexEntity, SensorEntity):
+class NetflexSensor(ShownEntity, SensorEntity):
     """A sensor that reads one value of the site's view."""
 
     entity_description: NetflexSensorDescription
@@ -156,12 +156,6 @@ class NetflexSensor(NetflexEntity, SensorEntity):
         self._shown: tuple[object, ...] = ()
         self._urgent: tuple[object, ...] = ()
 
-    @property
-    @override
-    def exists(self) -> bool:
-        exists = self.entity_description.exists_fn
-        return exists is None or exists(self.view, self.subject)
-
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
@@ -187,22 +181,8 @@ class NetflexSensor(NetflexEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        available = self.entity_description.available_fn
-        return super().available and (
-            available is None or available(self.view, self.subject)
-        )
-
-    @property
-    @override
     def native_value(self) -> StateType | datetime:
         return self.entity_description.value_fn(self.view, self.subject)
-
-    @property
-    @override
-    def extra_state_attributes(self) -> Attributes | None:
-        attributes = self.entity_description.attributes_fn
-        return None if attributes is None else attributes(self.view, self.subject)
 
 
 class SubMeterSensor(NetflexSensor):
