@@ -69,7 +69,9 @@ class Capacities:
         """Index the capacities by channel; those of some members stand apart."""
         self._by_channel: dict[int, list[Capacity]] = {}
         self._sums: list[Capacity] = []
-        self._lines: dict[tuple[int, ...], list[Capacity]] = {}
+        self._shared: dict[
+            tuple[tuple[int, ...], float], list[tuple[Capacity, float]]
+        ] = {}
         self._differences: list[Capacity] = []
         for capacity in capacities:
             if capacity.against is not None:
@@ -87,30 +89,35 @@ class Capacities:
         `standing` asks for other lines than those that it uses now.
         """
         standing = unit.footing if standing is None else standing
-        paths = self._lines.get(standing.paths)
-        if paths is None:
-            paths = self._lines[standing.paths] = [
-                capacity
-                for channel in standing.paths
-                for capacity in self._by_channel.get(channel, ())
-            ]
-            # Who draws on both lines makes no difference between them.
-            paths += [
-                capacity
-                for capacity in self._differences
-                if capacity.channel in standing.lines
-                and capacity.against not in standing.lines
-            ]
+        found = self._shared.get((standing.paths, standing.watts))
+        if found is None:
+            found = self._gather(standing)
+            self._shared[standing.paths, standing.watts] = found
+        if not self._sums:
+            return found
+        asset_id, watts = unit.asset.id, standing.watts
+        return found + [
+            (capacity, watts)
+            for capacity in self._sums
+            if capacity.members is not None and asset_id in capacity.members
+        ]
+
+    def _gather(self, standing: Footing) -> list[tuple[Capacity, float]]:
+        """Return what everybody who stands there draws on."""
         watts = standing.watts
         found = [(capacity, watts) for capacity in self._by_channel.get(0, ())]
-        found += [(capacity, 1.0) for capacity in paths]
-        if self._sums:
-            asset_id = unit.asset.id
-            found += [
-                (capacity, watts)
-                for capacity in self._sums
-                if capacity.members is not None and asset_id in capacity.members
-            ]
+        found += [
+            (capacity, 1.0)
+            for channel in standing.paths
+            for capacity in self._by_channel.get(channel, ())
+        ]
+        # Who draws on both lines makes no difference between them.
+        found += [
+            (capacity, 1.0)
+            for capacity in self._differences
+            if capacity.channel in standing.lines
+            and capacity.against not in standing.lines
+        ]
         return found
 
 

@@ -23,6 +23,9 @@ _NEGLIGIBLE = 0.05
 
 def tightest(balance: Balance) -> Limit | None:
     """Return the limit that bounds the difference of two lines."""
+    protection = balance.site.protection
+    if protection.unbalance is None and protection.neutral is None:
+        return None
     found = [
         limit
         for quantity in (Quantity.UNBALANCE, Quantity.NEUTRAL)
