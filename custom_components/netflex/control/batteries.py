@@ -24,8 +24,7 @@ def set_batteries(balance: Balance, tuning: Tuning) -> None:
     if not batteries:
         return
     picture = balance.picture
-    now = movements(balance, future=False)
-    then = movements(balance, future=True)
+    now, then = movements(balance)
     # What is about to stop is not covered any more: it would be injected.
     _wish(balance, batteries, min(now[0], then[0]), tuning)
     ranges = []

@@ -1,5 +1,6 @@
 """The decision: limits, wishes, sharing, shaping and causes, in one pure function."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -132,7 +133,8 @@ def decide(
     for unit in units:
         if unit.asset.nature is Nature.INVERTER:
             pasts[unit.asset.id] = shape_inverter(unit, unit.past, moment)
-    plan = _plan(site, snapshot, clock, limits, flows, moment, judged, actions)
+    known = memory.setpoints
+    plan = _plan(site, snapshot, clock, limits, flows, moment, judged, actions, known)
     plan = capacity_.shown(plan, held, units)
     after = _memory(memory, plan, units, pasts, seen, snapshot, moment, judged)
     plan, after = reactive.spread(
@@ -211,21 +213,14 @@ def _plan(
     moment: Moment,
     judged: tuple[Judged, ...],
     actions: Actions,
+    known: Mapping[str, Setpoint],
 ) -> Plan:
     stops = Stops(orders=snapshot.orders, local=snapshot.local_stops)
     stopped = frozenset(
         direction for direction in Direction if stops.stopped(direction)
     )
     setpoints = {
-        unit.asset.id: Setpoint(
-            asset_id=unit.asset.id,
-            kind=unit.kind,
-            value=unit.told,
-            causes=_causes(unit),
-            emergency=unit.emergency,
-            phases=unit.phases,
-            attempt=_attempt(unit, actions),
-        )
+        unit.asset.id: _setpoint(unit, known.get(unit.asset.id), actions)
         for unit in flows.units
         if unit.asset.controllable
     }
@@ -254,10 +249,42 @@ def _plan(
     )
 
 
+def _setpoint(unit: Unit, known: Setpoint | None, actions: Actions) -> Setpoint:
+    """Return what a unit is told; the same object as before where it is the same."""
+    causes, attempt = _causes(unit), _attempt(unit, actions)
+    if (
+        known is not None
+        and known.value == unit.told
+        and known.causes == causes
+        and known.emergency is unit.emergency
+        and known.phases == unit.phases
+        and known.attempt == attempt
+        and known.reactive is None
+    ):
+        return known
+    return Setpoint(
+        asset_id=unit.asset.id,
+        kind=unit.kind,
+        value=unit.told,
+        causes=causes,
+        emergency=unit.emergency,
+        phases=unit.phases,
+        attempt=attempt,
+    )
+
+
 def _causes(unit: Unit) -> tuple[Cause, ...]:
     """Return what bound a setpoint, the most important first, each once."""
-    if not unit.held and len(unit.causes) < 2:
-        return tuple(unit.causes)
+    causes = unit.causes
+    if not unit.held:
+        # Nearly all of a thousand assets: told by one or two causes.
+        if len(causes) < 2:
+            return tuple(causes)
+        if len(causes) == 2 and causes[0] is not causes[1]:
+            first, second = causes
+            if first.source > second.source:
+                return (second, first)
+            return (first, second) if first != second else (first,)
     stops = [
         cause
         for cause in (*unit.low_causes, *unit.high_causes)
@@ -369,6 +396,7 @@ def _memory(
             }
         ),
         answers=units_.answered(units, memory.answers),
+        setpoints=plan.setpoints,
         drawn=drawn_by(units, memory.drawn) if seen.new else memory.drawn,
         received=received,
         measured=seen.measured if seen.new else memory.measured,

@@ -118,14 +118,35 @@ def expected(unit: Unit) -> float:
     return unit.told or 0.0
 
 
-def movements(balance: Balance, *, future: bool) -> list[float]:
-    """Return by channel what all but the batteries move, now or after the plan."""
+def movements(balance: Balance) -> tuple[list[float], list[float]]:
+    """Return by channel what all but the batteries move, now and after the plan."""
+    now = [0.0] * len(balance.extra)
+    then = now.copy()
+    battery = Nature.BATTERY
+    for unit in balance.units:
+        if not unit.movable or unit.asset.nature is battery:
+            continue
+        present, planned = unit.draw, expected(unit)
+        now[0] += present
+        then[0] += planned
+        moved = (present - unit.measured) / unit.watts
+        change = (planned - present) / unit.watts
+        currents = unit.currents
+        for channel in unit.paths:
+            flow = currents[(channel - 1) % 3 + 1] + moved
+            now[channel] += flow
+            then[channel] += flow + change
+    return now, then
+
+
+def planned(balance: Balance) -> list[float]:
+    """Return by channel what all but the batteries move after the plan."""
     flows = [0.0] * len(balance.extra)
     battery = Nature.BATTERY
     for unit in balance.units:
         if not unit.movable or unit.asset.nature is battery:
             continue
-        power = expected(unit) if future else unit.draw
+        power = expected(unit)
         flows[0] += power
         moved = (power - unit.measured) / unit.watts
         currents = unit.currents

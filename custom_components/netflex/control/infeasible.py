@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..model.asset import Direction, Nature
 from ..model.plan import Infeasible, Problem
 from . import unbalance
-from .flows import Balance, expected, is_cut_off, is_stop, movements, others, total
+from .flows import Balance, expected, is_cut_off, is_stop, others, planned, total
 from .units import Unit
 
 _NEGLIGIBLE = (5.0, 0.05)
@@ -25,7 +25,7 @@ def find_infeasible(balance: Balance) -> tuple[Infeasible, ...]:
 
 def _flows(balance: Balance) -> Iterator[Infeasible]:
     picture = balance.picture
-    moved = movements(balance, future=True)
+    moved = planned(balance)
     for unit in balance.of(Nature.BATTERY):
         for channel in (0, *unit.paths):
             moved[channel] += unit.flow(channel, unit.told or 0.0)

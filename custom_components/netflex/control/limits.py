@@ -74,8 +74,15 @@ class Limits:
 
     def ordered(self) -> tuple[Limit, ...]:
         """Return the effective limits, the most important source first."""
-        return _by_importance(
-            [*self.effective.values(), *(limit for _, limit in self.feeders)]
+        ranked = _by_importance(self.effective.values())
+        if not self.feeders:
+            return ranked
+        # Those of the feeders are in order already, and all of one source.
+        above = [limit for limit in ranked if limit.source < Source.FEEDER]
+        return (
+            *above,
+            *(limit for _, limit in self.feeders),
+            *ranked[len(above) :],
         )
 
     def of_operator(self) -> tuple[Limit, ...]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..model.asset import Direction
 from ..model.connection import Line
-from ..model.plan import Cause
+from ..model.plan import Cause, Setpoint
 from . import compliance_store
 from .compliance import Record
 
@@ -118,6 +118,10 @@ class Memory:
     assets: Mapping[str, AssetMemory] = field(
         default_factory=lambda: MappingProxyType({}), metadata={"survives": True}
     )
+    setpoints: Mapping[str, Setpoint] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What each asset was told, to tell it the same with the same object."""
     drawn: Mapping[str, tuple[float, ...]] = field(
         default_factory=lambda: MappingProxyType({})
     )

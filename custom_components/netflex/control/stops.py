@@ -44,6 +44,8 @@ def takes_stop(asset: Asset) -> bool:
 def unreached(site: SiteModel, directions: Iterable[Direction]) -> tuple[str, ...]:
     """Return the assets, in order of id, that a stop of any direction misses."""
     wanted = tuple(directions)
+    if not wanted:
+        return ()
     return tuple(
         asset_id
         for asset_id, asset in sorted(site.assets.items())
