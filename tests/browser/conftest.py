@@ -12,7 +12,7 @@ _MODULES = (
 ORIGIN = "http://cards.test"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cards</title>
 <style>body { margin: 8px; font-family: sans-serif; }</style><body></body></html>"""
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -40,7 +40,7 @@ async def page(chromium: Path, socket_enabled: None) -> AsyncGenerator[Page]:
 
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=chromium, args=_ARGUMENTS
+            executable_path=chromium, args=ARGUMENTS
         )
         page = await browser.new_page(viewport={"width": 900, "height": 900})
         failures: list[str] = []

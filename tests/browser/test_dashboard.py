@@ -1,0 +1,68 @@
+"""The dashboard of a simulated site in the real frontend, an order arriving live."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from playwright.async_api import async_playwright, expect
+import pytest
+
+from scripts.demo_site.stage import Stage, StageSettings, staged
+
+from .conftest import ARGUMENTS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.usefixtures("socket_enabled"),
+]
+
+PATIENCE = 60_000
+"""ms: a loaded machine draws a first page slowly."""
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
+    """Run Home Assistant, devices and RTU as the demonstration does; no day."""
+    settings = StageSettings(folder=tmp_path / "demo", http_port=18_123)
+    async with staged(settings) as stage:
+        await stage.start_devices()
+        child = await stage.start_home_assistant()
+        async with stage.home_assistant() as home_assistant:
+            await home_assistant.wait_until_running(child)
+        yield stage
+
+
+async def test_an_order_is_seen_live_and_says_what_became_of_it(
+    stage: Stage, chromium: Path
+) -> None:
+    _, rtu = await stage.start_operator()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=ARGUMENTS
+        )
+        page = await browser.new_page(viewport={"width": 1400, "height": 1100})
+        failures: list[str] = []
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        await page.goto(f"http://127.0.0.1:{stage.ports.http}/demo-site")
+        site = page.locator("netflex-site-card")
+        await expect(site.get_by_text("Nothing ordered")).to_be_visible(
+            timeout=PATIENCE
+        )
+        link = page.locator("netflex-link-card")
+        await expect(link.get_by_text("Waits for the operator")).to_be_visible()
+        await rtu.ask("connect", within=30)
+        await expect(link.get_by_text("Connected", exact=True)).to_be_visible(
+            timeout=PATIENCE
+        )
+        await rtu.ask("order", name="maxsetp", value=40, wait=True)
+        row = page.locator("netflex-timeline-card").get_by_role("row", name="MAXSETP")
+        await expect(row).to_contain_text("40 %", timeout=PATIENCE)
+        await expect(row).to_contain_text("kept", timeout=PATIENCE)
+        await expect(site.get_by_text("Limited by the grid operator")).to_be_visible()
+        await rtu.ask("order", name="emergency_stop_consumption", value=True, wait=True)
+        await expect(site.get_by_text("Emergency stop", exact=True)).to_be_visible(
+            timeout=PATIENCE
+        )
+        await browser.close()
+    assert failures == []
