@@ -132,6 +132,8 @@ class NetflexSensor(ShownEntity, SensorEntity):
         {
             "cause",
             "causes",
+            "chapter",
+            "chapters_done",
             "harmonics",
             "infeasible",
             "months",
@@ -139,6 +141,7 @@ class NetflexSensor(ShownEntity, SensorEntity):
             "orders",
             "problem",
             "problems",
+            "step",
             "why",
         }
     )

@@ -88,7 +88,6 @@ URGENT: Final = frozenset(
         RecordKind.STOP_PROOF,
         RecordKind.LOCAL_STOP,
         RecordKind.CONTRACT,
-        RecordKind.REHEARSAL,
         RecordKind.SHADOW,
         RecordKind.BREAK,
         RecordKind.GAP,

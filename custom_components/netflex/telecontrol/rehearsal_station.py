@@ -123,6 +123,8 @@ class RehearsalStation:
             on_order=self._take,
             on_link=self._link_changed,
             on_problem=self._problem,
+            # What a rehearsal provokes on purpose is no warning for a user.
+            problem_level=logging.DEBUG,
         )
 
     @property

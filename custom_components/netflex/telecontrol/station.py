@@ -57,7 +57,7 @@ class TelecontrolStation:
     order that tightens is stored, after one that relaxes was. `on_problem` gets a
     `ProblemKey` and a text, or None when the problem has ended. Without a `store`
     orders end with the process. `wire_log` sees every APDU. `journal` is started and
-    closed by its owner.
+    closed by its owner. `problem_level` is the level at which problems are logged.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class TelecontrolStation:
         journal: Journal | None = None,
         wire_log: WireLog | None = None,
         clock: HostClock | None = None,
+        problem_level: int = logging.WARNING,
     ) -> None:
         """Prepare a station; nothing happens before `load`."""
         self._settings = settings
@@ -79,6 +80,7 @@ class TelecontrolStation:
         self._on_link = on_link
         self._on_problem_hook = on_problem
         self._wire_log = wire_log
+        self._problem_level = problem_level
         self._clock = SystemClock() if clock is None else clock
         self._link = LinkState()
         self._local = NO_LOCAL_STOPS
@@ -289,7 +291,7 @@ class TelecontrolStation:
 
     def _on_problem(self, key: str, text: str | None) -> None:
         if text is not None:
-            _LOGGER.warning("%s", text)
+            _LOGGER.log(self._problem_level, "%s", text)
         try:
             self._on_problem_hook(key, text)
         except Exception:
