@@ -10,7 +10,7 @@ from syrupy.assertion import SnapshotAssertion
 # too, and whichever is imported first is the one that counts.
 import custom_components
 
-pytest_plugins = ["tests.required"]
+pytest_plugins = ["tests.report", "tests.required"]
 
 _ROOT = Path(__file__).parent.parent
 assert list(custom_components.__path__) == [str(_ROOT / "custom_components")]

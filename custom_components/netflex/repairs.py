@@ -33,6 +33,7 @@ SEVERITIES: Final = {
     "decision_failed": ir.IssueSeverity.CRITICAL,
     "device_not_told": ir.IssueSeverity.ERROR,
     "frames_lost": ir.IssueSeverity.WARNING,
+    "falls_back": ir.IssueSeverity.ERROR,
     "grid_type_differs": ir.IssueSeverity.WARNING,
     "in_shadow": ir.IssueSeverity.WARNING,
     "journal_broken": ir.IssueSeverity.ERROR,

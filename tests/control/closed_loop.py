@@ -268,6 +268,7 @@ class Loop:
     )
 
     def __post_init__(self) -> None:
+        STARTED.append(self)
         self._random = Random(self.seed)
         for device in self.devices:
             device.grid = self.site.connection.grid_type
@@ -320,7 +321,7 @@ class Loop:
         self.now += self.step
         states = {}
         for device in self.devices:
-            answer = device.ask(self.now - self.step * 0.4)
+            answer = device.ask(self.now - min(self.step, 1.0) * 0.4)
             states[device.asset.id] = answer
             device.move(self.now, self.step)
         power, currents = self.flows()
@@ -376,6 +377,10 @@ class Loop:
             line_current=LineValues(l1=measured[0], l2=measured[1], l3=measured[2]),
             signed_currents=not self.unsigned,
         )
+
+
+STARTED: list[Loop] = []
+"""The loops of the running test, for its report."""
 
 
 def worst(samples: list[Sample], figure: Callable[[Sample], float]) -> float:

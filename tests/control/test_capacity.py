@@ -92,7 +92,7 @@ def test_the_import_that_it_allows_ends_the_quarter_at_the_target() -> None:
 
 
 @pytest.mark.parametrize("average", [0.0, 4990.0, 5000.0, 5600.0])
-def test_the_last_second_of_a_quarter_neither_opens_nor_breaks_anything(
+def test_case_07_the_last_second_of_a_quarter_neither_opens_nor_breaks_anything(
     average: float,
 ) -> None:
     model = site(charger(), tariff=HOLD)

@@ -17,6 +17,7 @@ from custom_components.netflex.model.orders import (
     OrderSource,
 )
 from custom_components.netflex.model.plan import ComplianceState, Quantity, Source
+from custom_components.netflex.model.protection import Protection
 from custom_components.netflex.model.snapshot import ComplianceRules, UserLimits
 
 from .closed_loop import Car, Loop, Sample, changes, devices_of, swings, worst
@@ -240,6 +241,35 @@ def test_row_18_the_operators_limit_feeds_the_same_sharing_without_a_battery() -
     assert values(free) == {"a": 20.0, "b": 20.0}
     assert values(capped) == {"a": 7.2, "b": 7.2}
     assert keys(capped, "a") == ["maxsetp"]
+
+
+def test_row_19_failsafe_priorities_unbalance_and_phase_map_hold_together() -> None:
+    """The checklist of that epic in one site: every part binds, each with its cause."""
+    model = site(
+        charger("first", lines=(Line.L1,), priority=0),
+        charger("second", lines=(Line.L1,), priority=1, safe_current=7.0),
+        charger("turned", lines=(Line.L2,), priority=1),
+        main_fuse=25.0,
+        protection=Protection(unbalance=20.0),
+    )
+    states = {"first": 0.0, "second": 0.0, "turned": 0.0}
+    memory = EMPTY
+    for at in range(100, 130):
+        result, memory = step(model, reading(0.0, at), states, memory=memory, at=at)
+    told = values(result)
+    # Priority on the shared line, the phase map on the other one.
+    assert told["first"] is not None
+    assert told["second"] is not None
+    assert told["first"] > told["second"]
+    lines = (told["first"] + told["second"], told["turned"] or 0.0, 0.0)
+    assert max(lines) <= 25.0
+    assert max(lines) - min(lines) <= 20.0 + 1e-6
+    # Failsafe: nobody measures any more, after the named delay.
+    last = reading(0.0, 129)
+    for at in range(130, 145):
+        result, memory = step(model, last, states, memory=memory, at=at)
+    assert (values(result)["second"] or 0.0) <= 7.0
+    assert keys(result, "turned")[0] == "meter_stale"
 
 
 def test_row_20_the_safe_state_is_left_when_the_meter_is_back() -> None:

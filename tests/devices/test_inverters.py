@@ -343,7 +343,7 @@ async def test_writes(
     await check_writes(family, units, profiles)
 
 
-async def test_S11_memory_that_wears_refuses_cyclic_control_but_never_a_cut(
+async def test_S11_case_18_memory_that_wears_refuses_cyclic_control_never_a_cut(
     units: DedicatedUnits, profiles: ProfileLibrary
 ) -> None:
     """Huawei: fifty writes a day, then only stops and tighter limits."""

@@ -213,7 +213,7 @@ def test_demand_that_lags_at_the_start_of_a_quarter_is_not_believed() -> None:
     assert by_elapsed[2] == pytest.approx(2.2, abs=0.1)
 
 
-def test_the_double_hour_in_autumn_is_two_hours_of_quarters() -> None:
+def test_case_08_the_double_hour_in_autumn_is_two_hours_of_quarters() -> None:
     first = datetime(2024, 10, 27, 2, 59, 50, tzinfo=SUMMER)
     readings = [
         reading_at(

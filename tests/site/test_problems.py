@@ -1,5 +1,7 @@
 """What a user is told, and that it names its cause."""
 
+from dataclasses import replace
+
 from custom_components.netflex.control.stops import weak_stops
 from custom_components.netflex.model.asset import AssetState, Direction, EmergencyOutput
 from custom_components.netflex.model.connection import ConnectionPoint, GridType
@@ -139,3 +141,20 @@ def test_what_assets_do_with_what_they_are_told_is_said() -> None:
     assert said(contested=True, unfollowed=31.0).keys() == {"two_controllers"}
     assert said(writes_left=0).keys() == {"write_budget_spent"}
     assert not said(writes_left=3)
+
+
+def test_case_12_a_validity_that_lapses_is_an_alarm() -> None:
+    def seen(left: float | None, *, available: bool = True) -> set[str]:
+        state = AssetState(
+            asset_id="charger", available=available, at=1.0, fallback_in=left
+        )
+        return set(problems(replace(FINE, states={"charger": state})))
+
+    assert seen(45.0) == set()
+    assert seen(None) == set()
+    assert seen(4.0) == {"falls_back"}
+    assert seen(0.0) == {"falls_back"}
+
+
+def test_a_clock_that_is_not_synchronised_is_said() -> None:
+    assert set(problems(FINE, synchronised=False)) == {"clock_not_synchronised"}

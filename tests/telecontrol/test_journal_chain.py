@@ -110,7 +110,7 @@ def tampered(draw: st.DrawFn, lines: list[bytes]) -> list[bytes]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_every_change_breaks_the_chain(
+def test_case_14_every_change_breaks_the_chain(
     original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     changed = data.draw(tampered(lines_of(original)))

@@ -90,6 +90,10 @@ NOT_FOLLOWED_AFTER = 30.0
 """s that an asset may take to do what it is told before somebody is asked to look."""
 
 
+FALLBACK_SOON = 5.0
+"""s before a device falls back in which its setpoint should long have been renewed."""
+
+
 def _asset_problems(view: SiteView, names: Mapping[str, str]) -> Iterator[SiteProblem]:
     """Yield what the assets do with what they are told."""
     for asset_id, state in sorted(view.states.items()):
@@ -105,6 +109,16 @@ def _asset_problems(view: SiteView, names: Mapping[str, str]) -> Iterator[SitePr
                 key="setpoint_not_followed",
                 subject=asset_id,
                 text=f"{name}: {state.problem or 'it does not do what it is told'}",
+            )
+        left = state.fallback_in
+        if state.available and left is not None and left < FALLBACK_SOON:
+            yield SiteProblem(
+                key="falls_back",
+                subject=asset_id,
+                text=(
+                    f"{name} falls back by itself in {left:.0f} s: what it is told is "
+                    "not renewed in time"
+                ),
             )
         if state.writes_left == 0:
             yield SiteProblem(
