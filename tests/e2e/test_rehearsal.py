@@ -74,7 +74,7 @@ async def test_S07_real_orders_stop_the_site_until_the_operator_comes(
     held = asyncio.Event()
 
     async def hold(run: Run) -> None:
-        await run.client.order(OrderName.EMERGENCY_STOP_PRODUCTION, True, feedback=5.0)
+        await run.client.order(OrderName.EMERGENCY_STOP_PRODUCTION, True, feedback=20.0)
         held.set()
         while True:
             await run.pause()
@@ -82,13 +82,13 @@ async def test_S07_real_orders_stop_the_site_until_the_operator_comes(
     stop = Chapter(title="Hold a stop", shows="", steps=hold)
     only(monkeypatch, *parts("Link", "Reason"), stop)
     task = asyncio.create_task(rehearse(bench, real=True, confirmed=True))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         await held.wait()
     await bench.until(bench.coil)
     await bench.until(lambda: bench.plant.solar.power == 0)
     await bench.until(lambda: bench.state("sensor", "rehearsal") == "running")
     await bench.rtu.connect(LOOPBACK, bench.port)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         response = await task
     assert response["outcome"] == "ended_early"
     assert response["ended_early"] == ENDS[RehearsalEnd.OPERATOR_CONNECTED]

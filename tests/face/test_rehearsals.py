@@ -1,7 +1,7 @@
 """Rehearsing from Home Assistant: the action, the button, the sensor, the report."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 import json
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,19 @@ from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.telecontrol import rehearsal as rehearsal_module
 from tests.e2e.bench import entry_data, free_port
 
-from .test_real_site import shows, until
+from .test_real_site import shows
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 SENSOR = "sensor.site_rehearsal"
 BUTTON = "button.site_rehearse_in_shadow"
+
+
+async def until(hass: HomeAssistant, condition: Callable[[], bool]) -> None:
+    """Wait for something that the site does by itself."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.02)
+            await hass.async_block_till_done(wait_background_tasks=False)
 
 
 @pytest.fixture
@@ -173,7 +181,7 @@ async def test_one_rehearsal_at_a_time_and_none_survives_its_site(
         {"pace": None, "chapters": chapters},
     ):
         task = asyncio.create_task(rehearse(hass, entry, real=True, confirmed=True))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await held.wait()
     with pytest.raises(ServiceValidationError) as refused:
         await rehearse(hass, entry)

@@ -28,7 +28,9 @@ from .bench import Bench, running
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
-QUICK = Pace(poll=0.02, dwell=0.0, recover=0.0, hopeless=30.0)
+QUICK = Pace(
+    poll=0.02, dwell=0.0, recover=0.0, hopeless=30.0, feedback=20.0, decide=20.0
+)
 VERSIONS = {"Netflex": "1.2.3"}
 
 
@@ -36,8 +38,8 @@ VERSIONS = {"Netflex": "1.2.3"}
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with running(tmp_path / "orders") as bench:
         bench.plant.solar.sun = 0.8
-        await bench.until(lambda: bench.station[-1].address is not None)
-        await bench.until(lambda: produced(bench) > 2_500, 15.0)
+        await bench.until(lambda: bench.station[-1].address is not None, 30.0)
+        await bench.until(lambda: produced(bench) > 2_500, 30.0)
         yield bench
 
 
@@ -143,8 +145,8 @@ async def test_S07_real_orders_reach_the_assets_and_end(bench: Bench) -> None:
     assert [event.source for event in bench.events] == (
         [OrderSource.REHEARSAL] * len(bench.events)
     )
-    await bench.until(lambda: bench.site.view.orders == NO_ORDERS)
-    await bench.until(lambda: not bench.coil())
+    await bench.until(lambda: bench.site.view.orders == NO_ORDERS, 30.0)
+    await bench.until(lambda: not bench.coil(), 30.0)
     found = await records(bench)
     events = [one.data["event"] for one in found if one.kind == RecordKind.REHEARSAL]
     assert events[0] == "started"
@@ -181,12 +183,12 @@ async def test_S07_the_operator_ends_a_rehearsal_at_once(
     await bench.connect()
     await bench.rtu.order(OrderName.MAXSETAP, 70.0)
     await bench.rtu.disconnect()
-    await bench.until(lambda: not bench.site.view.link.connected)
+    await bench.until(lambda: not bench.site.view.link.connected, 30.0)
     held = asyncio.Event()
 
     async def hold(run: Run) -> None:
-        await run.client.order(OrderName.EMERGENCY_STOP_PRODUCTION, True, feedback=5.0)
-        await bench.until(bench.coil)
+        await run.client.order(OrderName.EMERGENCY_STOP_PRODUCTION, True, feedback=20.0)
+        await bench.until(bench.coil, 30.0)
         held.set()
         while True:
             await run.pause()
@@ -202,7 +204,7 @@ async def test_S07_the_operator_ends_a_rehearsal_at_once(
             ),
         )
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await held.wait()
     orders = bench.site.view.orders
     assert orders.emergency_stop_production is not None
@@ -216,11 +218,11 @@ async def test_S07_the_operator_ends_a_rehearsal_at_once(
         await bench.rtu.order(OrderName.MAXSETAP, 60.0)
     else:
         await bench.rtu.connect("127.0.0.1", bench.port)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         evidence = await task
     assert evidence.result.outcome is Outcome.ENDED_EARLY
     assert evidence.result.ended_early == ENDS[RehearsalEnd.OPERATOR_CONNECTED]
-    await bench.until(lambda: not bench.coil())
+    await bench.until(lambda: not bench.coil(), 30.0)
     orders = bench.site.view.orders
     assert orders.emergency_stop_production is None
     assert orders.maxsetap is not None
@@ -234,7 +236,7 @@ async def test_S07_a_site_that_stops_ends_its_rehearsal(
     held = asyncio.Event()
 
     async def hold(run: Run) -> None:
-        await run.client.order(OrderName.MAXSETP, 10.0, feedback=5.0)
+        await run.client.order(OrderName.MAXSETP, 10.0, feedback=20.0)
         held.set()
         while True:
             await run.pause()
@@ -250,9 +252,9 @@ async def test_S07_a_site_that_stops_ends_its_rehearsal(
             ),
         )
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await held.wait()
-    await bench.until(lambda: bench.site.view.orders.maxsetp is not None)
+    await bench.until(lambda: bench.site.view.orders.maxsetp is not None, 30.0)
     # A process that is killed now finds nothing of it on the disk.
     left = tmp_path / "left"
     shutil.copyfile(tmp_path / "orders", left)
@@ -299,10 +301,10 @@ async def test_S07_other_settings_of_the_station_end_a_rehearsal(
             ),
         )
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await held.wait()
     settings = bench.station[-1].settings
     await bench.host.reconfigure(replace(settings, common_address=7))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         evidence = await task
     assert evidence.result.ended_early == ENDS[RehearsalEnd.STATION_CLOSED]

@@ -69,7 +69,7 @@ async def test_S07_shadow_decides_and_writes_nothing(tmp_path: Path) -> None:
                 all(state.available for state in bench.site.view.states.values())
                 and (told(bench, "charger") or 0.0) > 6.0
             ),
-            15.0,
+            30.0,
         )
         bench.site.set_local_stop(Direction.PRODUCTION, "test", held=True)
         bench.site.set_local_stop(Direction.CONSUMPTION, "test", held=True)
@@ -86,8 +86,8 @@ async def test_S07_shadow_decides_and_writes_nothing(tmp_path: Path) -> None:
         assert refused.value.key == "site_in_shadow"
         # Turned off, the same decision is carried out at once.
         await bench.site.set_shadow(False)
-        await bench.until(bench.coil)
-        await bench.until(lambda: not bench.switches.on("boiler"))
+        await bench.until(bench.coil, 30.0)
+        await bench.until(lambda: not bench.switches.on("boiler"), 30.0)
         assert not bench.site.view.shadow
 
 
@@ -95,11 +95,11 @@ async def test_S07_orders_of_the_operator_overrule_shadow(tmp_path: Path) -> Non
     async with running(tmp_path / "orders") as bench:
         await bench.connect()
         await bench.rtu.order(OrderName.EMERGENCY_STOP_PRODUCTION, True)
-        await bench.until(bench.coil)
+        await bench.until(bench.coil, 30.0)
         await bench.site.set_shadow(True)
         assert not bench.site.view.shadow
         keys = {problem.key for problem in bench.site.view.problems}
         assert "shadow_overruled" in keys
         assert bench.coil()
         await bench.rtu.order(OrderName.EMERGENCY_STOP_PRODUCTION, False)
-        await bench.until(lambda: bench.site.view.shadow)
+        await bench.until(lambda: bench.site.view.shadow, 30.0)

@@ -46,8 +46,8 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 QUICK = Pace(
     poll=0.01,
-    comply=2.0,
-    feedback=2.0,
+    comply=10.0,
+    feedback=10.0,
     decide=1.0,
     dwell=0.02,
     recover=0.1,
@@ -156,12 +156,12 @@ async def test_S07_orders_end_with_the_connection() -> None:
         client = RehearsalClient(address, SETTINGS)
         await client.open()
         await client.start()
-        await client.order(OrderName.MAXSETP, 20.0, feedback=1.0)
-        await client.order(OrderName.EMERGENCY_STOP_PRODUCTION, True, feedback=1.0)
+        await client.order(OrderName.MAXSETP, 20.0, feedback=10.0)
+        await client.order(OrderName.EMERGENCY_STOP_PRODUCTION, True, feedback=10.0)
         assert rehearsal.in_force.maxsetp is not None
         assert rehearsal.in_force.maxsetp.source is OrderSource.REHEARSAL
         await client.drop()
-        await until(lambda: rehearsal.in_force == NO_ORDERS)
+        await until(lambda: rehearsal.in_force == NO_ORDERS, 20.0)
         assert host.states[-1].orders == NO_ORDERS
         assert rehearsal.ended is None
         await client.open()
@@ -175,13 +175,13 @@ async def test_S07_orders_end_with_the_connection() -> None:
 async def test_S07_ends_when_its_client_stays_away_or_its_time_is_up() -> None:
     host = Host()
     async with station(host, absence=0.03) as (rehearsal, _address):
-        await until(lambda: rehearsal.ended is RehearsalEnd.CLIENT_LOST)
-    async with station(host, longest=0.1) as (rehearsal, address):
-        client = RehearsalClient(address, SETTINGS)
-        await client.open()
-        await client.start()
-        await until(lambda: rehearsal.ended is RehearsalEnd.TIMED_OUT)
-        await until(lambda: not client.started)
+        await until(lambda: rehearsal.ended is RehearsalEnd.CLIENT_LOST, 20.0)
+    async with station(host, longest=0.05) as (rehearsal, address):
+        await until(lambda: rehearsal.ended is RehearsalEnd.TIMED_OUT, 20.0)
+        # Its listener is gone with it.
+        await rehearsal.close()
+        with pytest.raises(OSError):
+            await RehearsalClient(address, SETTINGS).open()
 
 
 @pytest.mark.parametrize("how", ["connects", "orders"])
@@ -191,7 +191,7 @@ async def test_S07_ends_at_once_when_the_operator_is_there(how: str) -> None:
         client = RehearsalClient(address, SETTINGS)
         await client.open()
         await client.start()
-        await client.order(OrderName.MAXSETAP, 0.0, feedback=1.0)
+        await client.order(OrderName.MAXSETAP, 0.0, feedback=10.0)
         assert rehearsal.in_force.maxsetap is not None
         if how == "connects":
             rehearsal.operator_link(LinkState(connected=True, since=NOW))
@@ -209,7 +209,7 @@ async def test_S07_ends_at_once_when_the_operator_is_there(how: str) -> None:
         # Before anything else happens on the loop: not a moment later.
         assert rehearsal.in_force == NO_ORDERS
         assert host.states[-1].ended is rehearsal.ended
-        await until(lambda: not client.started)
+        await until(lambda: not client.started, 20.0)
         with pytest.raises(OSError):
             await client.open()
 
@@ -231,7 +231,7 @@ async def test_S07_in_shadow_nothing_is_in_force() -> None:
         await client.open()
         await client.start()
         answer = await client.order(
-            OrderName.EMERGENCY_STOP_CONSUMPTION, True, feedback=1.0
+            OrderName.EMERGENCY_STOP_CONSUMPTION, True, feedback=10.0
         )
         assert answer.mirrored
         assert rehearsal.in_force == NO_ORDERS
