@@ -184,6 +184,22 @@ async def test_S10_keep_alive_ends_without_its_owner_but_holds_a_stop(
         await device.stop()
 
 
+@pytest.mark.slow
+async def test_S10_what_the_safe_current_exceeds_is_held_on_without_its_owner(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    """8 A with a safe current of 10 A: silence would let it draw more."""
+    async with serving(alfen(), alfen_takes(2)) as server:
+        device = await started(server, units, profiles, time_to_live=0.5)
+        await eventually(lambda: device.state.device_fallback == 10.0)
+        await device.apply(current(8.0))
+        await asyncio.sleep(1.6)
+        count = len(server.writes())
+        await eventually(lambda: len(server.writes()) >= count + 2, limit=5)
+        assert "nobody stands by" not in (device.state.problem or "")
+        await device.stop()
+
+
 async def test_a_station_that_ignores_us_is_said_not_to_follow(
     units: DedicatedUnits, profiles: ProfileLibrary
 ) -> None:

@@ -517,8 +517,8 @@ class Writer:
     def orphaned(self) -> bool:
         """Whether nobody has stood by the setpoint for too long.
 
-        A stop is held on; anything else is no longer refreshed, so a device that
-        needs refreshing goes to its own fallback.
+        A stop is held on, and so is what its own fallback would exceed (S10);
+        anything else is no longer refreshed, so that it goes to that fallback.
         """
         control = self.control
         if control is None or not (control.keepalive or control.heartbeat):
@@ -529,7 +529,18 @@ class Writer:
             and not self.wanted.emergency
             and self.wanted.value is not None
             and self._clock() - self._reaffirmed_at > self._time_to_live
+            and not self._falls_back_to_more(control, self.wanted.value)
         )
+
+    def _falls_back_to_more(self, control: Control, value: float) -> bool:
+        """Whether the device is known to do more by itself than it was told."""
+        fallback = control.fallback
+        if fallback is None:
+            return False
+        known = fallback.value
+        if fallback.point is not None:
+            known = number_of(self._session.values.get(fallback.point))
+        return known is not None and abs(known) > abs(value) + SLACK
 
     def distrust(self) -> None:
         """Have the next setpoint written, whatever was written before."""
