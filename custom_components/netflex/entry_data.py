@@ -75,6 +75,7 @@ CONF_MAX_CURRENT: Final = "max_current"
 CONF_MIN_CURRENT: Final = "min_current"
 CONF_SAFE_CURRENT: Final = "safe_current"
 CONF_SWITCHES_PHASES: Final = "switches_phases"
+CONF_OFF_WHEN_LIMITED: Final = "off_when_limited"
 CONF_RATED_POWER: Final = "rated_power"
 CONF_RATED_CHARGE: Final = "rated_charge"
 CONF_RATED_DISCHARGE: Final = "rated_discharge"
@@ -476,6 +477,7 @@ def _charger(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
 def _inverter(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
     """Return an inverter with its rated production in W."""
     data = subentry.data
+    measured_only = data[CONF_SOURCE] == DeviceSource.METERED
     return Asset(
         id=subentry.subentry_id,
         name=subentry.title,
@@ -485,6 +487,9 @@ def _inverter(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
         phases=int(data[CONF_PHASES]),
         lines=_lines(data, grid_type),
         priority=int(data.get(CONF_PRIORITY, 0)),
+        controllable=not measured_only,
+        off_when_limited=bool(data.get(CONF_OFF_WHEN_LIMITED, False)),
+        stop_paths=frozenset() if measured_only else frozenset({StopPath.SETPOINT}),
     )
 
 

@@ -10,11 +10,21 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.netflex.devices.device import DeviceError
+from custom_components.netflex.devices.factory import build_device
 from custom_components.netflex.entry_data import site_config
+from custom_components.netflex.links import Entities, SharedLinks
 from custom_components.netflex.model.connection import LineValues
-from custom_components.netflex.model.plan import Alarm, FeederFlow, Plan
+from custom_components.netflex.model.plan import (
+    Alarm,
+    FeederFlow,
+    Plan,
+    Setpoint,
+    SetpointKind,
+)
 from custom_components.netflex.model.protection import Protection, TripCurve
 from custom_components.netflex.model.snapshot import UserLimits
+from custom_components.netflex.profiles import async_profiles
 from custom_components.netflex.site.problems import find_problems
 from custom_components.netflex.stored import SiteMemory, read_site_memory
 
@@ -132,6 +142,50 @@ class TestFeeders:
         changed = await form.submit(HALL | {"feeder_fuse": 32})
         assert changed["type"] is FlowResultType.ABORT
         assert site_config(entry).feeders[0].fuse == 32
+
+    async def test_S21_an_inverter_without_a_limit_is_counted_or_off(
+        self, hass: HomeAssistant, entry: MockConfigEntry
+    ) -> None:
+        form = Form(hass, entry, "inverter")
+        await form.begin()
+        result = await form.choose("metered")
+        assert result["step_id"] == "metered"
+        result = await form.submit(
+            {"name": "Old roof", "power_entity": "sensor.old_roof"}
+        )
+        assert result["step_id"] == "asset"
+        result = await form.submit(
+            {
+                "rated_power": 5000,
+                "phases": "3",
+                "lines": [],
+                "category": "solar",
+                "off_when_limited": True,
+                "more": {"priority": 0},
+            }
+        )
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        config = next(
+            item for item in site_config(entry).devices if item.name == "Old roof"
+        )
+        assert config.asset is not None
+        assert not config.asset.controllable
+        assert config.asset.off_when_limited
+        assert config.asset.stop_paths == frozenset()
+        hass.states.async_set("sensor.old_roof", "3.2", {"unit_of_measurement": "kW"})
+        device = build_device(
+            config,
+            units=SharedLinks(hass, entry),
+            entities=Entities(hass),
+            profiles=await async_profiles(hass),
+        )
+        await device.start(lambda _state: None)
+        assert device.state.power == -3200
+        with pytest.raises(DeviceError, match="only measured"):
+            await device.apply(
+                Setpoint(asset_id="a", kind=SetpointKind.PRODUCTION, value=0.0)
+            )
+        await device.stop()
 
     async def test_protection_is_stored_and_read(
         self, hass: HomeAssistant, entry: MockConfigEntry

@@ -35,6 +35,7 @@ from .recognition import NotIdentified
 from .registers import Value
 from .scheduler import Preempted, Priority
 from .sensed_charger import SensedCharger, measures
+from .sensed_inverter import SensedInverter
 from .session import Session, problem_key
 from .sunspec import SCALE_SUFFIX
 from .values import text_of
@@ -162,6 +163,14 @@ def build_device(
         raise DeviceError(
             "config",
             "it balances itself, and no virtual meter serves it yet: add one for it",
+        )
+    if (
+        asset.nature is Nature.INVERTER
+        and not asset.controllable
+        and entities is not None
+    ):
+        return SensedInverter(
+            asset=asset, roles=config.entities, entities=entities, clock=clock
         )
     time_to_live = float(config.params.get("time_to_live", TIME_TO_LIVE))
     if config.profile is None and not config.table:

@@ -82,10 +82,7 @@ class SensedCharger:
         ]
         self.state = asset_state(
             self._asset,
-            {
-                _KEYS.get(role, role): _in_our_unit(value)
-                for role, value in read.items()
-            },
+            self._values(read),
             available=missing is None,
             at=min(ages, default=self._clock()),
             driven=Driven(),
@@ -94,6 +91,14 @@ class SensedCharger:
         )
         if self._on_state is not None:
             self._on_state(self.state)
+
+    def _values(
+        self, read: Mapping[str, EntityValue | None]
+    ) -> dict[str, Value | None]:
+        """Return what the sensors say, under the names of a state."""
+        return {
+            _KEYS.get(role, role): _in_our_unit(value) for role, value in read.items()
+        }
 
     def _missing(self, read: Mapping[str, EntityValue | None]) -> str | None:
         for role, value in read.items():

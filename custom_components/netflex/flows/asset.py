@@ -42,11 +42,15 @@ class AssetFlow(SubentryFlow):
 
     control_domains: ClassVar[tuple[str, ...]] = ()
     """Domains of the entities that may be driven."""
+    measuring_sensors: ClassVar[tuple[str, ...]] = ()
+    """What may measure a device that no setpoint reaches."""
 
     @override
     async def _async_step_source(self, source: DeviceSource) -> SubentryFlowResult:
         if source is DeviceSource.ENTITY:
             return await self.async_step_entity()
+        if source is DeviceSource.METERED:
+            return await self.async_step_metered()
         return await super()._async_step_source(source)
 
     # ---------------------------------------------------------------- through entities
@@ -166,6 +170,53 @@ class AssetFlow(SubentryFlow):
         self._unique_id = None
         self._keep(values[CONF_NAME], data)
         return {}, {}
+
+    # ----------------------------------------------------------------- only measured
+
+    async def async_step_metered(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask what measures a device that no setpoint reaches."""
+        errors: Errors = {}
+        shown = self._shown_entities()
+        if user_input is not None:
+            shown = flat(user_input)
+            if not (errors := self._take_sensors(shown)):
+                return await self._async_described()
+        sensors = EntitySelectorConfig(domain="sensor")
+        fields: Fields = {
+            vol.Required(CONF_NAME): TextSelector(),
+            **{
+                vol.Optional(key): EntitySelector(sensors)
+                for key in self.measuring_sensors
+            },
+        }
+        return self.async_show_form(
+            step_id="metered",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema(fields), suggested(shown)
+            ),
+            errors=errors,
+            last_step=False,
+        )
+
+    def _take_sensors(self, values: Mapping[str, Any]) -> Errors:
+        """Check the sensors, and keep references that survive a rename."""
+        registry = er.async_get(self.hass)
+        errors = self._name_errors(values[CONF_NAME])
+        data: dict[str, Any] = {CONF_SOURCE: DeviceSource.METERED.value}
+        for key in self.measuring_sensors:
+            if not (entity_id := values.get(key)):
+                continue
+            registered = registry.async_get(entity_id)
+            if registered is not None and registered.platform == DOMAIN:
+                errors[key] = "own_entity"
+            data[key] = entity_id if registered is None else registered.id
+        if not errors:
+            for key in ENTITY_KEYS:
+                self._data.pop(key, None)
+            self._keep(values[CONF_NAME], data)
+        return errors
 
     # ----------------------------------------------------------------- the asset itself
 

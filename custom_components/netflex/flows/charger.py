@@ -3,28 +3,17 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, override
 
-from homeassistant.config_entries import SubentryFlowResult
-from homeassistant.const import CONF_NAME
-from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    EntitySelector,
-    EntitySelectorConfig,
-    TextSelector,
-)
+from homeassistant.helpers.selector import BooleanSelector
 import voluptuous as vol
 
-from ..const import DOMAIN
 from ..entry_data import (
     CONF_MAIN_FUSE,
     CONF_MAX_CURRENT,
     CONF_MIN_CURRENT,
     CONF_PRIORITY,
     CONF_SAFE_CURRENT,
-    CONF_SOURCE,
     CONF_SWITCHES_PHASES,
     DEFAULT_MINIMUM_CURRENT,
-    ENTITY_KEYS,
     DeviceSource,
     SubentryType,
 )
@@ -32,14 +21,12 @@ from ..model.asset import Nature
 from .asset import AssetFlow
 from .fields import (
     Fields,
-    flat,
     line_errors,
     line_fields,
     line_values,
     more,
     number,
     priority_field,
-    suggested,
 )
 from .subentry import Errors
 
@@ -66,53 +53,7 @@ class ChargerFlow(AssetFlow):
     )
     control_domains: ClassVar = ("number", "input_number")
 
-    @override
-    async def _async_step_source(self, source: DeviceSource) -> SubentryFlowResult:
-        if source is DeviceSource.METERED:
-            return await self.async_step_metered()
-        return await super()._async_step_source(source)
-
-    async def async_step_metered(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask what measures a charger that balances itself."""
-        errors: Errors = {}
-        shown = self._shown_entities()
-        if user_input is not None:
-            shown = flat(user_input)
-            if not (errors := self._take_sensors(shown)):
-                return await self._async_described()
-        sensors = EntitySelectorConfig(domain="sensor")
-        fields: Fields = {
-            vol.Required(CONF_NAME): TextSelector(),
-            **{vol.Optional(key): EntitySelector(sensors) for key in MEASURING_SENSORS},
-        }
-        return self.async_show_form(
-            step_id="metered",
-            data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(fields), suggested(shown)
-            ),
-            errors=errors,
-            last_step=False,
-        )
-
-    def _take_sensors(self, values: Mapping[str, Any]) -> Errors:
-        """Check the sensors, and keep references that survive a rename."""
-        registry = er.async_get(self.hass)
-        errors = self._name_errors(values[CONF_NAME])
-        data: dict[str, Any] = {CONF_SOURCE: DeviceSource.METERED.value}
-        for key in MEASURING_SENSORS:
-            if not (entity_id := values.get(key)):
-                continue
-            registered = registry.async_get(entity_id)
-            if registered is not None and registered.platform == DOMAIN:
-                errors[key] = "own_entity"
-            data[key] = entity_id if registered is None else registered.id
-        if not errors:
-            for key in ENTITY_KEYS:
-                self._data.pop(key, None)
-            self._keep(values[CONF_NAME], data)
-        return errors
+    measuring_sensors: ClassVar = MEASURING_SENSORS
 
     @override
     def _asset_fields(self) -> Fields:

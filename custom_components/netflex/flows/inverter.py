@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, override
 
+from homeassistant.helpers.selector import BooleanSelector
 import voluptuous as vol
 
 from ..entry_data import (
     CONF_CATEGORY,
+    CONF_OFF_WHEN_LIMITED,
     CONF_PRIORITY,
     CONF_RATED_POWER,
+    CONF_SOURCE,
     DeviceSource,
     SubentryType,
 )
@@ -44,8 +47,20 @@ class InverterFlow(TableFlow):
         DeviceSource.PROFILE,
         DeviceSource.ENTITY,
         DeviceSource.TABLE,
+        DeviceSource.METERED,
+    )
+    measuring_sensors: ClassVar = (
+        "power_entity",
+        "current_l1_entity",
+        "current_l2_entity",
+        "current_l3_entity",
+        "energy_entity",
     )
     control_domains: ClassVar = ("number", "input_number")
+
+    @property
+    def _measured_only(self) -> bool:
+        return self._data.get(CONF_SOURCE) == DeviceSource.METERED
 
     @override
     def _asset_fields(self) -> Fields:
@@ -54,6 +69,11 @@ class InverterFlow(TableFlow):
             **line_fields(self._grid_type),
             vol.Required(CONF_CATEGORY, default=Category.SOLAR.value): choice(
                 [category.value for category in CATEGORIES], "category"
+            ),
+            **(
+                {vol.Required(CONF_OFF_WHEN_LIMITED, default=False): BooleanSelector()}
+                if self._measured_only
+                else {}
             ),
             **more(priority_field()),
         }
@@ -70,5 +90,6 @@ class InverterFlow(TableFlow):
             CONF_RATED_POWER: values[CONF_RATED_POWER],
             CONF_CATEGORY: values[CONF_CATEGORY],
             CONF_PRIORITY: values[CONF_PRIORITY],
+            CONF_OFF_WHEN_LIMITED: values.get(CONF_OFF_WHEN_LIMITED, False),
             **line_values(values, self._grid_type),
         }
