@@ -161,7 +161,7 @@ async def test_probes_read_what_the_devices_hold() -> None:
             await asyncio.sleep(0.01)
         await trace.stop()
         assert trace.relay_held
-        assert trace.words() == "10 A from 0.0 s"
+        assert trace.words().startswith("10 A from ")
     await site.stop()
 
 
