@@ -17,7 +17,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 from homeassistant.loader import async_get_integration
 
-from .const import DOMAIN
+from .const import DOMAIN, LOGGER
 from .coordinator import NetflexConfigEntry
 from .site.rehearsal_seat import RehearsalRefusedError
 from .site.rehearsal_status import RehearsalStatus
@@ -62,6 +62,13 @@ async def async_rehearse(
             translation_domain=DOMAIN,
             translation_key="rehearsal_failed",
             translation_placeholders={"site": entry.title, "error": str(err)},
+        ) from err
+    except Exception as err:
+        LOGGER.exception("The rehearsal of %s had a fault of its own", entry.title)
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="rehearsal_faulty",
+            translation_placeholders={"site": entry.title},
         ) from err
     try:
         files = await hass.async_add_executor_job(

@@ -8,7 +8,11 @@ from typing import Any
 from unittest.mock import patch
 
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import ServiceValidationError, Unauthorized
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+)
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
@@ -20,6 +24,7 @@ from custom_components.netflex.telecontrol import rehearsal as rehearsal_module
 from tests.e2e.bench import entry_data, free_port
 
 from .test_real_site import shows
+from .translations import ENGLISH
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 SENSOR = "sensor.site_rehearsal"
@@ -193,6 +198,31 @@ async def test_one_rehearsal_at_a_time_and_none_survives_its_site(
     assert refused.value.translation_key == "rehearsal_cancelled"
 
 
+async def test_a_fault_of_its_own_ends_it_with_a_text(
+    hass: HomeAssistant, entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(_run: Any) -> None:
+        raise ZeroDivisionError
+
+    chapters = (
+        rehearsal_module.CHAPTERS[0],
+        rehearsal_module.Chapter(title="Fail", shows="", steps=fail),
+    )
+    with (
+        patch(
+            "custom_components.netflex.site.rehearsal.SiteRehearsal.run.__kwdefaults__",
+            {"pace": None, "chapters": chapters},
+        ),
+        pytest.raises(HomeAssistantError) as failed,
+    ):
+        await rehearse(hass, entry)
+    assert failed.value.translation_key == "rehearsal_faulty"
+    assert "ZeroDivisionError" in caplog.text
+    await until(hass, shows(hass, SENSOR, "ended_early"))
+    # The next one may begin.
+    assert (await rehearse(hass, entry))["outcome"] == "passed"
+
+
 async def test_a_site_without_telecontrol_has_nothing_to_rehearse(
     hass: HomeAssistant,
 ) -> None:
@@ -208,3 +238,17 @@ async def test_a_site_without_telecontrol_has_nothing_to_rehearse(
     assert hass.states.get(BUTTON) is None
     await hass.config_entries.async_unload(entry.entry_id)
     await runtime.async_close_parked(hass, entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "no_telecontrol",
+        "operator_connected",
+        "rehearsal_cancelled",
+        "rehearsal_running",
+        "site_in_shadow",
+    ],
+)
+def test_every_refusal_has_a_text(key: str) -> None:
+    assert "{site}" in ENGLISH["exceptions"][key]["message"]

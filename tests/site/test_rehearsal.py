@@ -24,7 +24,7 @@ from custom_components.netflex.telecontrol.rehearsal_record import Evidence, Out
 from custom_components.netflex.telecontrol.rehearsal_run import Pace, Run
 from custom_components.netflex.telecontrol.rehearsal_station import RehearsalEnd
 
-from .bench import Bench, running
+from .bench import CONTRACT, Bench, running
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -308,3 +308,37 @@ async def test_S07_other_settings_of_the_station_end_a_rehearsal(
     async with asyncio.timeout(30):
         evidence = await task
     assert evidence.result.ended_early == ENDS[RehearsalEnd.STATION_CLOSED]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_limit_is_timed_at_the_meter(bench: Bench) -> None:
+    bench.plant.solar.sun = 0.0
+    bench.plant.storage.state_of_charge = 0.0
+    bench.plant.car.plugged = True
+    await bench.until(lambda: bench.grid_power() > 8_000.0, 60.0)
+    evidence = await bench.site.rehearsal.run(
+        real=True,
+        versions=VERSIONS,
+        pace=replace(QUICK, dwell=1.0, hopeless=3.0),
+        chapters=part("Limit of consumption"),
+    )
+    half = next(step for step in evidence.result.steps if step.title == "MAXSETP 50 %")
+    assert half.passed
+    assert half.effect is not None
+    assert half.effect.exercised
+    assert half.effect.seconds is not None
+    assert half.effect.limit == pytest.approx(0.5 * CONTRACT)
+    assert half.effect.after is not None
+    assert half.effect.after <= 0.5 * CONTRACT * 1.02
+    (trace,) = evidence.result.traces
+    assert not trace.predicted
+    assert [text for _at, text in trace.marks] == ["100 %", "50 %", "0 %", "100 %"]
+    values = [one.value for one in trace.samples if one.value is not None]
+    assert max(values) > 8_000.0
+    # A house that cannot be switched off keeps drawing: that is said, not hidden.
+    none = next(step for step in evidence.result.steps if step.title == "MAXSETP 0 %")
+    assert none.passed is False
+    assert "everything that may yield has yielded" in none.seen
+    assert any("too much" in note for note in none.notes)
+    assert evidence.result.outcome is Outcome.FAILED
