@@ -209,7 +209,9 @@ def _path(points: Sequence[tuple[float, float] | None]) -> str:
 
 
 def _scale(low: float, high: float) -> tuple[float, float, float]:
-    span = max(high - low, 1e-6)
+    if high - low < 1e-3:
+        high = low + 1.0
+    span = high - low
     magnitude = 10 ** floor(log10(span / 4))
     step = next(m * magnitude for m in (1, 2, 5, 10) if span / (m * magnitude) <= 6)
     return floor(low / step) * step, ceil(high / step + 1e-9) * step, step

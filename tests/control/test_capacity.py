@@ -158,6 +158,8 @@ def test_the_users_deadline_goes_before_the_tariff_and_the_price_is_known() -> N
     costs = [s.plan.capacity.cost for s in samples if s.plan.capacity is not None]
     assert max(cost for cost in costs if cost is not None) > 4.0
     assert any("car" in s.plan.capacity.urgent for s in samples if s.plan.capacity)
+    texts = [c.text for s in samples for c in s.plan.setpoints["car"].causes]
+    assert any("Goes before the capacity tariff" in text for text in texts)
 
 
 def test_a_battery_shaves_the_peak_where_it_may() -> None:

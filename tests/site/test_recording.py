@@ -118,6 +118,5 @@ async def test_a_running_site_is_exported_and_decides_alike(tmp_path: Path) -> N
         _, moments = open_scenario(file)
         last = list(replay(moments))[-1]
     assert last.plan.setpoints["charger"].value == 0.0
-    assert [cause.key for cause in last.plan.setpoints["charger"].causes][0] == (
-        "maxsetp"
-    )
+    assert [limit.cause.key for limit in last.plan.ordered] == ["maxsetp"]
+    assert last.plan.setpoints["charger"].causes

@@ -5,11 +5,14 @@ has not said that it must be done by a time. They never bound what a stop, a fus
 grid operator demands.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from ..model.asset import Nature
 from ..model.demand import QUARTER, CapacityHold, QuarterDemand
-from ..model.plan import SITE, CapacityPlan, Limit, Plan, Quantity
+from ..model.plan import SITE, CapacityPlan, Limit, Plan, Quantity, Setpoint
 from ..model.snapshot import SiteModel, Snapshot
 from . import explain
 from .allocate import Capacity
@@ -18,6 +21,8 @@ from .flows import Balance, Bound, future_production, total
 from .modes import surplus
 from .tuning import Tuning
 from .units import Unit
+
+_CENT: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,7 @@ def shown(plan: Plan, found: Held | None, units: list[Unit]) -> Plan:
         return plan
     return replace(
         plan,
+        setpoints=_priced(plan, found, units),
         limits=(*plan.limits, found.limit),
         capacity=CapacityPlan(
             free=found.free,
@@ -138,3 +144,18 @@ def shown(plan: Plan, found: Held | None, units: list[Unit]) -> Plan:
             cost=found.cost,
         ),
     )
+
+
+def _priced(plan: Plan, found: Held, units: list[Unit]) -> Mapping[str, Setpoint]:
+    """Return the setpoints, those that go before the tariff with its price."""
+    if not found.cost or found.cost < _CENT:
+        return plan.setpoints
+    cause = explain.beyond_capacity(round(found.cost, 2))
+    priced = {
+        unit.asset.id: replace(setpoint, causes=(*setpoint.causes, cause))
+        for unit in units
+        if unit.urgent
+        and unit.told
+        and (setpoint := plan.setpoints.get(unit.asset.id)) is not None
+    }
+    return MappingProxyType({**plan.setpoints, **priced}) if priced else plan.setpoints

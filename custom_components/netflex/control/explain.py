@@ -470,3 +470,13 @@ def capacity(free: float, cost: float | None) -> Cause:
         key="capacity_tariff",
         text=f"Capacity tariff: this quarter hour stays below {power(free)}{price}",
     )
+
+
+@lru_cache(maxsize=64)
+def beyond_capacity(cost: float) -> Cause:
+    """Return the cause of what goes before the capacity tariff, and its price."""
+    return Cause(
+        source=Source.CAPACITY_TARIFF,
+        key="beyond_capacity",
+        text=f"Goes before the capacity tariff: this quarter hour costs {cost:.2f} more",
+    )

@@ -307,7 +307,8 @@ class Plan:
     """All setpoints of one decision, with what bounded it.
 
     `at` is monotonic s. `limits` are the effective limits: of each scope and quantity
-    the tightest one, whose source hides all others, the most important source first.
+    the tightest one, whose source hides all others, the most important source first;
+    the capacity tariff, which binds only who agreed to it, stands beside them.
     `ordered` are the limits that the grid operator has ordered, all of them, whatever
     else is tighter. `stopped` are the directions under an emergency stop. `metered` is
     False while the site meter is stale. `uncontrolled` names assets that a stop in

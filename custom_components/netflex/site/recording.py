@@ -21,8 +21,11 @@ _LOGGER = logging.getLogger(__name__)
 
 INTERVAL: Final = 0.95
 """s between two moments, unless orders, stops or the site change."""
+LARGE: Final = 100
+"""Assets above which a moment is kept only every `LARGE_INTERVAL` s."""
+LARGE_INTERVAL: Final = 4.95
 BLOCK: Final = 300
-"""Moments in a block."""
+"""Moments in a block, and so the most that are kept as objects."""
 CAPACITY: Final = 12_000_000
 """Bytes of compressed blocks; a day of an ordinary house takes a few millions."""
 
@@ -75,9 +78,10 @@ class Recording:
     def note(self, site: SiteModel, snapshot: Snapshot, clock: Clock) -> None:
         """Keep one moment, once a second at most while nothing important changes."""
         last = self._newest[-1] if self._newest else None
+        interval = INTERVAL if len(site.assets) <= LARGE else LARGE_INTERVAL
         if (
             last is not None
-            and clock.monotonic - last.clock.monotonic < INTERVAL
+            and clock.monotonic - last.clock.monotonic < interval
             and last.site is site
             and last.snapshot.orders is snapshot.orders
             and last.snapshot.local_stops is snapshot.local_stops
