@@ -202,7 +202,7 @@ def _status_attributes(view: SiteView, _subject: str) -> Attributes:
 
 
 def _infeasible_text(item: Infeasible) -> str:
-    unit = "A" if item.limit.quantity is Quantity.CURRENT else "W"
+    unit = item.limit.quantity.unit
     return f"{item.limit.cause.text}: {item.missing:.0f} {unit} ({item.problem.value})"
 
 

@@ -118,6 +118,7 @@ def test_S20_what_cannot_be_balanced_is_infeasible() -> None:
     result = plan(model, reading(0.0, currents=(25.0, 3.0, 0.0)), {"boiler": 0.0})
     (item,) = result.infeasible
     assert item.limit.quantity is Quantity.UNBALANCE
+    assert item.limit.quantity.unit == "A"
     assert item.missing == pytest.approx(15)
 
 

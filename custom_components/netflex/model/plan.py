@@ -53,6 +53,14 @@ class Quantity(StrEnum):
     NEUTRAL = "neutral"
     """A in the neutral."""
 
+    @property
+    def unit(self) -> str:
+        """Return the unit of its values."""
+        return "A" if self in _IN_AMPERES else "W"
+
+
+_IN_AMPERES = frozenset({Quantity.CURRENT, Quantity.UNBALANCE, Quantity.NEUTRAL})
+
 
 class ScopeKind(StrEnum):
     """What a limit applies to."""

@@ -7,7 +7,7 @@ from ..devices.device import Applied
 from ..model.asset import Direction
 from ..model.connection import ConnectionPoint
 from ..model.orders import LocalStops
-from ..model.plan import Plan, Quantity, Setpoint
+from ..model.plan import Plan, Setpoint
 from ..telecontrol.journal import Journal
 from ..telecontrol.journal_format import RecordKind
 from .view import MeterSwitch
@@ -145,7 +145,7 @@ class SiteNotes:
                 "limit": item.limit.cause.text,
                 "missing": item.missing,
                 "reason": item.problem,
-                "unit": "A" if item.limit.quantity is Quantity.CURRENT else "W",
+                "unit": item.limit.quantity.unit,
             }
             for item in plan.infeasible
         }

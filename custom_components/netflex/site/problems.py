@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ..control.stops import Weakness, WeakStop
 from ..devices.metered_charger import MeterStatus
 from ..metering.p1_shared import SHARE_PROBLEM
-from ..model.plan import Compliance, Escalation, Infeasible, Quantity
+from ..model.plan import Compliance, Escalation, Infeasible
 from ..model.reading import BreakerState
 from .view import MeterView, SiteProblem, SiteView
 
@@ -251,7 +251,7 @@ def _virtual_meters(view: SiteView) -> Iterator[SiteProblem]:
 
 
 def _infeasible(item: Infeasible) -> SiteProblem:
-    unit = "A" if item.limit.quantity is Quantity.CURRENT else "W"
+    unit = item.limit.quantity.unit
     return SiteProblem(
         key="limit_infeasible",
         subject=item.limit.cause.key,
