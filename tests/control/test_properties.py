@@ -235,7 +235,10 @@ def test_turning_the_phases_turns_nothing_but_the_phases(case: Case) -> None:
         states=states,
     )
     before, after = values(decided(case)), values(decided(turned))
-    assert after == pytest.approx(before)
+    for name, value in before.items():
+        # Whole watts and tenths of amperes are rounded off sums in another order.
+        current = case.model.assets[name].nature is Nature.CHARGER
+        assert after[name] == pytest.approx(value, abs=0.11 if current else 2.0), name
 
 
 @settings(max_examples=60, deadline=None)

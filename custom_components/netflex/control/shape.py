@@ -230,7 +230,9 @@ def shape_inverter(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory
 
 def _watch(unit: Unit, past: AssetMemory, target: float, moment: Moment) -> AssetMemory:
     """Note the least that an unchanged limit has left an inverter, since when."""
-    if not set(unit.low_causes) & set(past.bound):
+    measured = unit.state is not None and unit.state.power is not None
+    if not measured or not set(unit.low_causes) & set(past.bound):
+        # What it produces is only known from the meter, late: a step would swing.
         return _forget_candidate(past)
     if past.candidate is None or past.candidate_since is None:
         if any(cause.key == explain.RISING for cause in past.bound):
