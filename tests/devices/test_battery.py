@@ -165,9 +165,14 @@ async def test_S11_a_budget_never_blocks_a_stop_or_a_tightening(
         def __init__(self) -> None:
             self.asked: list[bool] = []
 
-        def spend(self, device: str, control: str, limit: int, *, urgent: bool) -> bool:
+        async def spend(
+            self, device: str, control: str, limit: int, *, urgent: bool
+        ) -> bool:
             self.asked.append(urgent)
             return urgent
+
+        def left(self, device: str, control: str, limit: int) -> int:
+            return 0
 
     budget = Spent()
     async with serving({1: contents()}) as server:

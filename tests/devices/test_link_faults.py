@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-import statistics
 import struct
 import time
 
@@ -339,7 +338,7 @@ def _current(value: float, *, emergency: bool = False) -> Setpoint:
     )
 
 
-async def test_a_stop_is_written_within_ten_milliseconds(
+async def test_a_stop_is_written_before_anything_else_is_asked(
     any_units: DedicatedUnits | SharedUnits, shipped: ProfileLibrary
 ) -> None:
     """With the profile as shipped: neither spacing nor rate limits delay a stop."""
@@ -347,13 +346,16 @@ async def test_a_stop_is_written_within_ten_milliseconds(
         device = build_device(_alfen(server), units=any_units, profiles=shipped)
         await device.start(lambda state: None)
         await device.apply(_current(16.0))
-        latencies = []
-        for _ in range(30):
-            begun = time.monotonic()
+        ahead = []
+        for _ in range(5):
+            seen = len(server.requests)
             applied = await device.apply(_current(0.0, emergency=True))
             assert applied.confirmed
-            latencies.append(server.writes()[-1].at - begun)
-        assert statistics.median(latencies) < 0.010, latencies
+            later = server.requests[seen:]
+            ahead.append([request.writes for request in later].index(True))
+        # At most a poll that was in flight already; how long it takes is measured
+        # in the benchmarks.
+        assert max(ahead) <= 1, ahead
         await device.stop()
 
 
