@@ -352,10 +352,15 @@ def _fill(shares: list[_Share]) -> None:
     """
     rising = [share for share in shares if share.cap > share.amps + _EPSILON]
     tight = _tight(rising)
+    if not tight:
+        for share in rising:
+            share.amps = share.cap
+            share.done = True
+        return
     contested = []
     for share in rising:
         share.done = False
-        share.tight = [(c, use) for c, use in share.uses if c.version] if tight else []
+        share.tight = [(c, use) for c, use in share.uses if c.version]
         if not share.tight:
             _take(share, share.cap)
             share.done = True
@@ -373,7 +378,10 @@ def _fill(shares: list[_Share]) -> None:
 
 
 def _tight(shares: list[_Share]) -> list[Capacity]:
-    """Return the capacities that cannot give all what they ask for, marked."""
+    """Return the capacities that cannot give all what they ask for, marked.
+
+    Where there is none, all of them have given it.
+    """
     asked: list[Capacity] = []
     for share in shares:
         more = share.cap - share.amps
@@ -386,6 +394,9 @@ def _tight(shares: list[_Share]) -> list[Capacity]:
         if capacity.asked > capacity.left:
             capacity.version = 1
             found.append(capacity)
+    for capacity in asked:
+        if not found:
+            capacity.left -= capacity.asked
         capacity.asked = 0.0
     return found
 
