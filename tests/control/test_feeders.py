@@ -11,6 +11,7 @@ from custom_components.netflex.model.plan import Plan, ScopeKind
 from custom_components.netflex.model.reading import MeterReading
 from custom_components.netflex.model.snapshot import SiteModel, Snapshot
 
+from .closed_loop import Loop, Sample, devices_of, swings, worst
 from .sites import (
     battery,
     charger,
@@ -211,3 +212,33 @@ def test_feeders_that_change_between_two_decisions_start_anew() -> None:
     assert result.feeders == {}
     back, _ = metered(model, reading(0.0, 102.0), seen, states, memory, 102.0)
     assert back.feeders["row"].current[Line.L1] == 5
+
+
+def test_twelve_late_cars_on_two_feeders_fill_them_and_do_not_swing() -> None:
+    """Chargers that answer 10 s late: each feeder is full, none is over its fuse."""
+    names = [f"car{number:02}" for number in range(12)]
+    rows = {"left": names[:6], "right": names[6:]}
+    model = site(
+        *(charger(name, maximum=16.0) for name in names),
+        main_fuse=100.0,
+        contract_consumption=None,
+        tolerance=0.0,
+        feeders=tuple(feeder(row, 50.0, *cars) for row, cars in rows.items()),
+    )
+    loop = Loop(
+        site=model,
+        devices=devices_of(model, **{name: {"delay": 10.0} for name in names}),
+        base=lambda _: (300, 300, 300),
+    )
+    loop.run(200)
+    samples = loop.run(200)
+    for cars in rows.values():
+
+        def drawn(sample: Sample, cars: list[str] = cars) -> float:
+            return sum(sample.devices[name] for name in cars) / 690
+
+        # The main fuse leaves 49.3 A for each of them on average.
+        assert worst(samples, drawn) <= 50.0
+        assert min(drawn(sample) for sample in samples) >= 48.0
+    assert worst(loop.samples, lambda s: max(s.currents)) <= 100.2
+    assert all(swings(samples, name, 0.5) == 0 for name in names)
