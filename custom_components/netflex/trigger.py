@@ -1,6 +1,7 @@
 """Triggers: what the grid operator does, as the start of an automation."""
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast, override
 
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID, CONF_OPTIONS
@@ -60,10 +61,6 @@ class _SiteTrigger(Trigger):
         self._options: Mapping[str, Any] = config.options or {}
         self._site: str = self._options[ATTR_CONFIG_ENTRY_ID]
 
-    def _wanted(self, option: str, value: str) -> bool:
-        """Whether an option asks for a value, or for any."""
-        return self._options[option] in {ANY, value}
-
 
 class OrderReceived(_SiteTrigger):
     """Fires with every order that arrives."""
@@ -106,7 +103,31 @@ class OrderReceived(_SiteTrigger):
         return async_on_order(self._hass, self._site, take)
 
 
-class StopChanged(_SiteTrigger):
+class _ChangeTrigger(_SiteTrigger):
+    """A trigger of what differs between two views."""
+
+    @abstractmethod
+    def _changes(
+        self, before: SiteView, after: SiteView
+    ) -> Iterator[tuple[dict[str, Any], str]]:
+        """Yield the variables of each change and its description."""
+
+    @override
+    async def async_attach_runner(
+        self,
+        run_action: TriggerActionRunner,
+        did_not_trigger: TriggerNotTriggeredReporter | None = None,
+    ) -> CALLBACK_TYPE:
+        @callback
+        def take(before: SiteView, after: SiteView) -> None:
+            for variables, description in self._changes(before, after):
+                if self._options[CONF_CHANGE] in {ANY, variables["change"]}:
+                    run_action(variables, description)
+
+        return async_on_view(self._hass, self._site, take)
+
+
+class StopChanged(_ChangeTrigger):
     """Fires when an emergency stop, whoever gave it, begins or ends."""
 
     schema = _schema(
@@ -117,30 +138,21 @@ class StopChanged(_SiteTrigger):
     )
 
     @override
-    async def async_attach_runner(
-        self,
-        run_action: TriggerActionRunner,
-        did_not_trigger: TriggerNotTriggeredReporter | None = None,
-    ) -> CALLBACK_TYPE:
-        @callback
-        def take(before: SiteView, after: SiteView) -> None:
-            for direction in Direction:
-                stopped = is_stopped(after, direction)
-                if stopped is is_stopped(before, direction):
-                    continue
+    def _changes(
+        self, before: SiteView, after: SiteView
+    ) -> Iterator[tuple[dict[str, Any], str]]:
+        for direction in Direction:
+            stopped = is_stopped(after, direction)
+            wanted = self._options[CONF_DIRECTION] in {ANY, direction}
+            if wanted and stopped is not is_stopped(before, direction):
                 change = STARTED if stopped else ENDED
-                if self._wanted(CONF_DIRECTION, direction) and self._wanted(
-                    CONF_CHANGE, change
-                ):
-                    run_action(
-                        {"direction": direction.value, "change": change},
-                        f"stop of {direction.value} {change}",
-                    )
-
-        return async_on_view(self._hass, self._site, take)
+                yield (
+                    {"direction": direction.value, "change": change},
+                    f"stop of {direction.value} {change}",
+                )
 
 
-class LinkChanged(_SiteTrigger):
+class LinkChanged(_ChangeTrigger):
     """Fires when the operator's link comes up or is lost."""
 
     schema = _schema(
@@ -148,30 +160,23 @@ class LinkChanged(_SiteTrigger):
     )
 
     @override
-    async def async_attach_runner(
-        self,
-        run_action: TriggerActionRunner,
-        did_not_trigger: TriggerNotTriggeredReporter | None = None,
-    ) -> CALLBACK_TYPE:
-        @callback
-        def take(before: SiteView, after: SiteView) -> None:
-            if after.link.connected is before.link.connected:
-                return
-            change = CONNECTED if after.link.connected else LOST
-            if self._wanted(CONF_CHANGE, change):
-                run_action(
-                    {
-                        "change": change,
-                        "client": after.link.client,
-                        "reason": after.link.last_close_reason,
-                    },
-                    f"grid operator's link {change}",
-                )
-
-        return async_on_view(self._hass, self._site, take)
+    def _changes(
+        self, before: SiteView, after: SiteView
+    ) -> Iterator[tuple[dict[str, Any], str]]:
+        link = after.link
+        if link.connected is not before.link.connected:
+            change = CONNECTED if link.connected else LOST
+            yield (
+                {
+                    "change": change,
+                    "client": link.client,
+                    "reason": link.last_close_reason,
+                },
+                f"grid operator's link {change}",
+            )
 
 
-class ComplianceChanged(_SiteTrigger):
+class ComplianceChanged(_ChangeTrigger):
     """Fires when a limit of the operator is not kept, or is kept again."""
 
     schema = _schema(
@@ -179,41 +184,30 @@ class ComplianceChanged(_SiteTrigger):
     )
 
     @override
-    async def async_attach_runner(
-        self,
-        run_action: TriggerActionRunner,
-        did_not_trigger: TriggerNotTriggeredReporter | None = None,
-    ) -> CALLBACK_TYPE:
-        @callback
-        def take(before: SiteView, after: SiteView) -> None:
-            earlier = _broken(before.plan)
-            now = _broken(after.plan)
-            if before.plan is None or after.plan is None:
-                return
-            kept = {item.name: item for item in after.plan.compliance}
-            for name in now.keys() - earlier.keys():
-                self._report(run_action, now[name], NOT_KEPT)
-            for name in earlier.keys() - now.keys():
-                item = kept.get(name)
-                if item is not None and item.state is ComplianceState.INSIDE:
-                    self._report(run_action, item, KEPT_AGAIN)
+    def _changes(
+        self, before: SiteView, after: SiteView
+    ) -> Iterator[tuple[dict[str, Any], str]]:
+        if before.plan is None or after.plan is None:
+            return
+        earlier, now = _broken(before.plan), _broken(after.plan)
+        kept = {item.name: item for item in after.plan.compliance}
+        for name in now.keys() - earlier.keys():
+            yield _compliance(now[name], NOT_KEPT)
+        for name in earlier.keys() - now.keys():
+            item = kept.get(name)
+            if item is not None and item.state is ComplianceState.INSIDE:
+                yield _compliance(item, KEPT_AGAIN)
 
-        return async_on_view(self._hass, self._site, take)
 
-    def _report(
-        self, run_action: TriggerActionRunner, item: Compliance, change: str
-    ) -> None:
-        if self._wanted(CONF_CHANGE, change):
-            run_action(
-                {
-                    "change": change,
-                    "order": item.name,
-                    "limit": item.limit.value,
-                    "measured": item.measured,
-                    "state": item.state.value,
-                },
-                f"{item.name} {change}",
-            )
+def _compliance(item: Compliance, change: str) -> tuple[dict[str, Any], str]:
+    variables = {
+        "change": change,
+        "order": item.name,
+        "limit": item.limit.value,
+        "measured": item.measured,
+        "state": item.state.value,
+    }
+    return variables, f"{item.name} {change}"
 
 
 def is_stopped(view: SiteView, direction: Direction) -> bool:
@@ -221,9 +215,7 @@ def is_stopped(view: SiteView, direction: Direction) -> bool:
     return view.orders.stopped(direction) or view.local_stops.stopped(direction)
 
 
-def _broken(plan: Plan | None) -> dict[str, Compliance]:
-    if plan is None:
-        return {}
+def _broken(plan: Plan) -> dict[str, Compliance]:
     return {item.name: item for item in plan.compliance if item.state in _BROKEN}
 
 
