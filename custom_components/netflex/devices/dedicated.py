@@ -28,7 +28,8 @@ from tmodbus.exceptions import (
 )
 from tmodbus.pdu.coils import WriteSingleCoilPDU
 
-from .ports import LinkParams, ModbusUnit, Transport
+from .own_units import OwnUnits, keep_wish
+from .ports import LinkParams, Transport
 
 _DEFAULT_TIMEOUT = 3.0
 _SOCKET_BAUDRATE = 115200
@@ -209,33 +210,9 @@ class DedicatedUnit:
         await self._connection.close()
 
 
-def keep_wish(wishes: dict[int, float], unit_id: int, seconds: float | None) -> None:
-    """Keep one unit's wish for a connection that others share; None ends it."""
-    if seconds is None:
-        wishes.pop(unit_id, None)
-    else:
-        wishes[unit_id] = seconds
-
-
-class DedicatedUnits:
-    """Hands out units on connections of our own. Fulfils `UnitFactory`."""
+class DedicatedUnits(OwnUnits[DedicatedConnection]):
+    """Units on connections that nobody shares, by Home Assistant's own library."""
 
     def __init__(self) -> None:
-        """Start without a connection; use one instance per event loop."""
-        self._connections: dict[LinkParams, DedicatedConnection] = {}
-
-    async def unit(self, link: LinkParams, unit_id: int) -> ModbusUnit:
-        """Return a unit; the connection opens with its first request."""
-        if link not in self._connections:
-            self._connections[link] = DedicatedConnection(link)
-        return DedicatedUnit(self._connections[link], unit_id)
-
-    async def release(self, link: LinkParams) -> None:
-        """Close the connection of a link."""
-        if (connection := self._connections.pop(link, None)) is not None:
-            await connection.close()
-
-    async def close(self) -> None:
-        """Close all connections."""
-        for link in tuple(self._connections):
-            await self.release(link)
+        """Start without a connection."""
+        super().__init__(DedicatedConnection, DedicatedUnit)

@@ -27,8 +27,8 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusIOException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from .dedicated import keep_wish
-from .ports import LinkParams, ModbusUnit, Transport
+from .own_units import OwnUnits, keep_wish
+from .ports import LinkParams, Transport
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -268,25 +268,9 @@ def _bits(bits: Sequence[bool], count: int) -> list[bool]:
     return list(bits[:count])
 
 
-class TolerantUnits:
-    """Hands out units on tolerant connections. Fulfils `UnitFactory`."""
+class TolerantUnits(OwnUnits[TolerantConnection]):
+    """Units on connections that forgive what gateways do to answers."""
 
     def __init__(self) -> None:
-        """Start without a connection; use one instance per event loop."""
-        self._connections: dict[LinkParams, TolerantConnection] = {}
-
-    async def unit(self, link: LinkParams, unit_id: int) -> ModbusUnit:
-        """Return a unit; the connection opens with its first request."""
-        if link not in self._connections:
-            self._connections[link] = TolerantConnection(link)
-        return TolerantUnit(self._connections[link], unit_id)
-
-    async def release(self, link: LinkParams) -> None:
-        """Close the connection of a link."""
-        if (connection := self._connections.pop(link, None)) is not None:
-            await connection.close()
-
-    async def close(self) -> None:
-        """Close all connections."""
-        for link in tuple(self._connections):
-            await self.release(link)
+        """Start without a connection."""
+        super().__init__(TolerantConnection, TolerantUnit)
