@@ -7,7 +7,6 @@ from typing import Any, Final, cast, override
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigEntry,
-    ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
@@ -45,6 +44,7 @@ from .entry_data import (
 )
 from .flows.battery import BatteryFlow
 from .flows.charger import ChargerFlow
+from .flows.discovery import DiscoverySteps
 from .flows.feeder import FeederFlow
 from .flows.fields import choice, flat, more, number, suggested, whole_number
 from .flows.inverter import InverterFlow
@@ -156,7 +156,7 @@ def telecontrol_schema(*, ask_to_wait: bool) -> vol.Schema:
     )
 
 
-class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
+class NetflexConfigFlow(DiscoverySteps, domain=DOMAIN):
     """Sets up a site, and changes one without reloading it."""
 
     VERSION = ENTRY_VERSION
@@ -164,6 +164,7 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def __init__(self) -> None:
         """Know nothing yet."""
+        super().__init__()
         self._site: dict[str, Any] = {}
         self._imported: SiteFile | None = None
 
@@ -264,7 +265,7 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
             if not (errors := site_errors(self._site, self._others())):
                 if self._site[CONF_TELECONTROL]:
                     return await self.async_step_telecontrol()
-                return self._finish(self._station_data())
+                return await self._async_finish(self._station_data())
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
@@ -294,7 +295,7 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
             if not errors and (error := await self._async_bind_error(station, wait)):
                 errors = {CONF_BIND_ADDRESS: error}
             if not errors:
-                return self._finish(station)
+                return await self._async_finish(station)
         return self.async_show_form(
             step_id="telecontrol",
             data_schema=self.add_suggested_values_to_schema(
@@ -337,7 +338,9 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
             else None
         )
         return [
-            entry for entry in self._async_current_entries() if entry.entry_id != own
+            entry
+            for entry in self._async_current_entries(include_ignore=False)
+            if entry.entry_id != own
         ]
 
     def _stored_site(self) -> dict[str, Any]:
@@ -361,7 +364,7 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
             for key, default in WITHOUT_TELECONTROL.items()
         }
 
-    def _finish(self, station: dict[str, Any]) -> ConfigFlowResult:
+    async def _async_finish(self, station: dict[str, Any]) -> ConfigFlowResult:
         data = self._site | station
         title = data[CONF_NAME]
         if self.source == SOURCE_RECONFIGURE:
@@ -369,6 +372,7 @@ class NetflexConfigFlow(ConfigFlow, domain=DOMAIN):
             if CONF_SIMULATION in entry.data:
                 data[CONF_SIMULATION] = entry.data[CONF_SIMULATION]
             return self.async_update_and_abort(entry, title=title, data=data)
+        await self._async_forget_identity()
         if (imported := self._imported) is None:
             return self.async_create_entry(title=title, data=data)
         return self.async_create_entry(

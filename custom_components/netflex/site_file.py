@@ -50,7 +50,9 @@ _OPTIONAL: Final[dict[str, tuple[type, ...]]] = {
     CONF_CONTRACT_INJECTION: (int, float, type(None)),
     "port": (int,),
 }
-_PERSONAL: Final = frozenset({"serial", "serial_number", "ean", "password", "pin"})
+_PERSONAL: Final = frozenset(
+    {"serial", "serial_number", "ean", "mac", "password", "pin"}
+)
 
 
 class SiteFileError(Exception):

@@ -56,6 +56,7 @@ class FakeMeter:
     ) -> None:
         self.starts += 1
         self.read = on_reading
+        self.tell = on_status
 
     async def stop(self) -> None:
         self.stops += 1

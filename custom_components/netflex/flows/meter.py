@@ -93,7 +93,11 @@ class MeterFlow(S1Steps):
         """Ask for the port, and wait for a telegram."""
         errors: Errors = {}
         details: dict[str, str] = {}
-        shown = {CONF_NAME: self._title, **self._data} if self._data else {}
+        shown = (
+            {CONF_NAME: self._title, **self._data}
+            if self._data
+            else dict(self._announced)
+        )
         if user_input is not None:
             shown = flat(user_input)
             errors, details = await self._async_take_p1(shown)

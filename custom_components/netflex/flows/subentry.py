@@ -13,7 +13,7 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
-from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PORT
+from homeassistant.const import CONF_HOST, CONF_MAC, CONF_NAME, CONF_PORT
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -75,18 +75,35 @@ class SubentryFlow(ConfigSubentryFlow):
         self._data: dict[str, Any] = {}
         self._unique_id: str | None = None
         self._profile: ProfileFile | None = None
+        self._announced: Mapping[str, Any] = {}
+        """What a device that announced itself said of itself, in the form's words."""
 
     # --------------------------------------------------------------------- first steps
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Ask how the device is reached, where there is a choice."""
+        """Ask how the device is reached, where there is a choice.
+
+        There is none for a device that announced itself: `user_input` then is what is
+        known of it, with its source and profile.
+        """
+        if user_input is not None:
+            return await self._async_step_found(user_input)
         if len(self.sources) == 1:
             return await self._async_step_source(self.sources[0])
         return self.async_show_menu(
             step_id="user", menu_options=[source.value for source in self.sources]
         )
+
+    async def _async_step_found(self, found: Mapping[str, Any]) -> SubentryFlowResult:
+        """Show the form of a device that announced itself, filled in."""
+        self._announced = found
+        source = DeviceSource(found[CONF_SOURCE])
+        if source is not DeviceSource.PROFILE:
+            return await self._async_step_source(source)
+        self._profile = (await async_profiles(self.hass)).get(found[CONF_PROFILE])
+        return await self.async_step_device()
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
@@ -197,7 +214,7 @@ class SubentryFlow(ConfigSubentryFlow):
     def _shown_device(self) -> dict[str, Any]:
         """Return what is stored, in the form's words."""
         if self._profile is None or not self._data:
-            return {}
+            return dict(self._announced)
         params = shown_params(self._profile.params, self._data[CONF_PARAMS])
         return {CONF_NAME: self._title, **self._data, **params}
 
@@ -245,8 +262,19 @@ class SubentryFlow(ConfigSubentryFlow):
         ):
             return {CONF_HOST: "already_configured"}, {}
         self._unique_id = unique_id
+        self._keep_mac(data)
         self._keep(values[CONF_NAME], data)
         return {}, {}
+
+    def _keep_mac(self, data: dict[str, Any]) -> None:
+        """Keep the hardware address only with the address that it was heard with."""
+        if self._data.get(CONF_HOST) != data[CONF_HOST]:
+            self._data.pop(CONF_MAC, None)
+        if (
+            CONF_MAC in self._announced
+            and self._announced[CONF_HOST] == data[CONF_HOST]
+        ):
+            data[CONF_MAC] = self._announced[CONF_MAC]
 
     def _is_same_as_another(self, data: Mapping[str, Any]) -> bool:
         """Whether another subentry names the same device with the same parameters."""

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 import logging
 import time
 
-from ..devices.device import MeterDevice
+from ..devices.device import MeterDevice, MeterStatus as DeviceStatus
 from ..metering.cadence import SLOW, Cadence
 from ..metering.demand import DemandMemory
 from ..metering.s1_reader import S1Source
-from ..metering.source import MeterSource
+from ..metering.source import MeterSource, MeterStatus
 from ..model.asset import Asset, AssetState
 from ..model.connection import GridType
 from ..model.reading import MeterReading, MeterRole
+from .availability import AvailabilityLog
 from .config import STALE_AFTER, MeterConfig
 from .demand import SiteDemand
 from .meter_quality import ErrorRate, Finding, MeterChecks
@@ -49,6 +50,7 @@ class _Meter:
     source: AnyMeter
     checks: MeterChecks
     added: float
+    availability: AvailabilityLog
     errors: ErrorRate = field(default_factory=ErrorRate)
     cadence: Cadence = field(default_factory=Cadence)
     wiring: MeterWiring = field(default_factory=MeterWiring)
@@ -141,6 +143,7 @@ class SiteMeters:
             source=self._make_meter(config),
             checks=MeterChecks(config.role),
             added=self._monotonic(),
+            availability=AvailabilityLog(config.name),
         )
         # In the place of the old one: the order says which meter counts first.
         self._meters[config.meter_id] = meter
@@ -149,8 +152,17 @@ class SiteMeters:
         else:
             self.power.forget(config.meter_id)
         await meter.source.start(
-            lambda reading: self._take(meter, reading), lambda _status: self.on_status()
+            lambda reading: self._take(meter, reading),
+            lambda status: self._status_changed(meter, status),
         )
+
+    def _status_changed(
+        self, meter: _Meter, status: MeterStatus | DeviceStatus
+    ) -> None:
+        # A user port writes of itself, and knows more of its silence.
+        if meter.config.device is not None:
+            meter.availability.take(available=status.connected, problem=status.problem)
+        self.on_status()
 
     async def remove(self, meter_id: str) -> None:
         """Remove a meter for good, if it is there."""

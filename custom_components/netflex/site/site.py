@@ -33,6 +33,7 @@ from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol.rehearsal_station import RehearsalState
 from . import silence_test
 from .actors import AssetActor
+from .availability import AvailabilityLog
 from .broken_device import BrokenDevice
 from .compliance_notes import ComplianceNotes
 from .config import MeterConfig, OutputConfig, SiteConfig, SiteRules
@@ -66,6 +67,7 @@ class _Seat:
     asset: Asset
     device: Device
     actor: AssetActor
+    availability: AvailabilityLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class Site:
         self._seats: dict[str, _Seat] = {}
         self._outputs: dict[str, OutputConfig] = {}
         self._output_states: dict[str, AssetState] = {}
+        self._output_logs: dict[str, AvailabilityLog] = {}
         self._output_problems: dict[str, str] = {}
         self._user = {asset_id: UserLimits(locked=True) for asset_id in locked}
         self._orders = NO_ORDERS
@@ -256,6 +259,7 @@ class Site:
         self._fallbacks.pop(subject, None)
         if self._outputs.pop(subject, None) is not None:
             self._output_states.pop(subject, None)
+            self._output_logs.pop(subject, None)
             self._output_problems.pop(subject, None)
             await self._outputs_changed()
         self._controller.wake()
@@ -428,6 +432,7 @@ class Site:
                 self._written,
                 WriteNotes(config.device_id, config.name, self._host.record),
             ),
+            availability=AvailabilityLog(config.name),
         )
         self._seats[config.device_id] = seat
         seat.actor.start()
@@ -470,6 +475,11 @@ class Site:
     def on_output(self, state: AssetState, problem: str | None) -> None:
         """Show what an emergency output does."""
         self._output_states[state.asset_id] = state
+        if (config := self._outputs.get(state.asset_id)) is not None:
+            log = self._output_logs.setdefault(
+                state.asset_id, AvailabilityLog(config.output.name)
+            )
+            log.take(available=state.available, problem=state.problem)
         if problem is None:
             self._output_problems.pop(state.asset_id, None)
         else:
@@ -509,6 +519,8 @@ class Site:
         self.rehearsal.on_state(state)
 
     def _device_changed(self, seat: _Seat) -> None:
+        state = seat.device.state
+        seat.availability.take(available=state.available, problem=state.problem)
         seat.actor.state_changed()
         self._controller.wake()
 
