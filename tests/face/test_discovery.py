@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
+import json
+import time
 from types import MappingProxyType
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
+from homeassistant.components.usb.models import USBDevice
+from homeassistant.components.usb.utils import usb_device_matches_matcher
 from homeassistant.config_entries import (
     SOURCE_DHCP,
     SOURCE_IGNORE,
@@ -32,16 +36,19 @@ from custom_components.netflex.entry_data import SubentryType
 from custom_components.netflex.flows.announced import BY_HARDWARE, BY_SERVICE
 from custom_components.netflex.metering.p1_objects import Telegram
 from custom_components.netflex.model.asset import AssetState
+from custom_components.netflex.simulation.modbus import ModbusWire
+from custom_components.netflex.simulation.profiled import SimulatedDevice
 
 from . import sites
 from .fakes import FakeSite
 from .test_config_flow import SITE, submit, suggested
-from .translations import ENGLISH, assert_result_is_translated
+from .translations import ENGLISH, INTEGRATION, assert_result_is_translated
 
 ASK = "custom_components.netflex.flows.discovery.async_test_device"
 FORM_ASKS = "custom_components.netflex.flows.subentry.async_test_device"
 LISTEN = "custom_components.netflex.flows.discovery.async_test_p1"
 BY_ID = "custom_components.netflex.flows.discovery.get_serial_by_id"
+MANIFEST: dict[str, Any] = json.loads((INTEGRATION / "manifest.json").read_text())
 SERIAL = "ACE0123456"
 OLD, NEW = "192.0.2.30", "192.0.2.31"
 PATH = "/dev/serial/by-id/usb-FTDI_P1_Converter_Cable_P1XZ6U1M-if00-port0"
@@ -419,6 +426,27 @@ async def test_a_new_address_in_the_form_forgets_the_hardware_address(
     assert "mac" not in only(entry).data
 
 
+@pytest.mark.usefixtures("socket_enabled")
+async def test_a_simulated_inverter_on_a_real_wire(hass: HomeAssistant) -> None:
+    """Nothing stands in between: the profile's own recognition decides."""
+    site_with().add_to_hass(hass)
+    profile = ProfileLibrary.load(None).get("solaredge_inverter").bind({})
+    device = SimulatedDevice(profile, serial="SE-1")
+    wire = ModbusWire(name="roof", units=device.units, clock=time.monotonic)
+    await wire.plug()
+    try:
+        info = mdns("127.0.0.1", kind="_solaredge-modbus._tcp.local.")
+        info.port = wire.port
+        result = await announce(hass, info)
+    finally:
+        await wire.unplug()
+    assert result["step_id"] == "discovered"
+    # It has no battery, so there is nothing to choose.
+    assert result["data_schema"].schema == {}
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["context"]["unique_id"] == "solaredge_inverter_SE-1"
+
+
 # --------------------------------------------------------------------------- a P1 cable
 
 
@@ -486,9 +514,35 @@ async def test_a_meter_whose_cable_moved(hass: HomeAssistant) -> None:
 # ----------------------------------------------------------------------- what is shipped
 
 
-def test_every_announcement_has_a_matcher_profiles_and_words(
-    hass: HomeAssistant,
-) -> None:
+def test_every_announcement_has_a_matcher_and_every_matcher_a_step() -> None:
+    services = {
+        item if isinstance(item, str) else item["type"] for item in MANIFEST["zeroconf"]
+    }
+    assert services == set(BY_SERVICE)
+    hardware = {item["macaddress"] for item in MANIFEST["dhcp"]}
+    assert hardware == {f"{prefix.upper()}*" for prefix in BY_HARDWARE}
+
+
+def test_the_p1_cable_is_told_from_other_usb_adapters() -> None:
+    (matcher,) = MANIFEST["usb"]
+
+    def matches(description: str) -> bool:
+        device = USBDevice(
+            device=CABLE.device,
+            vid="0403",
+            pid="6001",
+            serial_number="X",
+            manufacturer="FTDI",
+            description=description,
+        )
+        return usb_device_matches_matcher(device, {"domain": DOMAIN, **matcher})
+
+    assert matches("P1 Converter Cable")
+    assert matches("P1_Converter_Cable")
+    assert not matches("FT232R USB UART")
+
+
+def test_every_announcement_has_profiles_and_words() -> None:
     profiles = ProfileLibrary.load(None)
     kinds = ENGLISH["selector"]["discovered_kind"]["options"]
     for announced in (*BY_SERVICE.values(), *BY_HARDWARE.values()):
