@@ -220,6 +220,7 @@ async def test_a_charger_with_a_profile(
         "min_current": 6,
         "safe_current": 8,
         "priority": 1,
+        "switches_phases": False,
         "phases": 3,
         "lines": ["L1", "L2", "L3"],
     }
