@@ -78,14 +78,13 @@ type Apdu = IApdu | SApdu | UApdu
 
 def build_i(send_number: int, receive_number: int, asdu: bytes) -> bytes:
     """Return an I APDU; `asdu` has at most 249 octets (ValueError otherwise)."""
-    if len(asdu) > MAX_ASDU:
-        raise ValueError(f"ASDU of {len(asdu)} octets exceeds {MAX_ASDU}")
-    return (
-        _HEADER.pack(
-            START, MIN_LENGTH + len(asdu), send_number << 1, receive_number << 1
-        )
-        + asdu
+    size = len(asdu)
+    if size > MAX_ASDU:
+        raise ValueError(f"ASDU of {size} octets exceeds {MAX_ASDU}")
+    header = _HEADER.pack(
+        START, MIN_LENGTH + size, send_number << 1, receive_number << 1
     )
+    return header + asdu
 
 
 def build_s(receive_number: int) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .asdu import Cause
 from .information_objects import MonitorObject, PointValue
@@ -45,8 +45,8 @@ class ConnectionInfo:
     opened_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+# A named tuple, not a dataclass: making it is part of the time to confirm.
+class Command(NamedTuple):
     """A valid command to be carried out now.
 
     `value` is a bool (single), 1 or 2 (double) or a finite number. `time` is the

@@ -4,10 +4,9 @@ Header of six octets: type, VSQ (SQ bit and count), cause (T, P/N, six bits of
 cause), originator, common address. Information object addresses have three.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from .apdu import MAX_ASDU
 from .information_objects import (
@@ -60,8 +59,8 @@ class UnknownTypeError(Exception):
     """The header is sound but the type is not one of this codec's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asdu:
+# A named tuple, not a dataclass: one is made for every request that arrives.
+class Asdu(NamedTuple):
     """A decoded ASDU. `cause` is the plain number, also where it has no name."""
 
     type_id: int
@@ -102,16 +101,18 @@ def decode_asdu(raw: bytes, *, strict_length: bool = True) -> Asdu:
     decode = codec.decode
     at = HEADER_SIZE
     ioa = raw[at] | raw[at + 1] << 8 | raw[at + 2] << 16
-    objects: list[InformationObject] = []
-    if vsq & SEQUENCE_BIT:
+    if count == 1:
+        objects = [decode(type_id, ioa, raw, at + IOA_SIZE)]
+    elif vsq & SEQUENCE_BIT:
         if ioa + count - 1 > MAX_IOA:
             raise MalformedAsduError(f"a sequence of {count} from address {ioa}")
         at += IOA_SIZE
-        objects.extend(
+        objects = [
             decode(type_id, ioa + index, raw, at + index * size)
             for index in range(count)
-        )
+        ]
     else:
+        objects = []
         for _ in range(count):
             ioa = raw[at] | raw[at + 1] << 8 | raw[at + 2] << 16
             objects.append(decode(type_id, ioa, raw, at + IOA_SIZE))
@@ -199,9 +200,7 @@ def mirror(
     `common_address` replaces the request's, for requests to the global address.
     """
     flags = request[2] & TEST_BIT | cause | negative << 6
-    address = (
-        request[4:HEADER_SIZE]
-        if common_address is None
-        else _COMMON_ADDRESS.pack(common_address)
-    )
-    return request[:2] + bytes((flags, request[3])) + address + request[HEADER_SIZE:]
+    head = request[:2] + bytes((flags, request[3]))
+    if common_address is None:
+        return head + request[4:]
+    return head + _COMMON_ADDRESS.pack(common_address) + request[HEADER_SIZE:]

@@ -14,7 +14,7 @@ from .application import (
     Rejection,
     RejectionReason,
 )
-from .asdu import Asdu, Cause
+from .asdu import Asdu, Cause, mirror
 from .config import StaleCommandRule
 from .event_queue import Event, pack_events
 from .group import RedundancyGroup, Selection
@@ -56,9 +56,6 @@ class CommandChannel(Protocol):
     @property
     def is_started(self) -> bool:
         """Tell whether data may flow to the client now."""
-
-    def mirrored(self, request: bytes, cause: int, *, negative: bool = False) -> bytes:
-        """Return a request's mirror with the station's own common address."""
 
     def reply(self, asdu: bytes) -> None:
         """Send an answer ahead of everything else."""
@@ -122,9 +119,7 @@ class CommandResponder:
             return
         self._answered = _Answered.CONFIRMED
         if self.alive:
-            self._connection.reply(
-                self._connection.mirrored(self._raw, Cause.ACTIVATION_CONFIRMATION)
-            )
+            self._connection.reply(mirror(self._raw, Cause.ACTIVATION_CONFIRMATION))
 
     def return_information(
         self,
@@ -155,15 +150,16 @@ class CommandResponder:
             return False
         if self._terminates:
             self._connection.answer(
-                self._connection.mirrored(
-                    self._raw, Cause.ACTIVATION_TERMINATION, negative=not positive
-                )
+                mirror(self._raw, Cause.ACTIVATION_TERMINATION, negative=not positive)
             )
         return True
 
 
 class CommandHandler:
-    """Checks commands of one connection and has the application carry them out."""
+    """Checks commands of one connection and has the application carry them out.
+
+    Commands are never broadcast, so that their mirrors keep the address as it is.
+    """
 
     def __init__(
         self, connection: CommandChannel, group: RedundancyGroup, reject: _Reject
@@ -210,9 +206,7 @@ class CommandHandler:
             self._refuse_stale(raw)
         elif request.test:
             # The test bit proves the way to the station and never acts.
-            self._connection.reply(
-                self._connection.mirrored(raw, Cause.ACTIVATION_CONFIRMATION)
-            )
+            self._connection.reply(mirror(raw, Cause.ACTIVATION_CONFIRMATION))
         elif obj.select:
             self._select(raw, obj)
         else:
@@ -243,7 +237,7 @@ class CommandHandler:
     def _check_selection(
         self, obj: CommandObject, point: CommandPoint
     ) -> RejectionReason | None:
-        selection = self._selection(obj.ioa)
+        selection = self._selection(obj.ioa) if self._group.selections else None
         if selection is not None and selection.connection is not self._connection:
             return RejectionReason.SELECTED_ELSEWHERE
         if obj.select:
@@ -278,9 +272,7 @@ class CommandHandler:
             qualifier=obj.qualifier,
             expires=self._group.timers.time() + self._group.config.select_timeout,
         )
-        self._connection.reply(
-            self._connection.mirrored(raw, Cause.ACTIVATION_CONFIRMATION)
-        )
+        self._connection.reply(mirror(raw, Cause.ACTIVATION_CONFIRMATION))
 
     def _cancel(self, raw: bytes, request: Asdu, obj: CommandObject) -> None:
         selection = self._selection(obj.ioa)
@@ -293,9 +285,7 @@ class CommandHandler:
             return
         if not request.test:
             del self._group.selections[obj.ioa]
-        self._connection.reply(
-            self._connection.mirrored(raw, Cause.DEACTIVATION_CONFIRMATION)
-        )
+        self._connection.reply(mirror(raw, Cause.DEACTIVATION_CONFIRMATION))
 
     def _read_time(self, obj: CommandObject) -> tuple[datetime | None, float | None]:
         """Return a command's time in UTC and its age in seconds, where readable."""

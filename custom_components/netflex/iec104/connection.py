@@ -28,6 +28,7 @@ class _OutgoingInitialization(Outgoing):
     """M_EI_NA_1, due again on the next connection until it is acknowledged."""
 
     __slots__ = ()
+    reports_arrival = True
 
 
 class Connection:
@@ -106,11 +107,11 @@ class Connection:
         """Hand out answers, then events, then the interrogation, then cyclic values."""
         if self._replies:
             return self._replies.popleft()
-        return (
-            self._group.events.next_asdu()
-            or self._next_interrogated()
-            or self._group.next_cyclic()
-        )
+        if (waiting := self._group.events.next_asdu()) is not None:
+            return waiting
+        if self.interrogation is not None:
+            return self._next_interrogated(self.interrogation)
+        return self._group.next_cyclic()
 
     def acknowledged(self, sent: Outgoing) -> None:
         """Note that the end of initialization has arrived."""
@@ -131,7 +132,7 @@ class Connection:
     @property
     def is_started(self) -> bool:
         """Tell whether data may flow to this client now."""
-        return self._group.is_started(self)
+        return self._group.active is self and self.link.state is LinkState.STARTED
 
     def reply(self, asdu: bytes) -> None:
         """Send an answer ahead of everything else."""
@@ -205,14 +206,10 @@ class Connection:
             request, self._waiting = self._waiting, None
             self._start_interrogation(request)
 
-    def _next_interrogated(self) -> Outgoing | None:
-        if self.interrogation is None:
-            return None
-        asdu = self.interrogation.next_asdu()
+    def _next_interrogated(self, interrogation: Interrogation) -> Outgoing:
+        asdu = interrogation.next_asdu()
         if asdu is None:
-            asdu = self.mirrored(
-                self.interrogation.request, Cause.ACTIVATION_TERMINATION
-            )
+            asdu = self.mirrored(interrogation.request, Cause.ACTIVATION_TERMINATION)
             self._group.counters.interrogations += 1
             self._group.last_interrogation = self._group.now()
             self._group.events.overflow = False

@@ -5,16 +5,16 @@ same order, but belong to one connection and end with it.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from .apdu import MAX_ASDU
-from .asdu import HEADER_SIZE, capacity, encode_header
+from .asdu import HEADER, HEADER_SIZE, capacity
 from .link_user import Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+# A named tuple, not a dataclass: one is made for every value that is sent.
+class Event(NamedTuple):
     """One encoded event: address, element and time tag are in `body`."""
 
     type_id: int
@@ -24,12 +24,19 @@ class Event:
 
 def join_events(run: Sequence[Event], common_address: int) -> bytes:
     """Return the ASDU of events of one type and cause that fit together."""
-    header = encode_header(run[0].type_id, len(run), run[0].cause, common_address)
+    first = run[0]
+    count = len(run)
+    header = HEADER.pack(first.type_id, count, first.cause, 0, common_address)
+    if count == 1:
+        return header + first.body
     return header + b"".join([event.body for event in run])
 
 
-def pack_events(events: Sequence[Event], common_address: int) -> Iterator[bytes]:
+def pack_events(events: Sequence[Event], common_address: int) -> list[bytes]:
     """Pack events in their order into as few ASDUs as one type each allows."""
+    if len(events) == 1:
+        return [join_events(events, common_address)]
+    asdus: list[bytes] = []
     start = 0
     for end in range(1, len(events) + 1):
         first = events[start]
@@ -38,8 +45,9 @@ def pack_events(events: Sequence[Event], common_address: int) -> Iterator[bytes]
             or events[end].type_id != first.type_id
             or end - start == capacity(first.type_id)
         ):
-            yield join_events(events[start:end], common_address)
+            asdus.append(join_events(events[start:end], common_address))
             start = end
+    return asdus
 
 
 class OutgoingEvents(Outgoing):
@@ -60,20 +68,15 @@ class EventQueue:
         """Hold up to `capacity` events."""
         self.dropped = 0
         self.overflow = False
+        self.answers = 0
         self._capacity = capacity
         self._common_address = common_address
         self._entries: deque[Event | Outgoing] = deque()
-        self._answers = 0
 
     @property
     def events(self) -> int:
-        """Return how many events wait."""
-        return len(self._entries) - self._answers
-
-    @property
-    def answers(self) -> int:
-        """Return how many answers wait."""
-        return self._answers
+        """Return how many events wait; `answers` counts the others."""
+        return len(self._entries) - self.answers
 
     def add(self, event: Event) -> None:
         """Queue an event behind all others."""
@@ -83,7 +86,7 @@ class EventQueue:
     def add_answer(self, answer: Outgoing) -> None:
         """Queue an answer behind what is already waiting."""
         self._entries.append(answer)
-        self._answers += 1
+        self.answers += 1
 
     def give_back(self, lost: Sequence[Outgoing]) -> None:
         """Put unacknowledged events back in front, in their order."""
@@ -98,11 +101,11 @@ class EventQueue:
 
     def drop_answers(self) -> None:
         """Forget the answers; their connection is gone or stopped."""
-        if self._answers:
+        if self.answers:
             self._entries = deque(
                 entry for entry in self._entries if isinstance(entry, Event)
             )
-            self._answers = 0
+            self.answers = 0
 
     def next_asdu(self) -> Outgoing | None:
         """Return the oldest answer, or the oldest events that fit into one ASDU."""
@@ -111,7 +114,7 @@ class EventQueue:
             return None
         first = entries.popleft()
         if isinstance(first, Outgoing):
-            self._answers -= 1
+            self.answers -= 1
             return first
         run = [first]
         room = MAX_ASDU - HEADER_SIZE - len(first.body)

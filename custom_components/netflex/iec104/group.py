@@ -16,7 +16,7 @@ from .asdu import Cause, capacity
 from .config import EndOfInitializationRule, SecondClientRule, StationConfig
 from .event_queue import Event, EventQueue, join_events
 from .information_objects import UNTAGGED, MonitorObject, PointValue, encode_object
-from .link_user import CloseCode, CloseReason, LinkState, Outgoing, Timers
+from .link_user import CloseCode, CloseReason, Outgoing, Timers
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -210,7 +210,3 @@ class RedundancyGroup:
         """Count and tell a refused request."""
         self.counters.rejections += 1
         self.observer.rejected(rejection)
-
-    def is_started(self, connection: Connection) -> bool:
-        """Tell whether data may flow to this connection now."""
-        return self.active is connection and connection.link.state is LinkState.STARTED

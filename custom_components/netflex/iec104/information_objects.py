@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
 import math
 import struct
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from .time_tag import CP56_SIZE, TimeTag
 
@@ -105,8 +105,8 @@ class MonitorObject:
     time_tag: TimeTag | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandObject:
+# A named tuple, not a dataclass: making it is part of the time to confirm.
+class CommandObject(NamedTuple):
     """A command or setpoint: types 45, 46, 48..50 and with time tag 58, 59, 61..63.
 
     `value` as in MonitorObject, 0..3 for a double command. `qualifier` is QU

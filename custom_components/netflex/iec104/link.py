@@ -158,11 +158,12 @@ class Link(asyncio.Protocol):
             return
         unacknowledged = self._unacknowledged
         window = self._parameters.k
+        now = self._timers.time()
         while self.state is LinkState.STARTED and len(unacknowledged) < window:
             outgoing = self._user.next_asdu()
             if outgoing is None:
                 break
-            self._send_information(outgoing)
+            self._send_information(outgoing, now)
         if not self._corked:
             self._flush()
 
@@ -208,7 +209,8 @@ class Link(asyncio.Protocol):
     # Reception.
 
     def _carry_out(self, data: bytes) -> None:
-        self._t3_at = self._timers.time() + self._parameters.t3
+        now = self._timers.time()
+        self._t3_at = now + self._parameters.t3
         for apdu in self._framer.feed(data):
             self.received += 1
             if self._wire is not None:
@@ -219,7 +221,7 @@ class Link(asyncio.Protocol):
                 self.close(CloseReason(CloseCode.CONTROL_FIELD, str(err)))
                 return
             if isinstance(frame, IApdu):
-                self._on_information(frame)
+                self._on_information(frame, now)
             elif isinstance(frame, SApdu):
                 self._on_supervisory(frame.receive_number)
             else:
@@ -229,7 +231,7 @@ class Link(asyncio.Protocol):
         if self._framer.fault is not None:
             self.close(CloseReason(CloseCode.FRAMING, str(self._framer.fault)))
 
-    def _on_information(self, frame: IApdu) -> None:
+    def _on_information(self, frame: IApdu, now: float) -> None:
         # A controlled station goes on sending until it has seen STOPDT act.
         if self.state is not LinkState.STARTED and (
             self.state is not LinkState.STOPPING or self._role is Role.CONTROLLED
@@ -261,16 +263,21 @@ class Link(asyncio.Protocol):
             return
         self._receive_number = (self._receive_number + 1) & SEQUENCE_MASK
         self._to_acknowledge += 1
-        if self._t2_at is None:
-            self._t2_at = self._timers.time() + self._parameters.t2
-            self._arm(self._t2_at)
         self._user.asdu_received(frame.asdu)
         self.pump()
-        if self._to_acknowledge and (
+        # Most requests are acknowledged by their answer and never need t2.
+        if self._to_acknowledge and self.state is not LinkState.CLOSED:
+            self._owe_acknowledgement(now)
+
+    def _owe_acknowledgement(self, received_at: float) -> None:
+        if (
             self._to_acknowledge >= self._parameters.w
             or self.state is LinkState.STOPPING
         ):
             self._send_supervisory()
+        elif self._t2_at is None:
+            self._t2_at = received_at + self._parameters.t2
+            self._arm(self._t2_at)
 
     def _on_supervisory(self, receive_number: int) -> None:
         if self.state in (LinkState.STOPPED, LinkState.STARTING):
@@ -299,7 +306,8 @@ class Link(asyncio.Protocol):
             return False
         while len(unacknowledged) > remaining:
             _, outgoing = unacknowledged.popleft()
-            self._user.acknowledged(outgoing)
+            if outgoing.reports_arrival:
+                self._user.acknowledged(outgoing)
         if (
             self.state is LinkState.STOPPING
             and self._role is Role.CONTROLLED
@@ -377,8 +385,7 @@ class Link(asyncio.Protocol):
         if not self._corked:
             self._flush()
 
-    def _send_information(self, outgoing: Outgoing) -> None:
-        now = self._timers.time()
+    def _send_information(self, outgoing: Outgoing, now: float) -> None:
         if not self._unacknowledged:
             self._arm(now + self._parameters.t1)
         self._unacknowledged.append((now, outgoing))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 class TimerHandle(Protocol):
@@ -114,9 +114,13 @@ class Direction(StrEnum):
 
 
 class Outgoing:
-    """An ASDU that is to be sent, handed back when it is acknowledged or lost."""
+    """An ASDU that is to be sent, handed back when it is lost.
+
+    With `reports_arrival` its user learns as well that it was acknowledged.
+    """
 
     __slots__ = ("asdu",)
+    reports_arrival: ClassVar[bool] = False
 
     def __init__(self, asdu: bytes) -> None:
         """Hold the ASDU's octets."""
@@ -142,7 +146,7 @@ class LinkUser(Protocol):
         """Hand out the next ASDU now that the window has room."""
 
     def acknowledged(self, sent: Outgoing) -> None:
-        """Learn that the peer has received an ASDU."""
+        """Learn that the peer has received an ASDU that reports its arrival."""
 
     def test_confirmed(self) -> None:
         """Learn that the peer answered a test."""

@@ -54,7 +54,7 @@ class RequestHandler:
 
     def handle(self, raw: bytes, request: Asdu | None) -> None:
         """Answer `raw`; `request` is None when its type is not in the codec."""
-        common_address = int.from_bytes(raw[4:6], "little")
+        common_address = raw[4] | raw[5] << 8
         if common_address != self._group.config.common_address and not (
             common_address == GLOBAL_ADDRESS and raw[0] in _BROADCAST
         ):
