@@ -117,15 +117,16 @@ def decode_asdu(raw: bytes, *, strict_length: bool = True) -> Asdu:
             ioa = raw[at] | raw[at + 1] << 8 | raw[at + 2] << 16
             objects.append(decode(type_id, ioa, raw, at + IOA_SIZE))
             at += IOA_SIZE + size
+    # By position: names double what a named tuple costs.
     return Asdu(
-        type_id=type_id,
-        cause=cause & CAUSE_MASK,
-        objects=tuple(objects),
-        common_address=common_address,
-        originator=originator,
-        negative=bool(cause & NEGATIVE_BIT),
-        test=bool(cause & TEST_BIT),
-        sequence=bool(vsq & SEQUENCE_BIT),
+        type_id,
+        cause & CAUSE_MASK,
+        tuple(objects),
+        common_address,
+        originator,
+        cause & NEGATIVE_BIT != 0,
+        cause & TEST_BIT != 0,
+        vsq & SEQUENCE_BIT != 0,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import Enum, auto
 import logging
+import math
 from typing import Final, Protocol, cast
 
 from .application import (
@@ -18,13 +19,8 @@ from .asdu import Asdu, Cause, mirror
 from .config import StaleCommandRule
 from .event_queue import Event, pack_events
 from .group import RedundancyGroup, Selection
-from .information_objects import (
-    CommandObject,
-    DoublePoint,
-    MonitorObject,
-    TypeId,
-    is_finite,
-)
+from .information_objects import CommandObject, DoublePoint, MonitorObject, TypeId
+from .time_tag import TimeTag
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -196,13 +192,15 @@ class CommandHandler:
     def _activate(
         self, raw: bytes, request: Asdu, obj: CommandObject, point: CommandPoint
     ) -> None:
-        time, delay = self._read_time(obj)
+        time = delay = None
+        if obj.time_tag is not None:
+            time, delay = self._read_time(obj.time_tag)
         refusal = self._check_value(raw, obj, point) or self._check_selection(
             obj, point
         )
         if refusal is not None:
             self._reject(raw, Cause.ACTIVATION_CONFIRMATION, refusal)
-        elif self._is_stale(obj, point, delay):
+        elif obj.time_tag is not None and self._is_stale(obj, point, delay):
             self._refuse_stale(raw)
         elif request.test:
             # The test bit proves the way to the station and never acts.
@@ -217,7 +215,7 @@ class CommandHandler:
         self, raw: bytes, obj: CommandObject, point: CommandPoint
     ) -> RejectionReason | None:
         value = obj.value
-        if not is_finite(value):
+        if not math.isfinite(value):
             return RejectionReason.VALUE
         if obj.type_id in _DOUBLE and value not in (DoublePoint.OFF, DoublePoint.ON):
             return RejectionReason.VALUE
@@ -287,10 +285,9 @@ class CommandHandler:
             del self._group.selections[obj.ioa]
         self._connection.reply(mirror(raw, Cause.DEACTIVATION_CONFIRMATION))
 
-    def _read_time(self, obj: CommandObject) -> tuple[datetime | None, float | None]:
+    def _read_time(self, tag: TimeTag) -> tuple[datetime | None, float | None]:
         """Return a command's time in UTC and its age in seconds, where readable."""
-        tag = obj.time_tag
-        if tag is None or tag.invalid:
+        if tag.invalid:
             return None, None
         reference = self._group.operator_now()
         try:
@@ -303,7 +300,7 @@ class CommandHandler:
         self, obj: CommandObject, point: CommandPoint, delay: float | None
     ) -> bool:
         limit = self._group.config.max_command_delay
-        if not limit or obj.time_tag is None:
+        if not limit:
             return False
         if point.exempt_from_delay is not None and point.exempt_from_delay(obj.value):
             return False

@@ -7,7 +7,6 @@ IEC 60870-5-104 uses them with three-octet information object addresses.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
-import math
 import struct
 from typing import Any, Final, NamedTuple, cast
 
@@ -349,13 +348,14 @@ def _decode_command_wide(
 ) -> _Decode:
     def decode(type_id: int, ioa: int, data: bytes, at: int) -> CommandObject:
         raw, qualifier = layout.unpack_from(data, at)
+        # By position: names double what a named tuple costs.
         return CommandObject(
-            type_id=type_id,
-            ioa=ioa,
-            value=convert(raw),
-            qualifier=qualifier & 0x7F,
-            select=qualifier >= 0x80,
-            time_tag=_tag_after(type_id, data, at + layout.size),
+            type_id,
+            ioa,
+            convert(raw),
+            qualifier & 0x7F,
+            qualifier >= 0x80,
+            _tag_after(type_id, data, at + layout.size),
         )
 
     return decode
@@ -522,8 +522,3 @@ def encode_current(point: MonitorObject, type_id: int) -> bytes:
     except ValueError:
         substitute = replace(point, value=0, quality=point.quality | Quality.INVALID)
         return encode_object(substitute, type_id)
-
-
-def is_finite(value: PointValue) -> bool:
-    """Tell whether a received value is a number (neither NaN nor infinite)."""
-    return math.isfinite(value)

@@ -266,10 +266,12 @@ class Link(asyncio.Protocol):
         self._user.asdu_received(frame.asdu)
         self.pump()
         # Most requests are acknowledged by their answer and never need t2.
-        if self._to_acknowledge and self.state is not LinkState.CLOSED:
+        if self._to_acknowledge:
             self._owe_acknowledgement(now)
 
     def _owe_acknowledgement(self, received_at: float) -> None:
+        if self.state is LinkState.CLOSED:
+            return
         if (
             self._to_acknowledge >= self._parameters.w
             or self.state is LinkState.STOPPING
@@ -304,7 +306,7 @@ class Link(asyncio.Protocol):
                 )
             )
             return False
-        while len(unacknowledged) > remaining:
+        for _ in range(len(unacknowledged) - remaining):
             _, outgoing = unacknowledged.popleft()
             if outgoing.reports_arrival:
                 self._user.acknowledged(outgoing)
