@@ -214,6 +214,7 @@ async def test_S01_a_full_disk_leaves_a_gap_with_counts(
         assert not await journal.settled(5.0)
         assert time.monotonic() - began < 2.5, "a disk that fails is not waited for"
         journal.record(RecordKind.ORDER, {"name": "maxsetp", "value": 1.0})
+        await until(lambda: JournalProblem.NOT_WRITTEN in problems)
         assert "No space left" in problems[JournalProblem.NOT_WRITTEN]
         full = False
         await until(lambda: not problems)
