@@ -220,5 +220,6 @@ def test_every_family_has_a_table_of_its_own() -> None:
 
 def test_the_example_of_the_readme_is_a_file_as_it_is_shipped() -> None:
     readme = (BUILT_IN.parents[3] / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    _, section = readme.split("\n## Add a device\n")
+    (example,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     assert example == (BUILT_IN / "mennekes_hcc3.yaml").read_text(encoding="utf-8")
