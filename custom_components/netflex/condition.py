@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Unpack, cast, override
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import ATTR_CONFIG_ENTRY_ID, CONF_OPTIONS
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConditionErrorMessage
-from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.condition import (
     Condition,
     ConditionCheckParams,
@@ -21,21 +20,10 @@ from .coordinator import NetflexConfigEntry
 from .model.asset import Direction
 from .model.orders import OrderName
 from .site.view import SiteView
-from .trigger import ANY, CONF_DIRECTION, is_stopped
+from .trigger import ANY, CONF_DIRECTION, is_stopped, site_schema
 from .view_values import ORDER_LIMITS
 
 CONF_LIMIT: Final = "limit"
-
-
-def _schema(options: Mapping[Any, Any]) -> vol.Schema:
-    return vol.Schema(
-        {
-            vol.Required(CONF_OPTIONS): {
-                vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
-                **options,
-            }
-        }
-    )
 
 
 class _SiteCondition(Condition):
@@ -73,7 +61,7 @@ class _SiteCondition(Condition):
 class IsStopped(_SiteCondition):
     """Whether an emergency stop holds."""
 
-    schema = _schema(
+    schema = site_schema(
         {vol.Optional(CONF_DIRECTION, default=ANY): vol.In([ANY, *Direction])}
     )
 
@@ -90,7 +78,7 @@ class IsStopped(_SiteCondition):
 class IsLimited(_SiteCondition):
     """Whether the grid operator allows less than all."""
 
-    schema = _schema(
+    schema = site_schema(
         {
             vol.Optional(CONF_LIMIT, default=ANY): vol.In(
                 [ANY, *(name.value for name in ORDER_LIMITS)]
@@ -112,7 +100,7 @@ class IsLimited(_SiteCondition):
 class IsConnected(_SiteCondition):
     """Whether the grid operator is connected."""
 
-    schema = _schema({})
+    schema = site_schema({})
 
     @override
     def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:

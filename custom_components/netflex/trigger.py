@@ -33,7 +33,8 @@ NOT_KEPT, KEPT_AGAIN = "not_kept", "kept_again"
 _BROKEN: Final = frozenset({ComplianceState.VIOLATED, ComplianceState.INFEASIBLE})
 
 
-def _schema(options: Mapping[Any, Any]) -> vol.Schema:
+def site_schema(options: Mapping[Any, Any]) -> vol.Schema:
+    """Return the form of a trigger or condition of one site, with its options."""
     return vol.Schema(
         {
             vol.Required(CONF_OPTIONS): {
@@ -65,7 +66,7 @@ class _SiteTrigger(Trigger):
 class OrderReceived(_SiteTrigger):
     """Fires with every order that arrives."""
 
-    schema = _schema(
+    schema = site_schema(
         {
             vol.Optional(CONF_ORDERS, default=list): vol.All(
                 cv.ensure_list, [vol.In([name.value for name in OrderName])]
@@ -130,7 +131,7 @@ class _ChangeTrigger(_SiteTrigger):
 class StopChanged(_ChangeTrigger):
     """Fires when an emergency stop, whoever gave it, begins or ends."""
 
-    schema = _schema(
+    schema = site_schema(
         {
             vol.Optional(CONF_DIRECTION, default=ANY): vol.In([ANY, *Direction]),
             vol.Optional(CONF_CHANGE, default=ANY): vol.In([ANY, STARTED, ENDED]),
@@ -155,7 +156,7 @@ class StopChanged(_ChangeTrigger):
 class LinkChanged(_ChangeTrigger):
     """Fires when the operator's link comes up or is lost."""
 
-    schema = _schema(
+    schema = site_schema(
         {vol.Optional(CONF_CHANGE, default=ANY): vol.In([ANY, CONNECTED, LOST])}
     )
 
@@ -179,7 +180,7 @@ class LinkChanged(_ChangeTrigger):
 class ComplianceChanged(_ChangeTrigger):
     """Fires when a limit of the operator is not kept, or is kept again."""
 
-    schema = _schema(
+    schema = site_schema(
         {vol.Optional(CONF_CHANGE, default=ANY): vol.In([ANY, NOT_KEPT, KEPT_AGAIN])}
     )
 
