@@ -25,7 +25,7 @@ from .actions_silence import async_register_silence_test
 from .actions_waveform import async_register_waveform
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
-from .entry_data import station_settings
+from .entry_site import station_settings
 from .rehearsals import async_rehearse
 from .site_file import export_site
 from .site_readings import RESOLUTIONS, ReadingsError

@@ -40,8 +40,8 @@ from .entry_data import (
     DEFAULT_PORT,
     ContractUnit,
     SubentryType,
-    admits_operator,
 )
+from .entry_site import admits_operator
 from .flows.battery import BatteryFlow
 from .flows.charger import ChargerFlow
 from .flows.discovery import DiscoverySteps

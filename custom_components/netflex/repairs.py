@@ -14,7 +14,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
-from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS, station_settings
+from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS
+from .entry_site import station_settings
 from .site.view import SiteProblem
 from .telecontrol_options import CONF_SHADOW, missing_engine
 

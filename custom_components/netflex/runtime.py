@@ -25,7 +25,7 @@ from .devices.meter_server import MeterServers
 from .devices.profile_loader import ProfileLibrary
 from .devices.virtual_meter import VirtualMeterConfig
 from .entity import async_register_devices
-from .entry_data import site_config, station_settings
+from .entry_site import site_config, station_settings
 from .island_input import IslandWatch
 from .links import Entities, SharedLinks
 from .local_stop_inputs import LocalStopWatch

@@ -17,13 +17,8 @@ from homeassistant.helpers.typing import StateType
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .entity import NetflexEntity, ShownEntity, async_setup_entities
-from .entry_data import (
-    CONF_LINES,
-    CONF_SOURCE,
-    DeviceSource,
-    SubentryType,
-    connection_point,
-)
+from .entry_data import CONF_LINES, CONF_SOURCE, DeviceSource, SubentryType
+from .entry_site import connection_point
 from .model.connection import Line
 from .model.reading import SubMeter, SubMeterKind
 from .sensor_asset import ASSET_SENSORS, current_sensor

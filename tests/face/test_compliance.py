@@ -11,7 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.const import DOMAIN
-from custom_components.netflex.entry_data import site_config
+from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.model.plan import (
     SITE,
     Compliance,

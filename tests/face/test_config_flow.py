@@ -13,7 +13,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.const import DOMAIN
-from custom_components.netflex.entry_data import site_config, station_settings
+from custom_components.netflex.entry_site import site_config, station_settings
 from custom_components.netflex.flows.site_checks import bind_error, canonical
 from custom_components.netflex.model.connection import GridType
 

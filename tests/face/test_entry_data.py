@@ -6,11 +6,13 @@ import pytest
 
 from custom_components.netflex.devices.ports import LinkParams
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
-from custom_components.netflex.entry_data import (
-    connection_point,
+from custom_components.netflex.entry_device import (
     device_config,
     meter_config,
     output_config,
+)
+from custom_components.netflex.entry_site import (
+    connection_point,
     site_config,
     station_settings,
 )

@@ -7,7 +7,7 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.netflex.entry_data import device_config
+from custom_components.netflex.entry_device import device_config
 from custom_components.netflex.model.asset import Nature
 from custom_components.netflex.model.connection import GridType
 

@@ -12,7 +12,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.const import DOMAIN
-from custom_components.netflex.entry_data import meter_config
+from custom_components.netflex.entry_device import meter_config
 from custom_components.netflex.model.asset import Nature
 from custom_components.netflex.model.connection import LineValues
 from custom_components.netflex.model.demand import (

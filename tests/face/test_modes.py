@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.netflex.const import DOMAIN
-from custom_components.netflex.entry_data import device_config
+from custom_components.netflex.entry_device import device_config
 from custom_components.netflex.model.connection import GridType
 from custom_components.netflex.model.modes import BatteryMode, ChargerMode, LoadMode
 from custom_components.netflex.model.plan import CapacityPlan

@@ -15,7 +15,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.const import DOMAIN
-from custom_components.netflex.entry_data import station_settings
+from custom_components.netflex.entry_site import station_settings
 from custom_components.netflex.iec104 import (
     EndOfInitializationRule,
     LinkParameters,

@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.diagnostics import async_get_config_entry_diagnostics
-from custom_components.netflex.entry_data import site_config
+from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.metering.s1_analysis import S1Analysis, to_reading
 from custom_components.netflex.model.connection import GridType, Line
 from custom_components.netflex.model.power_quality import PowerQuality

@@ -17,7 +17,7 @@ from custom_components.netflex.devices.device import (
     ProbeResult,
 )
 from custom_components.netflex.devices.ports import LinkParams
-from custom_components.netflex.entry_data import device_config, output_config
+from custom_components.netflex.entry_device import device_config, output_config
 from custom_components.netflex.flows.probing import (
     TemporaryUnits,
     async_test_device,

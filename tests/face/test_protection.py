@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.devices.device import DeviceError
 from custom_components.netflex.devices.factory import build_device
-from custom_components.netflex.entry_data import site_config
+from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.links import Entities, SharedLinks
 from custom_components.netflex.model.connection import LineValues
 from custom_components.netflex.model.plan import (

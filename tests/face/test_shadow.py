@@ -10,7 +10,7 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.netflex.entry_data import (
+from custom_components.netflex.entry_site import (
     in_shadow,
     site_config,
     station_settings,

@@ -17,8 +17,8 @@ from custom_components.netflex.devices.device import DeviceConfig, ProbeResult
 from custom_components.netflex.devices.ports import LinkParams, Transport
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.devices.profile_params import ParamSpec, ParamType
-from custom_components.netflex.entry_data import (
-    SubentryType,
+from custom_components.netflex.entry_data import SubentryType
+from custom_components.netflex.entry_device import (
     device_config,
     meter_config,
     output_config,

@@ -20,7 +20,7 @@ from custom_components.netflex.devices.metered_charger import (
 )
 from custom_components.netflex.devices.virtual_meter import Report
 from custom_components.netflex.diagnostics import async_get_config_entry_diagnostics
-from custom_components.netflex.entry_data import site_config
+from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.model.connection import Line, LineValues
 from custom_components.netflex.simulation.alfen_balancing import BalancingCharger
 from custom_components.netflex.simulation.physics import ChargePoint, Contactor

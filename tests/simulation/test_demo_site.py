@@ -14,7 +14,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 import pytest
 
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
-from custom_components.netflex.entry_data import site_config, station_settings
+from custom_components.netflex.entry_site import site_config, station_settings
 from custom_components.netflex.simulation.household import SimulatedSite, SiteSettings
 from scripts.demo_site.probes import Probes
 from scripts.demo_site.processes import ROOT, Child, DemoError, free_port

@@ -28,9 +28,8 @@ from ..entry_data import (
     CONF_SOURCE,
     ENTITY_KEYS,
     DeviceSource,
-    entity_roles,
-    lever_params,
 )
+from ..entry_device import entity_roles, lever_params
 from ..model.asset import Asset, Category, Nature
 from ..model.connection import GridType
 from .fields import Fields, flat, more, number, suggested

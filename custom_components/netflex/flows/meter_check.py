@@ -10,8 +10,9 @@ from ..devices.device import ProbeResult
 from ..devices.natures import meter_reading
 from ..devices.profile_parts import LOAD_NEGATIVE
 from ..devices.values import number_of
-from ..entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, connection_point
+from ..entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource
 from ..entry_meter import CONF_DIRECTION
+from ..entry_site import connection_point
 from ..model.reading import MeterReading, MeterRole
 from ..site.meter_doubts import doubts
 

@@ -6,7 +6,7 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.helpers.selector import BooleanSelector
 import voluptuous as vol
 
-from ..entry_data import admits_operator
+from ..entry_site import admits_operator
 from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol_options import CONF_SHADOW
 from .site_checks import Errors

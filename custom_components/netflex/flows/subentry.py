@@ -33,8 +33,8 @@ from ..entry_data import (
     CONF_TRANSPORT,
     DeviceSource,
     SubentryType,
-    link_params,
 )
+from ..entry_device import link_params
 from ..model.asset import Asset, Nature
 from ..profiles import async_profiles
 from .fields import (

@@ -17,8 +17,8 @@ from ..entry_data import (
     CONF_TRANSPORT,
     DEFAULT_MODBUS_PORT,
     DeviceSource,
-    link_params,
 )
+from ..entry_device import link_params
 from .asset import AssetFlow
 from .fields import choice, flat, more, number, suggested, whole_number
 from .subentry import TRANSPORTS, Errors

@@ -29,8 +29,8 @@ from ..entry_data import (
     CONF_SOURCE,
     DeviceSource,
     SubentryType,
-    entity_roles,
 )
+from ..entry_device import entity_roles
 from ..entry_virtual_meter import (
     CONF_CHARGER,
     CONF_CHARGER_SAFE_CURRENT,

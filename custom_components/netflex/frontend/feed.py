@@ -19,7 +19,8 @@ import voluptuous as vol
 
 from ..const import DOMAIN
 from ..coordinator import NetflexConfigEntry
-from ..entry_data import CONF_GRID_TYPE, CONF_MAIN_FUSE, site_config, station_settings
+from ..entry_data import CONF_GRID_TYPE, CONF_MAIN_FUSE
+from ..entry_site import site_config, station_settings
 from ..model.asset import Asset
 from ..model.plan import Compliance, Limit, Setpoint
 from ..site.timeline import FlowSample, PastOrder
