@@ -14,6 +14,7 @@ from .orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LocalStops
 from .power_quality import Overload
 from .protection import DEFAULT_PROTECTION, Protection
 from .reading import MeterReading
+from .remote import RemoteCommand
 
 
 class Sharing(StrEnum):
@@ -130,6 +131,10 @@ class Snapshot:
     islanded: bool = False
     """The house lives on its own, away from the grid."""
     user: Mapping[str, UserLimits] = field(default_factory=lambda: MappingProxyType({}))
+    remote: Mapping[str, tuple[RemoteCommand, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What sources outside the house ask of loads, by the id of the load."""
     quarter: QuarterDemand | None = None
     """The running quarter hour on the connection point's meter."""
 
