@@ -1,0 +1,1 @@
+"""What the site exchanges with markets and platforms beyond the house."""

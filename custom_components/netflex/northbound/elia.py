@@ -1,0 +1,449 @@
+"""Elia's public imbalance data, as its open-data site answers (explore API v2.1).
+
+Two data sets, near real time: one value per minute, cumulative since its quarter hour
+began and only indicative (ods161), and one value per quarter hour, which settles
+(ods162). Prices are EUR/MWh. Elia's system imbalance in MW is positive when the zone is
+long: the other way round than the net regulation volume, of which positive is short.
+
+Nobody has to register, so the site is asked sparingly: one request at a time, never two
+within `MIN_SPACING`, with the entity tag of the answer before where there was one, and
+ever more rarely while it fails.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from http import HTTPStatus
+import json
+import logging
+import math
+import random
+from typing import Any, Final, Protocol
+
+import aiohttp
+
+_LOGGER = logging.getLogger(__name__)
+
+DEFAULT_URL: Final = "https://opendata.elia.be"
+MIN_SPACING: Final = 60.0
+"""s between two requests, whatever they are for and however they ended."""
+LONGEST_WAIT: Final = 3600.0
+"""s between two requests while the site fails without saying when to come back."""
+LONGEST_OBEYED: Final = 86_400.0
+"""s of a Retry-After that are believed."""
+JITTER: Final = 0.2
+"""Share of a wait that is added at random, so that houses do not ask in step."""
+MOST_BYTES: Final = 256 * 1024
+"""Of one answer, unpacked; a good one has about a twentieth of it."""
+TIMEOUT: Final = 20.0
+"""s for one request with its answer."""
+CLOCK_TOLERANCE: Final = timedelta(minutes=2)
+"""Difference of clocks from which nobody knows which quarter a record is of."""
+QUARTER: Final = timedelta(minutes=15)
+SETTLED_WAIT: Final = timedelta(minutes=2)
+"""After the end of a quarter, until its settled value is asked for."""
+
+_FIELDS: Final = (
+    "datetime",
+    "resolutioncode",
+    "quarterhour",
+    "qualitystatus",
+    "systemimbalance",
+    "imbalanceprice",
+)
+_RECORDS: Final = 20
+"""A quarter of minutes and a little more; five hours of quarters."""
+
+
+class Quality(StrEnum):
+    """What Elia says of a value; one with a data issue is never passed on."""
+
+    NOT_VALIDATED = "not_validated"
+    VALIDATED = "validated"
+
+
+class DataSet(StrEnum):
+    """A data set of the site, by its identifier."""
+
+    MINUTES = "ods161"
+    QUARTERS = "ods162"
+
+    @property
+    def span(self) -> timedelta:
+        """Return how long one record of it stands for."""
+        return timedelta(minutes=1) if self is DataSet.MINUTES else QUARTER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImbalanceRecord:
+    """One value: of a whole quarter hour, or of its beginning until `end`.
+
+    `quarter` is the beginning of the quarter hour (UTC), `price` EUR/MWh, `volume`
+    the net regulation volume in MW, positive while the zone is short.
+    """
+
+    quarter: datetime
+    end: datetime
+    price: float
+    volume: float
+    quality: Quality
+
+    @property
+    def settled(self) -> bool:
+        """Whether it stands for the whole quarter hour."""
+        return self.end - self.quarter >= QUARTER
+
+
+class EliaError(Exception):
+    """No usable answer, with the reason in words.
+
+    `retry_after` is s, where the site says when it wants to be asked again.
+    """
+
+    def __init__(self, text: str, *, retry_after: float | None = None) -> None:
+        """Give the reason."""
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Session(Protocol):
+    """What is needed of an HTTP session; aiohttp's is one."""
+
+    def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str],
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+        allow_redirects: bool,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Ask for a resource; what comes is an answer with its body still to read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """The newest good answer of one data set."""
+
+    tag: str | None
+    records: tuple[ImbalanceRecord, ...]
+
+
+_NONE_YET: Final = _Answer(tag=None, records=())
+
+
+class EliaClient:
+    """Asks for one data set at a time; it neither waits nor repeats."""
+
+    def __init__(
+        self,
+        session: Session,
+        url: str = DEFAULT_URL,
+        *,
+        utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Prepare; nothing is asked yet. `url` is the site's root."""
+        self._session = session
+        self._url = url.rstrip("/")
+        self._utcnow = utcnow
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._answers: dict[DataSet, _Answer] = {}
+
+    async def fetch(self, data_set: DataSet) -> tuple[ImbalanceRecord, ...]:
+        """Return the newest records that may be used, oldest first.
+
+        Raises:
+            EliaError: The site cannot be reached or does not answer as it should.
+        """
+        known = self._answers.get(data_set, _NONE_YET)
+        headers = {"Accept": "application/json"}
+        if known.tag is not None:
+            headers["If-None-Match"] = known.tag
+        try:
+            async with self._session.get(
+                f"{self._url}/api/explore/v2.1/catalog/datasets/{data_set}/records",
+                params={
+                    "select": ",".join(_FIELDS),
+                    "order_by": "datetime desc",
+                    "limit": str(_RECORDS),
+                },
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as response:
+                self._check_clock(response)
+                if response.status == HTTPStatus.NOT_MODIFIED and known.tag is not None:
+                    return known.records
+                if response.status != HTTPStatus.OK:
+                    raise EliaError(
+                        f"The site answers {response.status}",
+                        retry_after=_retry_after(response, self._utcnow()),
+                    )
+                body = await _bounded_body(response)
+                tag = response.headers.get("ETag")
+        except TimeoutError as err:
+            raise EliaError("The site did not answer in time") from err
+        except (aiohttp.ClientError, OSError) as err:
+            raise EliaError(f"The site cannot be read: {err}") from err
+        records = read_records(body, data_set, self._utcnow())
+        self._answers[data_set] = _Answer(tag=tag, records=records)
+        return records
+
+    def _check_clock(self, response: aiohttp.ClientResponse) -> None:
+        """Refuse an answer of a site whose clock is not ours."""
+        theirs = _http_date(response.headers.get("Date", ""))
+        if theirs is None:
+            return
+        if (age := response.headers.get("Age", "")).isdecimal():
+            # A cache in between answers with the time at which it asked itself.
+            theirs += timedelta(seconds=int(age[:6]))
+        if abs(theirs - self._utcnow()) > CLOCK_TOLERANCE:
+            raise EliaError(
+                f"Its clock says {theirs:%H:%M:%S} UTC and ours "
+                f"{self._utcnow():%H:%M:%S} UTC"
+            )
+
+
+async def _bounded_body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole body, unpacked; EliaError where it is too large."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(16 * 1024):
+        body += chunk
+        if len(body) > MOST_BYTES:
+            response.close()
+            raise EliaError(f"The answer is larger than {MOST_BYTES // 1024} KiB")
+    return bytes(body)
+
+
+def _retry_after(response: aiohttp.ClientResponse, now: datetime) -> float | None:
+    """Return the s that the site wants to be left alone, None where it says nothing."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        seconds = float(text[:9])
+    elif (at := _http_date(text)) is not None:
+        seconds = (at - now).total_seconds()
+    else:
+        return None
+    return min(max(0.0, seconds), LONGEST_OBEYED)
+
+
+def _http_date(text: str) -> datetime | None:
+    """Return a time of a header, None where there is none."""
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+# ------------------------------------------------------------------------------ reading
+
+
+def read_records(
+    body: bytes, data_set: DataSet, now: datetime
+) -> tuple[ImbalanceRecord, ...]:
+    """Return the records of an answer that may be used, oldest first.
+
+    A record with a data issue, of an unknown quality, without one of its values or from
+    the future is left out; one that contradicts the data set spoils the whole answer.
+
+    Raises:
+        EliaError: It is no answer of this data set.
+    """
+    try:
+        rows = json.loads(body)["results"]
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise EliaError("The answer is not what is documented") from err
+    if not isinstance(rows, list):
+        raise EliaError("The answer has no list of records")
+    records: dict[datetime, ImbalanceRecord] = {}
+    for row in rows:
+        record = _record(row, data_set)
+        if record is not None and record.end <= now + CLOCK_TOLERANCE:
+            records[record.end] = record
+    return tuple(records[end] for end in sorted(records))
+
+
+def _record(row: Any, data_set: DataSet) -> ImbalanceRecord | None:
+    """Return one record, None where it says too little to be used."""
+    if not isinstance(row, dict):
+        raise EliaError("The answer has a record that is none")
+    quality = _quality(row.get("qualitystatus"))
+    start = _time(row.get("datetime"))
+    price, imbalance = (
+        _figure(row.get(key)) for key in ("imbalanceprice", "systemimbalance")
+    )
+    if quality is None or start is None or price is None or imbalance is None:
+        return None
+    quarter = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0)
+    named = _time(row.get("quarterhour"))
+    if named is not None and named != quarter:
+        raise EliaError("A record is not in the quarter hour that it names")
+    if row.get("resolutioncode") not in (None, _RESOLUTIONS[data_set]):
+        raise EliaError(f"The resolution is {row['resolutioncode']}")
+    return ImbalanceRecord(
+        quarter=quarter,
+        end=start + data_set.span,
+        price=price,
+        volume=-imbalance if imbalance else 0.0,
+        quality=quality,
+    )
+
+
+_RESOLUTIONS: Final = {DataSet.MINUTES: "PT1M", DataSet.QUARTERS: "PT15M"}
+
+
+def _quality(word: Any) -> Quality | None:
+    """Return a quality however it is written, None for an issue or anything else."""
+    letters = "".join(filter(str.isalpha, str(word))).casefold()
+    if letters in {"notvalidated", "nonvalidated"}:
+        return Quality.NOT_VALIDATED
+    return Quality.VALIDATED if letters == "validated" else None
+
+
+def _time(text: Any) -> datetime | None:
+    """Return a time in UTC; one without a zone says nothing."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except TypeError, ValueError:
+        return None
+    return None if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _figure(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+# ---------------------------------------------------------------------------- following
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often the site is asked, s.
+
+    `longest` bounds the wait after failures, of which each doubles the one before.
+    """
+
+    spacing: float = MIN_SPACING
+    longest: float = LONGEST_WAIT
+    jitter: float = JITTER
+
+    def wait(
+        self, failures: int, retry_after: float | None, chance: float = 0.0
+    ) -> float:
+        """Return the s until the next request, after failures in a row.
+
+        `chance` 0..1 is what fate says. The site's own word is never undercut.
+        """
+        wait = min(self.spacing * 2.0 ** min(failures, 32), self.longest)
+        wait = max(wait, self.spacing, retry_after or 0.0)
+        return wait * (1 + self.jitter * chance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EliaData:
+    """What is known; each record says itself how old it is.
+
+    `problem` says why the newest request brought nothing, None while all is well.
+    """
+
+    running: ImbalanceRecord | None = None
+    """The newest value of a minute."""
+    settled: tuple[ImbalanceRecord, ...] = ()
+    """Whole quarter hours, oldest first."""
+    problem: str | None = None
+
+
+class EliaFeed:
+    """Follows both data sets until it is stopped."""
+
+    def __init__(
+        self,
+        client: EliaClient,
+        on_data: Callable[[EliaData], None],
+        *,
+        pace: Pace | None = None,
+        utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Prepare; nothing is asked before `start`."""
+        self._client = client
+        self._on_data = on_data
+        self._pace = pace or Pace()
+        self._utcnow = utcnow
+        self._sleep = sleep
+        self._chance = chance
+        self._task: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._asked_for_settled = False
+        self.data = EliaData()
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._task = asyncio.create_task(self._run(), name="netflex elia")
+        self._task.add_done_callback(_log_death)
+
+    async def stop(self) -> None:
+        """End; a request on its way is given up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        # Many houses start at once after a power cut.
+        await self._sleep(self._pace.spacing * self._pace.jitter * self._chance())
+        while True:
+            await self._sleep(await self._ask())
+
+    async def _ask(self) -> float:
+        """Ask for what is needed most, and return the s until the next request."""
+        data_set = DataSet.QUARTERS if self._settled_due() else DataSet.MINUTES
+        self._asked_for_settled = data_set is DataSet.QUARTERS
+        retry_after = None
+        try:
+            records = await self._client.fetch(data_set)
+        except EliaError as err:
+            if not self._failures:
+                _LOGGER.warning("Elia's imbalance data: %s", err)
+            self._failures += 1
+            retry_after = err.retry_after
+            self.data = replace(self.data, problem=str(err))
+        else:
+            if self._failures:
+                _LOGGER.info("Elia's imbalance data are back")
+            self._failures = 0
+            self._take(data_set, records)
+        self._on_data(self.data)
+        return self._pace.wait(self._failures, retry_after, self._chance())
+
+    def _settled_due(self) -> bool:
+        """Whether a quarter hour has ended that is not settled yet.
+
+        Every second request at most: the running quarter goes on meanwhile.
+        """
+        if self._asked_for_settled:
+            return False
+        ended = self._utcnow() - QUARTER - SETTLED_WAIT
+        settled = self.data.settled
+        return not settled or settled[-1].quarter + QUARTER <= ended
+
+    def _take(self, data_set: DataSet, records: tuple[ImbalanceRecord, ...]) -> None:
+        if data_set is DataSet.QUARTERS:
+            self.data = replace(self.data, settled=records, problem=None)
+        else:
+            self.data = replace(
+                self.data, running=records[-1] if records else None, problem=None
+            )
+
+
+def _log_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (err := task.exception()) is not None:
+        _LOGGER.error("Elia's imbalance data are not followed any more", exc_info=err)
