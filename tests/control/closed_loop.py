@@ -24,6 +24,7 @@ from custom_components.netflex.model.demand import QUARTER, QuarterDemand
 from custom_components.netflex.model.orders import NO_ORDERS, GridOrders
 from custom_components.netflex.model.plan import Plan
 from custom_components.netflex.model.reading import MeterReading, MonthPeak
+from custom_components.netflex.model.remote import RemoteCommand
 from custom_components.netflex.model.snapshot import (
     Clock,
     SiteModel,
@@ -243,6 +244,7 @@ class Loop:
     """W of each line that nothing controls."""
     orders: Callable[[float], GridOrders] = lambda _: NO_ORDERS
     user: Callable[[float], dict[str, UserLimits]] = lambda _: {}
+    remote: Callable[[float], dict[str, tuple[RemoteCommand, ...]]] = lambda _: {}
     meter_works: Callable[[float], bool] = lambda _: True
     noise: float = 10.0
     """W, standard deviation of the meter's sample."""
@@ -336,6 +338,7 @@ class Loop:
             reading=self.newest,
             states=states,
             user=self.user(self.now),
+            remote=self.remote(self.now),
             quarter=quarter,
         )
         clock = Clock(

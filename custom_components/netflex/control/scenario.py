@@ -37,8 +37,10 @@ rest a line names what changed, and everything else stays as it was:
     quarter       the running quarter hour (`QuarterDemand`), or null
     overloads     the fast alarms of lines (list of `Overload`)
     islanded      whether the house lives on its own
+    remote        by asset id what sources outside ask (list of `RemoteCommand`); null
+                  forgets those of one
 
-`states`, `feeder_readings` and `user` name only what changed. Signs and units are those of the
+`states`, `feeder_readings`, `user` and `remote` name only what changed. Signs and units are those of the
 model: W, A, Wh and s, consumption and import positive.
 """
 
@@ -54,6 +56,7 @@ from ..model.demand import QuarterDemand
 from ..model.orders import NO_ORDERS, GridOrders, LocalStops, OrderSource
 from ..model.power_quality import Overload
 from ..model.reading import MeterReading
+from ..model.remote import RemoteCommand
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from .codec import CodecError, decode, encode
 
@@ -77,6 +80,7 @@ _MOMENT: Final = frozenset(
         "overloads",
         "feeder_readings",
         "islanded",
+        "remote",
     }
 )
 
@@ -263,6 +267,10 @@ def _snapshot(
         )
     if "user" in data:
         changed["user"] = _merged(UserLimits, before.user, data, "user", None, {})
+    if "remote" in data:
+        changed["remote"] = _merged(
+            tuple[RemoteCommand, ...], before.remote, data, "remote", None, {}
+        )
     if "quarter" in data:
         changed["quarter"] = decode(QuarterDemand | None, data["quarter"], "quarter")  # type: ignore[arg-type]
     if "overloads" in data:
@@ -367,7 +375,7 @@ def write_frame(frame: Frame, before: Frame | None) -> str:
     return _line(data)
 
 
-_BY_ASSET: Final = frozenset({"states", "feeder_readings", "user"})
+_BY_ASSET: Final = frozenset({"states", "feeder_readings", "user", "remote"})
 
 
 def _by_asset(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
 from ..model.connection import NO_LINE_VALUES, GridType, Line, power_of_current
 from ..model.plan import Cause, SetpointKind
+from ..model.remote import held_back
 from ..model.snapshot import NO_USER_LIMITS, Clock, Snapshot, UserLimits
 from . import explain
 from .layout import Layout
@@ -100,6 +101,8 @@ class Unit:
     """It takes setpoints and answers."""
     doubt: float = 0.0
     """s for which its newest answer may be older than what the meter shows."""
+    held_back: Cause | None = None
+    """Why a source outside the house has it disabled, None where none does."""
     drawn: tuple[float, ...] = ()
     """W, at the two newest readings of the site meter, the newest last."""
     low: float = 0.0
@@ -279,6 +282,9 @@ def build(
             doubt=_doubt(memory.answers.get(asset_id), tuning),
             drawn=memory.drawn.get(asset_id, ()),
         )
+        if (asked := snapshot.remote.get(asset_id)) is not None:
+            command = held_back(asked, clock.monotonic)
+            unit.held_back = None if command is None else command.cause
         _bound_by_device(unit, tuning)
         if unit.user is not NO_USER_LIMITS:
             _bound_by_user(unit)

@@ -27,6 +27,7 @@ from ..model.orders import (
     Stops,
 )
 from ..model.plan import Cause, Plan
+from ..model.remote import RemoteCommand
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from ..telecontrol.journal_format import RecordKind
 from ..telecontrol.rehearsal_orders import binds
@@ -47,6 +48,7 @@ from .problems import find_problems
 from .recording import Recording
 from .rehearsal import SiteRehearsal
 from .rehearsal_plant import Look
+from .remote import RemoteCommands
 from .silence_test import SilenceRefusedError, SilenceResult, SilenceSubject
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
 from .view import DemandView, LearnedFallback, SiteView, StopProof
@@ -119,6 +121,7 @@ class Site:
         self._output_states: dict[str, AssetState] = {}
         self._output_logs: dict[str, AvailabilityLog] = {}
         self._output_problems: dict[str, str] = {}
+        self._remote = RemoteCommands(host.record)
         self._user = {asset_id: UserLimits(locked=True) for asset_id in locked}
         self._orders = NO_ORDERS
         self._epochs: StopEpochs = {}
@@ -256,6 +259,7 @@ class Site:
         if (seat := self._seats.pop(subject, None)) is not None:
             await self._leave(seat)
         self._user.pop(subject, None)
+        self._remote.forget(subject)
         self._fallbacks.pop(subject, None)
         if self._outputs.pop(subject, None) is not None:
             self._output_states.pop(subject, None)
@@ -333,6 +337,24 @@ class Site:
         if self.locked != locked:
             # A lock-out must outlive whatever happens next, as a stop does.
             self._ports.save_local_stops(self._local)
+        self._controller.wake()
+
+    def give_remote(self, asset_id: str, command: RemoteCommand) -> None:
+        """Take over what a source outside asks of one load: it can only tighten."""
+        self._remote.give(asset_id, command)
+        self._controller.wake()
+
+    def set_remote_lost(self, source: str, *, lost: bool) -> None:
+        """Note that a source outside is lost or there again (S14)."""
+        if lost:
+            self._remote.source_lost(source, self._ports.monotonic())
+        else:
+            self._remote.source_back(source)
+        self._controller.wake()
+
+    def withdraw_remote(self, source: str, reason: str) -> None:
+        """End everything that a source outside asks."""
+        self._remote.withdraw(source, reason)
         self._controller.wake()
 
     @property
@@ -582,6 +604,7 @@ class Site:
             islanded=self._islanded,
             states=self._states(),
             user=dict(self._user),
+            remote=self._remote.in_force(self._ports.monotonic()),
             quarter=None if demand is None else demand.quarter,
         )
 
@@ -699,6 +722,7 @@ class Site:
             demand=self._demand(),
             states=self._states(),
             user=dict(self._user),
+            remote=self._remote.in_force(now),
             plan=self._controller.plan,
             proofs=tuple(self._proofs.values()),
             loop_lag=self._loop_lag.worst,

@@ -14,6 +14,7 @@ from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, Loc
 from ..model.plan import Plan
 from ..model.power_quality import PowerQuality
 from ..model.reading import MeterReading, MeterRole, MonthPeak
+from ..model.remote import RemoteCommand
 from ..model.snapshot import UserLimits
 from .meter_quality import Finding
 from .rehearsal_status import RehearsalStatus
@@ -214,6 +215,10 @@ class SiteView:
         default_factory=lambda: MappingProxyType({})
     )
     user: Mapping[str, UserLimits] = field(default_factory=lambda: MappingProxyType({}))
+    remote: Mapping[str, tuple[RemoteCommand, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What sources outside the house ask of loads, by the id of the load."""
     plan: Plan | None = None
     proofs: tuple[StopProof, ...] = ()
     problems: tuple[SiteProblem, ...] = ()

@@ -75,6 +75,8 @@ class RecordKind(StrEnum):
     """A device was left alone on purpose: what it then did."""
     VIRTUAL_METER = "virtual_meter"
     """A charger that balances itself has lost the meter that it reads, or has it."""
+    REMOTE = "remote"
+    """What a source outside the house asks of a load, or that it has ended."""
 
 
 URGENT: Final = frozenset(

@@ -142,6 +142,7 @@ def apply(
             elapsed=min(_LONGEST_STEP, elapsed),
             clock=clock,
             tuning=tuning,
+            held_back=unit.held_back,
         )
         wish, unit.mode_memory = entry.wish(view, unit.user, unit.past.mode)
         _take(unit, wish)

@@ -1,7 +1,9 @@
-"""What every load mode shares: comfort, minimum on time, the local on/auto switch.
+"""What every load mode shares: comfort, times, the local switch, remote commands.
 
-They outweigh the sun and the capacity tariff, never a stop, a fuse or the grid
-operator (safety rule S14): those are limits, and limits come after every wish.
+The user, the local on/auto switch, comfort and the minimum on time outweigh a source
+outside the house; all of them outweigh the sun and the capacity tariff, none of them a
+stop, a fuse or the grid operator (safety rule S14): those are limits, and limits come
+after every wish.
 """
 
 from dataclasses import replace
@@ -36,6 +38,8 @@ def needed(
     since = memory.running_since
     if since is not None and view.clock.monotonic - since < asset.minimum_on:
         return on, memory
+    if view.held_back is not None:
+        return _off(view.held_back), memory
     return None, memory
 
 

@@ -28,6 +28,8 @@ class View:
     """s since the decision before."""
     clock: Clock
     tuning: Tuning
+    held_back: Cause | None = None
+    """Why a source outside the house has it disabled, None where none does."""
 
     @property
     def running(self) -> bool:

@@ -1,0 +1,130 @@
+"""Remote commands on loads: one more source that can only tighten (S14)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+from custom_components.netflex.control.codec import decode, encode
+from custom_components.netflex.model.plan import Cause, Source
+from custom_components.netflex.model.remote import RemoteCommand, held_back
+from custom_components.netflex.model.snapshot import UserLimits
+
+from .closed_loop import Loop, Sample, Switched
+from .sites import START, keys, load, orders, site, stop
+
+HOLD = RemoteCommand(
+    source="aggregator",
+    enabled=False,
+    at=START,
+    lost_after=300.0,
+    cause=Cause(source=Source.DISPATCH, key="remote_hold", text="Held back"),
+)
+
+
+class Boiler(Switched):
+    """A load with a thermometer and an on/auto switch."""
+
+    temperature: Callable[[float], float] = staticmethod(lambda at: 50.0)
+    local_on: bool | None = None
+
+    def details(self, at: float) -> dict[str, object]:
+        return super().details(at) | {
+            "temperature": self.temperature(at),
+            "local_on": self.local_on,
+        }
+
+
+def heating(*names: str, **options: object) -> tuple[Loop, dict[str, Boiler]]:
+    assets = [load(name, rated=2000.0, **options) for name in names or ("boiler",)]
+    boilers = {asset.id: Boiler(asset=asset) for asset in assets}
+    return Loop(site=site(*assets), devices=[*boilers.values()]), boilers
+
+
+def told(sample: Sample, name: str = "boiler") -> bool:
+    return bool(sample.plan.setpoints[name].value)
+
+
+def held(loop: Loop, command: RemoteCommand = HOLD, *names: str) -> None:
+    loop.remote = lambda at: dict.fromkeys(names or ("boiler",), (command,))
+
+
+def test_a_command_holds_a_load_back_and_names_its_cause() -> None:
+    loop, _ = heating()
+    assert told(loop.run(10)[-1])
+    held(loop)
+    last = loop.run(3)[-1]
+    assert not told(last)
+    assert keys(last.plan, "boiler") == ["remote_hold"]
+
+
+def test_enabled_asks_for_nothing_and_lifts_no_stop_and_no_limit() -> None:
+    loop, _ = heating()
+    held(loop, replace(HOLD, enabled=True))
+    assert told(loop.run(10)[-1])
+    loop.orders = lambda at: stop("consumption")
+    assert not told(loop.run(5)[-1])
+    loop.orders = lambda at: orders(maxsetp=5.0)
+    assert not told(loop.run(120)[-1])
+
+
+def test_the_user_the_local_switch_and_comfort_outweigh_a_command() -> None:
+    loop, boilers = heating(comfort_low=40.0, comfort_high=65.0)
+    held(loop)
+    assert not told(loop.run(10)[-1])
+    boilers["boiler"].temperature = lambda at: 39.0
+    assert told(loop.run(900)[-1])
+    boilers["boiler"].temperature = lambda at: 50.0
+    assert not told(loop.run(10)[-1])
+    boilers["boiler"].local_on = True
+    assert told(loop.run(900)[-1])
+    boilers["boiler"].local_on = None
+    assert not told(loop.run(10)[-1])
+    loop.user = lambda at: {"boiler": UserLimits(switch=True)}
+    assert told(loop.run(900)[-1])
+
+
+def test_a_load_that_has_just_started_runs_its_minimum_time_first() -> None:
+    loop, _ = heating(minimum_on=300.0)
+    assert told(loop.run(10)[-1])
+    held(loop)
+    assert told(loop.run(200)[-1])
+    assert not told(loop.run(120)[-1])
+
+
+def test_S14_a_lost_source_loses_its_command_after_its_delay_and_no_limit() -> None:
+    loop, _ = heating()
+    loop.run(10)
+    lost_at = loop.now + 100
+    held(loop, replace(HOLD, lost_at=lost_at, lost_after=300.0))
+    assert not told(loop.run(390)[-1])
+    loop.orders = lambda at: stop("consumption")
+    assert not told(loop.run(900)[-1])
+    loop.orders = lambda at: orders()
+    assert told(loop.run(900)[-1])
+
+
+def test_S14_many_loads_come_back_one_after_the_other() -> None:
+    names = ("a", "b", "c", "d")
+    loop, _ = heating(*names)
+    loop.run(60)
+    held(loop, replace(HOLD, until=loop.now + 600), *names)
+    samples = loop.run(2400)
+    assert not any(told(samples[300], name) for name in names)
+    started = sorted(
+        next(s.at for s in samples[300:] if told(s, name)) for name in names
+    )
+    gaps = [later - earlier for earlier, later in pairwise(started)]
+    assert min(gaps) > 0
+
+
+def test_of_several_sources_the_oldest_command_is_named() -> None:
+    later = replace(HOLD, source="other", at=START + timedelta(seconds=5))
+    assert held_back((later, HOLD), 0.0) is HOLD
+    assert held_back((later, replace(HOLD, until=10.0)), 10.0) is later
+    assert held_back((replace(HOLD, enabled=True),), 0.0) is None
+
+
+def test_a_command_is_the_same_after_a_recording() -> None:
+    command = replace(HOLD, until=12.5, lost_at=3.0)
+    assert decode(RemoteCommand, encode(command)) == command
