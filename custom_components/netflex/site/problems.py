@@ -86,6 +86,21 @@ def find_problems(
     return tuple(problems)
 
 
+def shadow_problem(*, wanted: bool, shadow: bool) -> dict[str, str]:
+    """Say that the site only decides, or why it does not although it is `wanted`."""
+    if not wanted:
+        return {}
+    if shadow:
+        return {
+            "in_shadow": "Everything is decided and shown, nothing is written to any "
+            "device or relay, local stops included"
+        }
+    return {
+        "shadow_overruled": "Orders of the grid operator are in force and are "
+        "carried out, although the site is set to shadow"
+    }
+
+
 NOT_FOLLOWED_AFTER = 30.0
 """s that an asset may take to do what it is told before somebody is asked to look."""
 

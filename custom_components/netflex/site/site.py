@@ -3,18 +3,15 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 import logging
 import time
 
-from ..control.explain import CUT_OFF
 from ..control.memory import Memory
 from ..control.stops import WeakStop, weak_stops
 from ..control.tuning import DEFAULT, Tuning
-from ..devices.device import Device, DeviceConfig, DeviceError
-from ..devices.metered_charger import MeteredCharger, VirtualMeterView
-from ..devices.silence import Silenceable
-from ..model.asset import Asset, AssetState, Direction, StopPath
+from ..devices.device import Device, DeviceConfig
+from ..model.asset import AssetState, Direction
 from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF
 from ..model.orders import (
@@ -26,50 +23,37 @@ from ..model.orders import (
     OrderEvent,
     Stops,
 )
-from ..model.plan import Cause, Plan
+from ..model.plan import Plan
 from ..model.remote import RemoteCommand
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from ..telecontrol.journal_format import RecordKind
 from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol.rehearsal_station import RehearsalState
-from . import silence_test
-from .actors import AssetActor
-from .availability import AvailabilityLog
-from .broken_device import BrokenDevice
 from .compliance_notes import ComplianceNotes
 from .config import MeterConfig, OutputConfig, SiteConfig, SiteRules
 from .controller import Controller
-from .journal_notes import SiteNotes, WriteNotes
+from .journal_notes import SiteNotes
+from .learned_fallbacks import LearnedFallbacks
 from .loop_lag import LoopLag
 from .measurements import measure
 from .meters import SiteMeters
-from .outputs import OutputWatch, output_views
-from .problems import find_problems
+from .output_states import OutputStates
+from .problems import find_problems, shadow_problem
 from .recording import Recording
 from .rehearsal import SiteRehearsal
 from .rehearsal_plant import Look
 from .remote import RemoteCommands
-from .silence_test import SilenceRefusedError, SilenceResult, SilenceSubject
+from .seats import Seats
+from .silence_test import SilenceResult
+from .site_clock import SiteClock
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
-from .view import DemandView, LearnedFallback, SiteView, StopProof
+from .stop_proofs import StopProofs
+from .view import DemandView, LearnedFallback, SiteView
 
 _LOGGER = logging.getLogger(__name__)
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""Difference between our clock and the meter's from which neither is relied on."""
 PROOF_INTERVAL = 0.02
 """s between looks whether the first writes after a start are done."""
-
-
-@dataclass(slots=True)
-class _Seat:
-    """One controlled device of the site and what drives it."""
-
-    config: DeviceConfig
-    asset: Asset
-    device: Device
-    actor: AssetActor
-    availability: AvailabilityLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,30 +100,34 @@ class Site:
         self._rules = config.rules
         self._feeders = config.feeders
         self._islanded = False
-        self._seats: dict[str, _Seat] = {}
-        self._outputs: dict[str, OutputConfig] = {}
-        self._output_states: dict[str, AssetState] = {}
-        self._output_logs: dict[str, AvailabilityLog] = {}
-        self._output_problems: dict[str, str] = {}
+        self._seats = Seats(
+            ports.make_device,
+            host.record,
+            on_state=lambda: self._controller.wake(),
+            on_written=self._written,
+        )
+        self._outputs = OutputStates()
         self._remote = RemoteCommands(host.record)
         self._user = {asset_id: UserLimits(locked=True) for asset_id in locked}
         self._orders = NO_ORDERS
         self._epochs: StopEpochs = {}
-        self._reported: dict[Direction, tuple[int, tuple[str, ...]]] = {}
+        self._proofs = StopProofs(host.report_assets)
         self._local = local_stops
         self._notes = SiteNotes(host.record)
         self._compliance = ComplianceNotes(host.record)
         self._loop_lag = LoopLag(self._notes.loop_lag)
-        self._synchronised = True
-        self._cut_off: Mapping[str, Cause] | None = None
+        self._time = SiteClock(ports.monotonic, ports.utcnow)
         self._link = LinkState()
         self._station_problems: dict[str, str] = {}
         self._silent_inputs: Mapping[str, str] = {}
-        self._stop_since: dict[Direction, float] = {}
-        self._proofs: dict[Direction, StopProof] = {}
-        self._output_watch = OutputWatch()
-        self._fallbacks = dict(fallbacks or {})
-        self._tests: set[str] = set()
+        self._fallbacks = LearnedFallbacks(
+            fallbacks or {},
+            save=ports.save_fallbacks,
+            record=host.record,
+            plan=lambda: self._controller.plan,
+            monotonic=ports.monotonic,
+            utcnow=ports.utcnow,
+        )
         self._view_listeners: list[Callable[[SiteView], None]] = []
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._opening: asyncio.Task[None] | None = None
@@ -175,16 +163,15 @@ class Site:
         for meter in self._config.meters:
             await self._ports.meters.add(meter)
         for device in self._config.devices:
-            await self._seat(device)
-        self._outputs = {
-            output.output.asset_id: output for output in self._config.outputs
-        }
+            await self._seats.put(device)
+        for output in self._config.outputs:
+            self._outputs.put(output)
         self._loop_lag.start()
         self._host.set_local_stops(self._local)
         if self._shadow:
             self._host.record(RecordKind.SHADOW, {"value": True})
         await self._host.set_shadow(self._shadow)
-        await self._host.set_outputs(tuple(self._outputs.values()))
+        await self._host.set_outputs(self._outputs.configs)
         await self._host.attach(self)
         self._controller.start()
         # Not with the next turn of the task: a fuse does not wait.
@@ -197,9 +184,7 @@ class Site:
         """Open the station once the first writes are done, 5 s later at most."""
         try:
             async with asyncio.timeout(FIRST_WRITES_TIMEOUT):
-                while self._orders.present() and not all(
-                    seat.actor.settled for seat in self._seats.values()
-                ):
+                while self._orders.present() and not self._seats.settled:
                     await asyncio.sleep(PROOF_INTERVAL)
         except TimeoutError:
             _LOGGER.warning(
@@ -225,8 +210,7 @@ class Site:
         self._ports.meters.power.on_overload = self._controller.wake
         await self._controller.stop()
         await self.recording.stop()
-        await asyncio.gather(*(self._leave(seat) for seat in self._seats.values()))
-        self._seats.clear()
+        await self._seats.stop()
         await self._ports.meters.stop()
 
     @property
@@ -243,28 +227,22 @@ class Site:
 
     async def add_device(self, config: DeviceConfig) -> None:
         """Add a device, or put another configuration in its place."""
-        if (seat := self._seats.pop(config.device_id, None)) is not None:
-            await self._leave(seat)
-        await self._seat(config)
+        await self._seats.put(config)
         self._controller.wake()
 
     async def add_output(self, config: OutputConfig) -> None:
         """Add an emergency output, or put another configuration in its place."""
-        self._outputs[config.output.asset_id] = config
+        self._outputs.put(config)
         await self._outputs_changed()
 
     async def remove(self, subject: str) -> None:
         """Remove a meter, a device or an output by its id."""
         await self._ports.meters.remove(subject)
-        if (seat := self._seats.pop(subject, None)) is not None:
-            await self._leave(seat)
+        await self._seats.remove(subject)
         self._user.pop(subject, None)
         self._remote.forget(subject)
-        self._fallbacks.pop(subject, None)
-        if self._outputs.pop(subject, None) is not None:
-            self._output_states.pop(subject, None)
-            self._output_logs.pop(subject, None)
-            self._output_problems.pop(subject, None)
+        self._fallbacks.drop(subject)
+        if self._outputs.remove(subject):
             await self._outputs_changed()
         self._controller.wake()
 
@@ -279,20 +257,6 @@ class Site:
         self._host.record(RecordKind.SHADOW, {"value": shadow})
         await self._host.set_shadow(shadow)
         self._controller.decide()
-
-    def _shadow_problem(self) -> dict[str, str]:
-        """Say that the site only decides, or why it does not although it shall."""
-        if not self._shadow:
-            return {}
-        if self.shadow:
-            return {
-                "in_shadow": "Everything is decided and shown, nothing is written to any "
-                "device or relay, local stops included"
-            }
-        return {
-            "shadow_overruled": "Orders of the grid operator are in force and are "
-            "carried out, although the site is set to shadow"
-        }
 
     def set_connection(self, connection: ConnectionPoint) -> None:
         """Change contract or fuse; limits in force are recomputed at once."""
@@ -388,84 +352,28 @@ class Site:
 
         Raises SilenceRefusedError where that may not be.
         """
-        seat = self._seats.get(asset_id)
-        if seat is None or not isinstance(seat.device, Silenceable):
-            raise SilenceRefusedError(
-                "not_refreshed", "nothing is refreshed there that could be left out"
-            )
-        if asset_id in self._tests:
-            raise SilenceRefusedError("running", "a test of it runs already")
-        self._tests.add(asset_id)
-        try:
-            result = await silence_test.run(
-                SilenceSubject(
-                    asset=seat.asset,
-                    device=seat.device,
-                    state=lambda: seat.device.state,
-                    actor=seat.actor,
-                    plan=lambda: self._controller.plan,
-                    grid_type=self._connection.grid_type,
-                    clock=self._ports.monotonic,
-                ),
-                seconds,
-            )
-        finally:
-            self._tests.discard(asset_id)
-        if result.fell_back_after is not None:
-            self._fallbacks[asset_id] = LearnedFallback(
-                value=result.fallback,
-                after=result.fell_back_after,
-                at=self._ports.utcnow(),
-            )
-            self._ports.save_fallbacks(self.fallbacks)
-        silence_test.note(self._host.record, seat.asset, result)
+        result = await self._fallbacks.test(
+            self._seats.get(asset_id), self._connection.grid_type, seconds
+        )
         self._publish()
         return result
 
     @property
     def fallbacks(self) -> Mapping[str, LearnedFallback]:
         """What devices were seen to do when they were left alone, by asset."""
-        return dict(self._fallbacks)
+        return self._fallbacks.known
 
     def forget_fallback(self, asset_id: str) -> None:
         """Forget what a device was seen to do."""
-        if self._fallbacks.pop(asset_id, None) is not None:
-            self._ports.save_fallbacks(self.fallbacks)
+        if self._fallbacks.forget(asset_id):
             self._publish()
 
     async def release_orders(self, name: str, reference: str) -> None:
         """Release the operator's orders on the operator's instruction (S06)."""
         await self._host.release_orders(name, reference)
 
-    async def _seat(self, config: DeviceConfig) -> None:
-        assert config.asset is not None
-        device: Device
-        try:
-            device = self._ports.make_device(config)
-        except DeviceError as err:
-            device = BrokenDevice(config, err)
-        seat = _Seat(
-            config=config,
-            asset=config.asset,
-            device=device,
-            actor=AssetActor(
-                device,
-                config.name,
-                self._written,
-                WriteNotes(config.device_id, config.name, self._host.record),
-            ),
-            availability=AvailabilityLog(config.name),
-        )
-        self._seats[config.device_id] = seat
-        seat.actor.start()
-        await device.start(lambda _state: self._device_changed(seat))
-
-    async def _leave(self, seat: _Seat) -> None:
-        await seat.actor.stop()
-        await seat.device.stop()
-
     async def _outputs_changed(self) -> None:
-        await self._host.set_outputs(tuple(self._outputs.values()))
+        await self._host.set_outputs(self._outputs.configs)
         self._controller.wake()
 
     # -------------------------------------------------------------------------- events
@@ -496,16 +404,7 @@ class Site:
 
     def on_output(self, state: AssetState, problem: str | None) -> None:
         """Show what an emergency output does."""
-        self._output_states[state.asset_id] = state
-        if (config := self._outputs.get(state.asset_id)) is not None:
-            log = self._output_logs.setdefault(
-                state.asset_id, AvailabilityLog(config.output.name)
-            )
-            log.take(available=state.available, problem=state.problem)
-        if problem is None:
-            self._output_problems.pop(state.asset_id, None)
-        else:
-            self._output_problems[state.asset_id] = problem
+        self._outputs.take(state, problem)
         self._publish()
 
     def on_local_input(self, direction: Direction, holder: str, *, held: bool) -> None:
@@ -515,17 +414,7 @@ class Site:
 
     def on_proof(self, direction: Direction, missing: tuple[str, ...]) -> None:
         """Show how far a stop has been carried out."""
-        since = self._stop_since.get(direction)
-        self._proofs[direction] = StopProof(
-            direction=direction,
-            written=not missing,
-            missing=missing,
-            seconds=(
-                self._ports.monotonic() - since
-                if since is not None and not missing
-                else None
-            ),
-        )
+        self._proofs.take(direction, missing, self._ports.monotonic())
         self._publish()
 
     def on_station_problem(self, key: str, text: str | None) -> None:
@@ -539,12 +428,6 @@ class Site:
     def on_rehearsal(self, state: RehearsalState) -> None:
         """Follow a rehearsal, whose orders in force come as all orders do."""
         self.rehearsal.on_state(state)
-
-    def _device_changed(self, seat: _Seat) -> None:
-        state = seat.device.state
-        seat.availability.take(available=state.available, problem=state.problem)
-        seat.actor.state_changed()
-        self._controller.wake()
 
     def _written(self) -> None:
         self._report_stops()
@@ -578,8 +461,8 @@ class Site:
         demand = self._demand()
         return SiteModel(
             connection=self._connection,
-            assets={key: seat.asset for key, seat in self._seats.items()},
-            outputs=tuple(config.output for config in self._outputs.values()),
+            assets=self._seats.assets(),
+            outputs=self._outputs.outputs,
             sharing=self._rules.sharing,
             meter_timeout=self._ports.meters.stale_after(self._ports.monotonic()),
             safe_delay=self._rules.safe_delay,
@@ -622,39 +505,21 @@ class Site:
             plan=plan,
             base=memory.base[0],
             shadow=self.shadow,
-            missing={key: proof.missing for key, proof in self._proofs.items()},
+            missing=self._proofs.missing,
         )
 
     def _states(self) -> dict[str, AssetState]:
-        return {key: seat.device.state for key, seat in self._seats.items()} | (
-            self._output_states
-        )
+        return self._seats.states() | self._outputs.states
 
     def _clock(self) -> Clock:
-        now, utc = self._ports.monotonic(), self._ports.utcnow()
-        reading = self._ports.meters.site_reading(now)
-        meter = reading.meter_time if reading is not None else None
-        if reading is not None and meter is not None:
-            # Without a meter's clock what was found last stands.
-            since = timedelta(seconds=now - reading.received)
-            self._synchronised = abs(utc - meter - since) <= CLOCK_TOLERANCE
-        return Clock(
-            monotonic=now, utc=utc, meter=meter, synchronised=self._synchronised
-        )
+        return self._time.read(self._ports.meters.site_reading)
 
     def _carry_out(self, plan: Plan) -> None:
         """Fill the mailboxes, report, and publish; awaits nothing."""
-        shadow = self.shadow
-        for asset_id, setpoint in plan.setpoints.items():
-            if (seat := self._seats.get(asset_id)) is None:
-                continue
-            if shadow:
-                seat.actor.withdraw()
-            else:
-                seat.actor.post(setpoint)
+        self._seats.post(plan.setpoints, shadow=self.shadow)
         self._report_stops()
         self._drive_cut_off(plan)
-        assets, states = self._assets(), self._states()
+        assets, states = self._seats.assets(), self._states()
         self._notes.plan(plan)
         self._notes.meter(self._ports.meters.switch)
         self._ports.meters.compare(assets, states, plan.at)
@@ -664,41 +529,16 @@ class Site:
 
     def _drive_cut_off(self, plan: Plan) -> None:
         """Tell the station which outputs act because a limit is not kept (S19)."""
-        cut_off = {
-            asset_id: cause
-            for asset_id in self._outputs
-            if (setpoint := plan.setpoints.get(asset_id)) is not None
-            for cause in setpoint.causes
-            if cause.key == CUT_OFF
-        }
-        if cut_off != self._cut_off:
-            self._cut_off = cut_off
+        if (cut_off := self._outputs.cut_off(plan)) is not None:
             self._host.set_cut_off(cut_off)
         if self._compliance.take(plan):
             self._ports.save_memory()
 
-    def _assets(self) -> Mapping[str, Asset]:
-        return {key: seat.asset for key, seat in self._seats.items()}
-
     def _report_stops(self) -> None:
         """Tell the station which assets have not confirmed a stop yet."""
-        stops = Stops(orders=self._orders, local=self._local)
-        for direction in Direction:
-            if not stops.stopped(direction):
-                self._stop_since.pop(direction, None)
-                self._proofs.pop(direction, None)
-                self._reported.pop(direction, None)
-                continue
-            self._stop_since.setdefault(direction, self._ports.monotonic())
-            missing = tuple(
-                seat.asset.name
-                for seat in self._seats.values()
-                if _concerned(seat.asset, direction) and not seat.actor.done
-            )
-            report = (self._epochs.get(direction, 0), missing)
-            if self._reported.get(direction) != report:
-                self._reported[direction] = report
-                self._host.report_assets(direction, *report)
+        self._proofs.report(
+            self._stops, self._epochs, self._seats.unconfirmed, self._ports.monotonic()
+        )
 
     # --------------------------------------------------------------------------- views
 
@@ -706,11 +546,6 @@ class Site:
     def view(self) -> SiteView:
         """Everything that is known of the site now."""
         now = self._ports.monotonic()
-        problems = {
-            seat.asset.name: seat.actor.problem
-            for seat in self._seats.values()
-            if seat.actor.problem is not None
-        }
         view = SiteView(
             link=self._link,
             telecontrol=self._host.has_station,
@@ -724,49 +559,34 @@ class Site:
             user=dict(self._user),
             remote=self._remote.in_force(now),
             plan=self._controller.plan,
-            proofs=tuple(self._proofs.values()),
+            proofs=self._proofs.proofs,
             loop_lag=self._loop_lag.worst,
             rehearsal=self.rehearsal.status,
             shadow=self.shadow,
-            virtual_meters=self._virtual_meters(),
+            virtual_meters=self._seats.virtual_meters(),
             fallbacks=self.fallbacks,
-            outputs=output_views(
-                self._outputs.values(), self._output_states, self._stops
-            ),
+            outputs=self._outputs.views(self._stops),
         )
-        names = {key: seat.asset.name for key, seat in self._seats.items()} | {
-            key: config.output.name for key, config in self._outputs.items()
-        }
         return replace(
             view,
             problems=find_problems(
                 view,
-                names=names,
-                station=self._station_problems | self._shadow_problem(),
+                names=self._seats.names() | self._outputs.names(),
+                station=self._station_problems
+                | shadow_problem(wanted=self._shadow, shadow=self.shadow),
                 inputs=self._silent_inputs,
-                writing=problems
-                | {names[key]: text for key, text in self._output_problems.items()},
+                writing=dict(self._seats.problems()) | self._outputs.not_driven(),
                 weak=self._weak_stops(),
                 decision=self._controller.fault,
-                synchronised=self._synchronised,
+                synchronised=self._time.synchronised,
                 loop_endangers=self._loop_lag.endangers(now),
             )
-            + self._output_watch.problems(
-                tuple(self._outputs.values()), self._output_states, self._stops, now
-            ),
+            + self._outputs.problems(self._stops, now),
         )
 
     @property
     def _stops(self) -> Stops:
         return Stops(orders=self._orders, local=self._local)
-
-    def _virtual_meters(self) -> dict[str, VirtualMeterView]:
-        views = (
-            seat.device.meter_view
-            for seat in self._seats.values()
-            if isinstance(seat.device, MeteredCharger)
-        )
-        return {view.meter_id: view for view in views}
 
     def _publish(self) -> None:
         if not self._view_listeners:
@@ -774,10 +594,3 @@ class Site:
         view = self.view
         for listener in self._view_listeners:
             listener(view)
-
-
-def _concerned(asset: Asset, direction: Direction) -> bool:
-    """Whether a stop of a direction is carried out by the asset's own setpoint."""
-    if not asset.controllable or StopPath.SETPOINT not in asset.stop_paths:
-        return False
-    return asset.produces if direction is Direction.PRODUCTION else asset.consumes
