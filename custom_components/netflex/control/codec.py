@@ -6,7 +6,7 @@ has another type, and names the place (`states.car.power`).
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from enum import Enum, IntEnum
 from functools import cache
 from math import isfinite
@@ -20,6 +20,8 @@ from typing import (
     get_origin,
     get_type_hints,
 )
+
+from ..model.programme import PARAMETERS, ModeEntry
 
 
 class CodecError(ValueError):
@@ -39,7 +41,7 @@ def encode(value: Any) -> Any:
         return value.value
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, datetime):
+    if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, Mapping):
         return {str(encode(key)): encode(item) for key, item in value.items()}
@@ -153,16 +155,22 @@ def _dataclass(kind: Any, value: Any, place: str, arguments: tuple[Any, ...]) ->
         raise CodecError(
             _join(place, unknown[0]), f"is not known here; known are {known}"
         )
-    given = {}
+    given: dict[str, Any] = {}
     for item in fields(kind):
         if item.name in value:
             hint = hints[item.name]
             if isinstance(hint, TypeVar):
                 hint = filled[hint]
+            elif kind is ModeEntry and item.name == "parameters":
+                # What they are is said by the mode, which comes before them.
+                hint = PARAMETERS[given["mode"]]
             given[item.name] = _decode(hint, value[item.name], _join(place, item.name))
         elif item.default is MISSING and item.default_factory is MISSING:
             raise CodecError(_join(place, item.name), "is missing")
-    return kind(**given)
+    try:
+        return kind(**given)
+    except ValueError as err:
+        raise CodecError(place, str(err)) from err
 
 
 def _join(place: str, name: str) -> str:
@@ -172,6 +180,8 @@ def _join(place: str, name: str) -> str:
 def _scalar(kind: Any, value: Any, place: str) -> Any:
     if kind is datetime:
         return _time(value, place)
+    if kind is date or kind is time:
+        return _day_or_time(kind, value, place)
     if issubclass(kind, Enum):
         return _word(kind, value, place)
     if kind is float:
@@ -196,6 +206,14 @@ def _time(value: Any, place: str) -> datetime:
     if time.tzinfo is None:
         raise CodecError(place, "must be a time with its offset to UTC")
     return time
+
+
+def _day_or_time(kind: type[date | time], value: Any, place: str) -> date | time:
+    try:
+        return kind.fromisoformat(value)
+    except (TypeError, ValueError) as err:
+        what = "day" if kind is date else "time of the day"
+        raise CodecError(place, f"must be a {what} in ISO 8601") from err
 
 
 def _word(kind: type[Enum], value: Any, place: str) -> Enum:

@@ -39,9 +39,14 @@ rest a line names what changed, and everything else stays as it was:
     islanded      whether the house lives on its own
     remote        by asset id what sources outside ask (list of `RemoteCommand`); null
                   forgets those of one
+    market        prices and imbalance (`Market`), `{}` is nothing known
+    dispatches    all dispatch commands that are known (list of `DispatchCommand`)
+    frequency     the grid's (`GridFrequency`), or null; `received` may be left out (now)
+    holidays      list of days
+    entity_windows  by entity: when it is on (list of `Window`); null forgets one
 
-`states`, `feeder_readings`, `user` and `remote` name only what changed. Signs and units are those of the
-model: W, A, Wh and s, consumption and import positive.
+`states`, `feeder_readings`, `user`, `remote` and `entity_windows` name only what changed.
+Signs and units are those of the model: W, A, Wh and s, consumption and import positive.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,10 +58,13 @@ from typing import Any, Final
 
 from ..model.asset import AssetState
 from ..model.demand import QuarterDemand
+from ..model.dispatch import DispatchCommand
+from ..model.market import GridFrequency, Market
 from ..model.orders import NO_ORDERS, GridOrders, LocalStops, OrderSource
 from ..model.power_quality import Overload
 from ..model.reading import MeterReading
 from ..model.remote import RemoteCommand
+from ..model.schedule import Holidays, Window
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from .codec import CodecError, decode, encode
 
@@ -81,6 +89,11 @@ _MOMENT: Final = frozenset(
         "feeder_readings",
         "islanded",
         "remote",
+        "market",
+        "dispatches",
+        "frequency",
+        "holidays",
+        "entity_windows",
     }
 )
 
@@ -279,7 +292,30 @@ def _snapshot(
         )
     if "islanded" in data:
         changed["islanded"] = decode(bool, data["islanded"], "islanded")
+    if "entity_windows" in data:
+        changed["entity_windows"] = _merged(
+            tuple[Window, ...],
+            before.entity_windows,
+            data,
+            "entity_windows",
+            None,
+            {},
+        )
+    if isinstance(data.get("frequency"), dict):
+        data = {**data, "frequency": {"received": at, **data["frequency"]}}
+    for name, kind in _AS_A_WHOLE.items():
+        if name in data:
+            changed[name] = decode(kind, data[name], name)
     return replace(before, **changed)
+
+
+_AS_A_WHOLE: Final[Mapping[str, Any]] = {
+    "market": Market,
+    "dispatches": tuple[DispatchCommand, ...],
+    "frequency": GridFrequency | None,
+    "holidays": Holidays,
+}
+"""What a line names whole."""
 
 
 def _orders(data: Any, utc: datetime) -> GridOrders:
@@ -370,12 +406,15 @@ def write_frame(frame: Frame, before: Frame | None) -> str:
                 data[item.name] = changed
         elif old is None or (new is not known and new != known):
             data[item.name] = encode(new)
-    if isinstance(data.get("reading"), dict):
-        data["reading"].setdefault("received", clock.monotonic)
+    for name in ("reading", "frequency"):
+        if isinstance(data.get(name), dict):
+            data[name].setdefault("received", clock.monotonic)
     return _line(data)
 
 
-_BY_ASSET: Final = frozenset({"states", "feeder_readings", "user", "remote"})
+_BY_ASSET: Final = frozenset(
+    {"states", "feeder_readings", "user", "remote", "entity_windows"}
+)
 
 
 def _by_asset(

@@ -82,6 +82,12 @@ class Asset:
     production holds; otherwise they count at full and others yield."""
     reserve: float = 0.0
     """Batteries: state of charge in % below which it is not discharged."""
+    ceiling: float = 100.0
+    """Batteries: state of charge in % from which it is not charged."""
+    capacity: float | None = None
+    """Batteries: Wh between empty and full; None: nobody has said."""
+    charge_efficiency: float = 0.95
+    """Batteries: share of what it takes that it stores, 0..1."""
     never_shed: bool = False
     """Only an emergency stop or the fuse may switch it off."""
     minimum_on: float = 0.0

@@ -26,6 +26,8 @@ class BatteryMode(StrEnum):
     """It keeps the connection point at zero."""
     IDLE = "idle"
     """It rests, unless a limit needs it."""
+    PROGRAMME = "programme"
+    """It follows its programme; without one it keeps the connection point at zero."""
 
 
 class LoadMode(StrEnum):

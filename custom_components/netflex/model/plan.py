@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from .asset import Direction
 from .connection import NO_LINE_VALUES, Line, LineValues
+from .programme import ProgrammeState
 
 
 class Source(IntEnum):
@@ -308,6 +309,7 @@ class CapacityPlan:
 
 _NOTHING: Mapping[str, Setpoint] = MappingProxyType({})
 _NO_FEEDERS: Mapping[str, FeederFlow] = MappingProxyType({})
+_NO_PROGRAMMES: Mapping[str, ProgrammeState] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,5 +342,7 @@ class Plan:
     compliance: tuple[Compliance, ...] = ()
     capacity: CapacityPlan | None = None
     """None while the quarter hour's demand is not held."""
+    programmes: Mapping[str, ProgrammeState] = field(default=_NO_PROGRAMMES)
+    """How the programme of each battery that has one stands."""
     next_change: float | None = None
     """Monotonic s of the next change that is known already, None: none is."""

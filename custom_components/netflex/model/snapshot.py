@@ -9,12 +9,16 @@ from types import MappingProxyType
 from .asset import Asset, AssetState, EmergencyOutput
 from .connection import ConnectionPoint, Feeder
 from .demand import DEFAULT_TARIFF, CapacityTariff, QuarterDemand
+from .dispatch import DispatchCommand
+from .market import NO_MARKET, GridFrequency, Market
 from .modes import Mode
 from .orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LocalStops
 from .power_quality import Overload
+from .programme import Programme
 from .protection import DEFAULT_PROTECTION, Protection
 from .reading import MeterReading
 from .remote import RemoteCommand
+from .schedule import EntityWindows, Holidays
 
 
 class Sharing(StrEnum):
@@ -83,6 +87,10 @@ class SiteModel:
     compliance: ComplianceRules = DEFAULT_COMPLIANCE
     protection: Protection = DEFAULT_PROTECTION
     tariff: CapacityTariff = DEFAULT_TARIFF
+    programmes: Mapping[str, Programme] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """By the id of the battery; one without a programme follows its mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +145,14 @@ class Snapshot:
     """What sources outside the house ask of loads, by the id of the load."""
     quarter: QuarterDemand | None = None
     """The running quarter hour on the connection point's meter."""
+    market: Market = NO_MARKET
+    dispatches: tuple[DispatchCommand, ...] = ()
+    """Those that hold now or will; one that is over may still be among them."""
+    frequency: GridFrequency | None = None
+    """The newest that was measured."""
+    holidays: Holidays = frozenset()
+    entity_windows: EntityWindows = field(default_factory=lambda: MappingProxyType({}))
+    """When the entities that schedules follow are on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
