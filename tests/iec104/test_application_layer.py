@@ -15,6 +15,7 @@ from custom_components.netflex.iec104 import (
     DoublePoint,
     LinkState,
     MonitorObject,
+    PointValue,
     Quality,
     RejectionReason,
     StaleCommandRule,
@@ -33,6 +34,7 @@ from custom_components.netflex.iec104.information_objects import (
     TestCommand as LinkTestCommand,
     encode_object,
 )
+from custom_components.netflex.iec104.link import Link
 
 from .bench import (
     COMMON_ADDRESS,
@@ -954,6 +956,29 @@ async def test_failing_application_answers_negatively_and_keeps_the_link(
         plant.fails = False
         client.request(setpoint(SETPOINT))
         assert [cause for _, cause, _ in await client.answers(3)] == [7, 11, 10]
+
+
+async def test_a_confirmation_is_written_before_what_follows_is_made():
+    class Watched(Plant):
+        """Notes what is on the wire once a command is confirmed."""
+
+        link: Link
+        pending: list[bytes]
+        sent = 0
+
+        def put(self, type_id: int, ioa: int, value: PointValue) -> MonitorObject:
+            if self.executed:
+                self.sent, self.pending = self.link.sent, list(self.link._out)
+            return super().put(type_id, ioa, value)
+
+    plant = Watched()
+    async with running(plant) as bench, await bench.client() as client:
+        await client.barrier()
+        plant.link = bench.station._group.active.link
+        before = plant.link.sent
+        client.request(setpoint(SETPOINT))
+        assert [cause for _, cause, _ in await client.answers(3)] == [7, 11, 10]
+        assert (plant.sent - before, plant.pending) == (1, [])
 
 
 async def test_point_without_termination():

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 import random
+import socket
 import time
 
 import pytest
@@ -211,6 +212,7 @@ async def test_L09_information_after_stop_closes():
         client.information(SETPOINT_ASDU)
         await client.expect_closed()
         await closed_for(bench, CloseCode.INFORMATION_WHILE_STOPPED)
+        assert not bench.plant.executed
 
 
 async def test_L10_events_of_the_stopped_time_arrive_in_order():
@@ -563,6 +565,14 @@ async def test_L23_change_of_the_system_clock_touches_no_timer(hours: int):
         bench.timers.advance(19)
         await client.silence()
         assert bench.station.status.state is LinkState.STARTED
+        bench.station.report(event(1.0))
+        await client.asdu()
+        bench.clock.now -= timedelta(hours=2 * hours)
+        bench.timers.advance(14.9)
+        await client.silence()
+        bench.timers.advance(0.2)
+        await client.expect_closed()
+        await closed_for(bench, CloseCode.T1_INFORMATION)
 
 
 def test_L23_link_time_is_monotonic():
@@ -739,6 +749,13 @@ async def test_stop_names_its_reason_and_a_start_keeps_events():
         await bench.station.start()
         async with await bench.client() as again:
             assert (await again.asdu()).objects[0].value == 1.0
+
+
+async def test_small_apdus_do_not_wait_for_the_clients_tcp_acknowledgement():
+    async with running() as bench, await bench.client() as client:
+        await client.barrier()
+        wire = bench.station._group.active.link.transport.get_extra_info("socket")
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_port_in_use_is_an_oserror():

@@ -136,8 +136,10 @@ class Connection:
 
     def reply(self, asdu: bytes) -> None:
         """Send an answer ahead of everything else."""
-        self._replies.append(Outgoing(asdu))
-        self._added()
+        outgoing = Outgoing(asdu)
+        if self._replies or not self.link.send_at_once(outgoing):
+            self._replies.append(outgoing)
+            self._added()
 
     def answer(self, asdu: bytes) -> None:
         """Send an answer that must not overtake the events before it."""

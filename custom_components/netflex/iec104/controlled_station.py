@@ -230,6 +230,9 @@ class ControlledStation:
             (str(address[0]), int(address[1])), family=family, backlog=BACKLOG
         )
         listener.setblocking(False)
+        # Clients' sockets inherit it, and asyncio sets it only on its own. Without it
+        # what follows a confirmation waits for the client's delayed acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
 
     async def _accept(

@@ -167,6 +167,22 @@ class Link(asyncio.Protocol):
         if not self._corked:
             self._flush()
 
+    def send_at_once(self, outgoing: Outgoing) -> bool:
+        """Send one ASDU now; False when state, window or a slow reader forbid.
+
+        It is written before its sender goes on: a confirmation does not wait for
+        what is made after it, nor for the rest of the segment with its request.
+        """
+        if (
+            self._write_paused
+            or self.state is not LinkState.STARTED
+            or len(self._unacknowledged) >= self._parameters.k
+        ):
+            return False
+        self._send_information(outgoing, self._timers.time())
+        self._flush()
+        return True
+
     def send_start(self) -> None:
         """Send STARTDT act (controlling station)."""
         self._request(UFunction.STARTDT_ACT, LinkState.STARTING)
