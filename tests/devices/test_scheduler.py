@@ -219,3 +219,34 @@ async def test_a_stop_that_comes_while_the_turn_is_passed_on_is_not_overlooked()
     for task in (second, third):
         task.cancel()
     await asyncio.gather(second, third, return_exceptions=True)
+
+
+async def test_a_request_that_must_not_be_cancelled_ends_by_itself() -> None:
+    bench = Bench()
+    connecting = True
+    task = bench.submit(Priority.FAST, "read", 0.03, leave=lambda: connecting)
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert bench.running == 1, "it goes on"
+    async with asyncio.timeout(5):
+        while bench.running:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_stop_gives_up_a_read_once_its_connection_is_there() -> None:
+    bench = Bench()
+    connecting = True
+    read = bench.submit(
+        Priority.FAST, "read", 30.0, may_give_up=True, leave=lambda: connecting
+    )
+    await asyncio.sleep(0)
+    stop = bench.submit(Priority.EMERGENCY, "stop", 0.0)
+    async with asyncio.timeout(5):
+        await asyncio.wait({read}, timeout=0.4)
+        assert not read.done()
+        connecting = False
+        await stop
+    with pytest.raises(Preempted):
+        await read

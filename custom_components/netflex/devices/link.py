@@ -206,6 +206,7 @@ class UnitLink:
                 # A reply that comes late is told apart by its transaction number,
                 # which serial frames do not have.
                 may_give_up=may_give_up and self._endpoint.numbered,
+                leave=self._is_connecting,
                 spacing=self._settings.spacing,
             )
         except (ModbusError, RequestTimeout, TimeoutError, OSError) as err:
@@ -224,6 +225,16 @@ class UnitLink:
         self._failures = 0
         self._endpoint.answered_at = self._endpoint.clock()
         return answer
+
+    def _is_connecting(self) -> bool:
+        """Whether a request waits for a connection that all share.
+
+        The attempt is one for all who wait: it goes on without a request that is
+        cancelled, and its failure would be raised to nobody, into the log. Giving the
+        link back ends it, and with it the request.
+        """
+        shared = self._endpoint.link.connection is Connection.SHARED
+        return shared and not self._unit.connected
 
     def _failed(
         self,

@@ -17,6 +17,10 @@ _AGED = 10.0
 """s after which a slow poll waits in line with the fast ones."""
 _PATIENCE = 0.25
 """s that a stop waits for a read in flight that may be given up."""
+_LOOK_AGAIN = 0.02
+"""s between two looks whether a request may be cancelled by now."""
+_LEFT_FOR = 10.0
+"""s that one which must not be cancelled is waited for beyond its limit."""
 
 
 class Priority(IntEnum):
@@ -40,6 +44,18 @@ class RequestTimeout(Exception):
     """A request was not over within its time."""
 
 
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """A read that a stop may interrupt, and whether it is better left alone now."""
+
+    task: asyncio.Task[object]
+    leave: Callable[[], bool]
+
+
 @dataclass(slots=True, kw_only=True)
 class _Waiter:
     priority: Priority
@@ -61,8 +77,10 @@ class Scheduler:
         self._clock = clock
         self._busy = False
         self._waiting: list[_Waiter] = []
-        self._in_flight: asyncio.Task[object] | None = None
+        self._in_flight: _InFlight | None = None
         self._given_up: set[asyncio.Task[object]] = set()
+        self._left: set[asyncio.Task[object]] = set()
+        """Requests that nobody waits for any more, and that end by themselves."""
         self._preempting: asyncio.TimerHandle | None = None
         self._called: asyncio.Future[None] | None = None
         self._finished_at = -math.inf
@@ -80,6 +98,7 @@ class Scheduler:
         limit: Callable[[], float],
         guard: Callable[[], None] | None = None,
         may_give_up: bool = False,
+        leave: Callable[[], bool] = _never,
         spacing: float = 0.0,
     ) -> T:
         """Do one request when its turn comes.
@@ -87,8 +106,10 @@ class Scheduler:
         `limit` s (asked at its turn) is the most that it may take, measured here and
         not in the library, which may swallow a cancellation: RequestTimeout.
         `guard` is called at its turn and may raise to step back. `may_give_up` marks
-        a read that a stop may interrupt: Preempted. `spacing` s are kept since the
-        last request, except before a stop and its read-back.
+        a read that a stop may interrupt: Preempted. `leave` tells whether the request
+        is at a stage in which it must not be cancelled: a caller who goes away then
+        leaves it to end by itself, and its limit counts once that stage is over. `spacing` s are kept since the last request, except
+        before a stop and its read-back.
         """
         since = self._clock()
         await self._take_turn(priority, since)
@@ -102,7 +123,7 @@ class Scheduler:
         try:
             if guard is not None:
                 guard()
-            return await self._bounded(request, limit(), may_give_up)
+            return await self._bounded(request, limit(), may_give_up, leave)
         finally:
             self._finished_at = self._clock()
             self._next()
@@ -167,26 +188,46 @@ class Scheduler:
         if self._in_flight is None or self._preempting is not None:
             return
         self._preempting = asyncio.get_running_loop().call_later(
-            _PATIENCE, self._in_flight.cancel
+            _PATIENCE, self._preempt, self._in_flight
         )
 
+    def _preempt(self, read: _InFlight) -> None:
+        """Give up a read for a stop, as soon as it may be cancelled."""
+        if read.leave():
+            self._preempting = asyncio.get_running_loop().call_later(
+                _LOOK_AGAIN, self._preempt, read
+            )
+        else:
+            read.task.cancel()
+
     async def _bounded[T](
-        self, request: Callable[[], Awaitable[T]], limit: float, may_give_up: bool
+        self,
+        request: Callable[[], Awaitable[T]],
+        limit: float,
+        may_give_up: bool,
+        leave: Callable[[], bool],
     ) -> T:
         async def do() -> T:
             return await request()
 
         task = asyncio.create_task(do())
         if may_give_up:
-            self._in_flight = task
+            self._in_flight = _InFlight(task, leave)
             if self._stop_waits:
                 # It came between the turn's passing on and this moment.
                 self._hurry()
         try:
             done, _ = await asyncio.wait({task}, timeout=limit)
+            end = self._clock() + _LEFT_FOR
+            while not done and leave() and self._clock() < end:
+                done, _ = await asyncio.wait({task}, timeout=_LOOK_AGAIN)
+        except asyncio.CancelledError:
+            if not task.done() and leave():
+                self._let_end(task, self._left)
+            raise
         finally:
             self._in_flight = None
-            if not task.done():
+            if not task.done() and task not in self._left:
                 self._give_up(task)
         if not done:
             raise RequestTimeout
@@ -197,13 +238,20 @@ class Scheduler:
     def _give_up[T](self, task: asyncio.Task[T]) -> None:
         """Cancel a request; a library that does not listen ends it when it will."""
         task.cancel()
-        self._given_up.add(task)
-        task.add_done_callback(self._forget)
+        self._let_end(task, self._given_up)
 
-    def _forget[T](self, task: asyncio.Task[T]) -> None:
-        self._given_up.discard(task)
-        if not task.cancelled():
-            task.exception()
+    def _let_end[T](
+        self, task: asyncio.Task[T], among: set[asyncio.Task[object]]
+    ) -> None:
+        """Keep a task until it has ended, and take what it raises."""
+
+        def forget(task: asyncio.Task[T]) -> None:
+            among.discard(task)
+            if not task.cancelled():
+                task.exception()
+
+        among.add(task)
+        task.add_done_callback(forget)
 
     async def close(self) -> None:
         """Wait shortly for requests that were given up."""
