@@ -250,3 +250,23 @@ async def test_a_stop_gives_up_a_read_once_its_connection_is_there() -> None:
         await stop
     with pytest.raises(Preempted):
         await read
+
+
+async def test_a_request_that_must_not_be_cancelled_says_itself_how_it_ended() -> None:
+    """Not RequestTimeout, which would leave its own failure to nobody."""
+    over = asyncio.Event()
+
+    async def connect() -> None:
+        await over.wait()
+        raise ConnectionRefusedError
+
+    task = asyncio.create_task(
+        Scheduler().run(
+            Priority.SETPOINT, connect, limit=lambda: 0.01, leave=lambda: True
+        )
+    )
+    await asyncio.wait({task}, timeout=0.05)
+    assert not task.done()
+    over.set()
+    with pytest.raises(ConnectionRefusedError):
+        await task

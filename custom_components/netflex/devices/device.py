@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..model.asset import Asset, AssetState, Nature
 from ..model.plan import Setpoint
@@ -106,6 +106,14 @@ class Device(Protocol):
 
     async def stop(self) -> None:
         """End all tasks and leave the device in what it was told last."""
+
+
+@runtime_checkable
+class RelayAware(Protocol):
+    """A device to which it matters whether an emergency output can cut it off."""
+
+    def set_behind_relay(self, behind: bool) -> None:
+        """Take over that an emergency output can cut it off, or no longer can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

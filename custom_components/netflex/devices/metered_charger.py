@@ -14,7 +14,7 @@ from ..model.connection import NO_LINE_VALUES, LineValues
 from ..model.plan import Setpoint, SetpointKind
 from ..model.reading import MeterReading
 from .countis import CURRENTS, registers
-from .device import Applied, Device, DeviceError
+from .device import Applied, Device, DeviceError, RelayAware
 from .meter_server import Answer, MeterListener, MeterServers, Network, networks
 from .modbus_device import Tasks
 from .silence import SilenceFacts, tightens
@@ -173,6 +173,12 @@ class MeteredCharger:
         self._listener = None
         if self._own is not None:
             await self._own.stop()
+
+    def set_behind_relay(self, behind: bool) -> None:
+        """Pass it on to what drives the charger."""
+        own = self._own
+        if own is not None and isinstance(own, RelayAware):
+            own.set_behind_relay(behind)
 
     async def apply(self, setpoint: Setpoint) -> Applied:
         """Show the charger a meter that leaves it this, and wait until it asked."""

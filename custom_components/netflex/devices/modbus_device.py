@@ -165,6 +165,10 @@ class ModbusDevice:
         await self._tasks.stop()
         await self._session.close()
 
+    def set_behind_relay(self, behind: bool) -> None:
+        """Leave it to an emergency output where its memory is spent, or not."""
+        self._writer.behind_relay = behind
+
     # -- silence -----------------------------------------------------------------
 
     @property

@@ -108,7 +108,7 @@ class Scheduler:
         `guard` is called at its turn and may raise to step back. `may_give_up` marks
         a read that a stop may interrupt: Preempted. `leave` tells whether the request
         is at a stage in which it must not be cancelled: a caller who goes away then
-        leaves it to end by itself, and its limit counts once that stage is over. `spacing` s are kept since the last request, except
+        leaves it to end by itself, and its limit waits for the end of that stage. `spacing` s are kept since the last request, except
         before a stop and its read-back.
         """
         since = self._clock()

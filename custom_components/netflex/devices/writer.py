@@ -86,6 +86,9 @@ class Writer:
         self._bounds = control_name != REACTIVE
         """Whether less of it is what a stop or a tighter limit asks for."""
         self._asset = asset
+        self.behind_relay = StopPath.RELAY in asset.stop_paths
+        """Whether an emergency output can cut the device off where this one may not
+        write any more."""
         self._budget = budget
         self._time_to_live = time_to_live
         self.on_change = on_change
@@ -282,7 +285,7 @@ class Writer:
             and wanted.value is not None
             and (before is None or abs(wanted.value) < abs(before))
         )
-        if urgent and not stop and StopPath.RELAY in self._asset.stop_paths:
+        if urgent and not stop and self.behind_relay:
             spare = self._budget.left(self._asset.id, control.name, limit)
             if spare + reserve_of(limit) <= 0:
                 raise DeviceError(

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..devices.device import Device, DeviceConfig, DeviceError
+from ..devices.device import Device, DeviceConfig, DeviceError, RelayAware
 from ..devices.metered_charger import MeteredCharger, VirtualMeterView
 from ..model.asset import Asset, AssetState, Direction, StopPath
 from ..model.plan import Setpoint
@@ -50,9 +50,21 @@ class Seats:
     # --------------------------------------------------------------------- composition
 
     async def put(self, config: DeviceConfig) -> None:
-        """Add a device, or put another configuration in its place."""
-        await self.remove(config.device_id)
+        """Add a device, or put another configuration in its place.
+
+        Where only the ways differ in which it can be stopped, it goes on as it is: a
+        relay that names it or no longer does is nothing that it has to be asked about.
+        """
         assert config.asset is not None
+        if (seat := self._seats.get(config.device_id)) is not None and (
+            _differ_in_paths(seat.config, config)
+        ):
+            seat.config, seat.asset = config, config.asset
+            if isinstance(seat.device, RelayAware):
+                behind = StopPath.RELAY in config.asset.stop_paths
+                seat.device.set_behind_relay(behind)
+            return
+        await self.remove(config.device_id)
         device: Device
         try:
             device = self._make_device(config)
@@ -147,6 +159,14 @@ class Seats:
             if isinstance(seat.device, MeteredCharger)
         )
         return {view.meter_id: view for view in views}
+
+
+def _differ_in_paths(old: DeviceConfig, new: DeviceConfig) -> bool:
+    """Whether nothing else differs than how the asset can be stopped."""
+    if old.asset is None or new.asset is None:
+        return False
+    known = replace(old.asset, stop_paths=new.asset.stop_paths)
+    return replace(old, asset=known) == new
 
 
 async def _leave(seat: Seat) -> None:
