@@ -40,7 +40,6 @@ HACS_KEYS = {
 }  # fmt: skip
 
 _KEY = re.compile(r"(?!.*[_-]{2})[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
-_PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 
 
 def manifest_faults(manifest: Content) -> Faults:
@@ -248,20 +247,6 @@ def leaves(content: Content, prefix: str = "") -> dict[str, str]:
         path = f"{prefix}.{key}" if prefix else key
         found |= leaves(value, path) if isinstance(value, dict) else {path: value}
     return found
-
-
-def language_faults(english: Content, other: Content) -> Faults:
-    """Check that another language says neither less nor more, nor names less."""
-    wanted, given = leaves(english), leaves(other)
-    for path in sorted(wanted.keys() - given.keys()):
-        yield f"{path} is missing"
-    for path in sorted(given.keys() - wanted.keys()):
-        yield f"{path} is not in English"
-    for path in sorted(wanted.keys() & given.keys()):
-        if {*_PLACEHOLDER.findall(wanted[path])} != {
-            *_PLACEHOLDER.findall(given[path])
-        }:
-            yield f"{path} has other placeholders than English"
 
 
 # --- icons, actions, triggers, conditions ------------------------------------------

@@ -86,7 +86,6 @@ def changed(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 def test_good_files_have_no_faults() -> None:
     assert list(check.manifest_faults(GOOD_MANIFEST)) == []
     assert list(check.translation_faults(GOOD_TEXTS)) == []
-    assert list(check.language_faults(GOOD_TEXTS, GOOD_TEXTS)) == []
     assert list(check.icon_faults(GOOD_ICONS)) == []
     assert (
         list(check.action_faults("services", GOOD_SERVICES, GOOD_TEXTS, GOOD_ICONS))
@@ -148,19 +147,6 @@ USER = "config/step/user"
 def test_translation_faults_are_found(path: str, value: Any, fault: str) -> None:
     found = list(check.translation_faults(changed(GOOD_TEXTS, path, value)))
     assert any(fault in text for text in found)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "fault"),
-    [
-        ("config/error/in_use", None, "config.error.in_use is missing"),
-        ("config/error/in_use", "Poort {poort} is bezet", "other placeholders"),
-        ("config/error/other", "Iets", "is not in English"),
-    ],
-)
-def test_language_faults_are_found(path: str, value: Any, fault: str) -> None:
-    other = changed(GOOD_TEXTS, path, value)
-    assert any(fault in text for text in check.language_faults(GOOD_TEXTS, other))
 
 
 @pytest.mark.parametrize(
