@@ -15,13 +15,13 @@ from custom_components.netflex.metering.s1_analysis import (
     S1Result,
     S1Settings,
 )
-from custom_components.netflex.metering.s1_reader import S1Source
+from custom_components.netflex.metering.s1_reader import BLOCK, FAST_BLOCK, S1Source
 from custom_components.netflex.model.connection import LineValues
 from tests.metering.s1_waves import STAR, Channel, Tone, pieces, star, stream
 from tests.metering.wires import Line
 
 WANTED = 200.0
-"""Times real time, on one core, in pieces of 100 ms and more."""
+"""Times real time, on one core, in the pieces that a site's port is analysed in."""
 MOST_CPU = 0.05
 """Of a core, for reading and analysing, above an idle loop."""
 MOST_STALL = 0.010
@@ -42,39 +42,50 @@ def _loaded() -> bytes:
     return b"".join(part) * 10
 
 
-def _analyse(data: bytes, size: int) -> S1Analysis:
-    analysis = S1Analysis("meter")
+_WATCHED = S1Settings(
+    overload=OverloadLimits(current=LineValues(l1=40.0, l2=40.0, l3=40.0), periods=2)
+)
+"""As on a site: a fuse is watched, in shorter pieces."""
+
+
+def _analyse(data: bytes, size: int, settings: S1Settings) -> S1Analysis:
+    analysis = S1Analysis("meter", settings)
     for part in pieces(data, size):
         analysis.take(part, None)
     return analysis
 
 
-@pytest.mark.parametrize("milliseconds", [50, 100, 200])
+@pytest.mark.parametrize(
+    ("settings", "block"),
+    [(DEFAULT_SETTINGS, BLOCK), (_WATCHED, FAST_BLOCK)],
+    ids=["measured", "watched"],
+)
 def test_decoding_and_all_quantities(
     benchmark: BenchmarkFixture,
     capsys: pytest.CaptureFixture[str],
     loaded: bytes,
-    milliseconds: int,
+    settings: S1Settings,
+    block: float,
 ) -> None:
-    """Frames, window quantities, sags, steps and the recorder's ring, all of it."""
-    size = 45 * _RATE * milliseconds // 1000
+    """Frames, window quantities, sags, steps, the fuse and the recorder's ring."""
+    size = 45 * round(_RATE * block)
     seconds = len(loaded) / _OCTETS_PER_SECOND
-    analysis = _analyse(loaded, size)
+    analysis = _analyse(loaded, size, settings)
     assert analysis.counts.good * 45 == len(loaded)
     times = []
-    for _ in range(2 if benchmark.disabled else 15):
+    for _ in range(2 if benchmark.disabled else 30):
         begin = process_time()
-        _analyse(loaded, size)
+        _analyse(loaded, size, settings)
         times.append(process_time() - begin)
     ratio = seconds / min(times)
     with capsys.disabled():
         sys.stdout.write(
-            f"\nS1 in pieces of {milliseconds} ms: {ratio:.0f} times real time, "
+            f"\nS1 in pieces of {1000 * block:.0f} ms: {ratio:.0f} times real time, "
             f"{1000 * min(times) / seconds:.2f} ms CPU per s\n"
         )
     benchmark.extra_info.update(times_real_time=ratio)
-    benchmark.pedantic(_analyse, args=(loaded, size), rounds=3)
-    if milliseconds >= 100 and not benchmark.disabled:
+    benchmark.pedantic(_analyse, args=(loaded, size, settings), rounds=3)
+    if not benchmark.disabled:
         assert ratio >= WANTED
 
 
@@ -132,12 +143,6 @@ def _line() -> Generator[Line]:
     line = Line()
     yield line
     line.close()
-
-
-_WATCHED = S1Settings(
-    overload=OverloadLimits(current=LineValues(l1=40.0, l2=40.0, l3=40.0), periods=2)
-)
-"""As on a site: a fuse is watched, in pieces of 50 ms."""
 
 
 async def _read(

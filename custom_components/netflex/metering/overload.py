@@ -1,6 +1,7 @@
 """Line currents against a threshold, within a period or a few of them."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -44,6 +45,13 @@ class OverloadWatch:
         self._limits = limits
         # Every second row is a period of its own: so many rows reach back.
         self._reach = 2 * (limits.periods - 1)
+        currents = [limits.current[line] for line in wiring.lines]
+        self._too_much = np.array(
+            [
+                inf if current is None else limits.periods * current**2
+                for current in currents
+            ]
+        )
         self._before = np.empty((0, len(wiring.lines)))
         self._since: dict[Line, float] = {}
 
@@ -58,9 +66,12 @@ class OverloadWatch:
         rows = len(squares) - self._reach
         if rows <= 0:
             return []
-        means = sum(
-            squares[first : first + rows] for first in range(0, self._reach + 1, 2)
-        )
+        means = squares[:rows]
+        for first in range(2, self._reach + 1, 2):
+            means = means + squares[first : first + rows]
+        if not self._since and not (means > self._too_much).any():
+            # As a rule nothing is too much, and it is seen at one glance.
+            return []
         currents = np.sqrt(means / self._limits.periods)
         ends = periods.ends[-rows:]
         found: list[Overload] = []

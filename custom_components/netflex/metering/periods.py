@@ -52,7 +52,7 @@ class PeriodCutter:
 
     def __init__(self, wiring: Wiring) -> None:
         """Begin without samples."""
-        self._wiring = wiring
+        self._metered = wiring.metered
         self._count = len(wiring.lines)
         self.forget()
 
@@ -63,7 +63,7 @@ class PeriodCutter:
         self._begin = 0.0
         # Whether half a turn separates it from the reference of the phasors.
         self._turned = False
-        self._previous: tuple[NDArray[np.complex128], NDArray[np.float64]] | None = None
+        self._previous: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def cut(
         self,
@@ -85,13 +85,20 @@ class PeriodCutter:
         if number <= 0:
             self._rest = values
             return None
-        borders = self._begin + half * np.arange(number + 1, dtype=np.float64)
-        means, peaks = self._halves(values, borders, half)
-        used = min(int(borders[-1] + _NEARLY), len(values))
+        if self._begin == 0.0 and half.is_integer():
+            used = number * int(half)
+            means, peaks = self._whole_halves(
+                values[:used].reshape(number, -1, len(values[0]))
+            )
+            ends = end + half / rate * np.arange(1, number + 1) - len(values) / rate
+        else:
+            borders = self._begin + half * np.arange(number + 1, dtype=np.float64)
+            means, peaks = self._halves(values, borders, half)
+            used = min(int(borders[-1] + _NEARLY), len(values))
+            self._begin = max(float(borders[-1]) - used, 0.0)
+            ends = end - (len(values) - borders[1:]) / rate
         self._rest = values[used:]
-        self._begin = max(float(borders[-1]) - used, 0.0)
         self._turned ^= bool(number % 2)
-        ends: NDArray[np.float64] = end - (len(values) - borders[1:]) / rate
         if self._previous is not None:
             means = np.concatenate((self._previous[0], means))
             peaks = np.concatenate((self._previous[1], peaks))
@@ -109,94 +116,100 @@ class PeriodCutter:
 
     def _halves(
         self, values: NDArray[np.float64], borders: NDArray[np.float64], half: float
-    ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-        """Return means by half period (squares, powers, phasors) and peaks."""
-        if half.is_integer() and self._begin == 0.0:
-            cut = values[: int(borders[-1])].reshape(len(borders) - 1, int(half), -1)
-            return self._whole_halves(cut)
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return means by half period (see `_periods`) and peaks."""
         count = self._count
-        voltages, currents = values[:, :count], values[:, count : 2 * count]
+        both = values[:, : 2 * count]
         positions = np.arange(len(values)) - borders[0]
-        turns = np.exp(positions[:, None] * (-1j * pi / half * np.array(ORDERS)))
+        turns = _turns(positions, half)
         if self._turned:
             # All orders are odd: half a turn changes the sign of each.
             turns = -turns
         terms = np.concatenate(
             (
-                voltages**2,
-                currents**2,
-                voltages * currents,
-                voltages * turns[:, :1],
-                (turns[:, :, None] * currents[:, None, :]).reshape(len(values), -1),
+                both**2,
+                both[:, :count] * both[:, count:],
+                (turns.T[:, :, None] * both[:, None, :]).reshape(len(values), -1),
             ),
             axis=1,
         )
         starts = np.minimum((borders[:-1] + _NEARLY).astype(np.intp), len(values) - 1)
         peaks = np.maximum.reduceat(
-            np.abs(currents[: int(np.ceil(borders[-1] - _NEARLY))]), starts
+            np.abs(both[: int(np.ceil(borders[-1] - _NEARLY)), count:]), starts
         )
         return _between(terms, borders) / half, peaks
 
     def _whole_halves(
         self, cut: NDArray[np.float64]
-    ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the same of half periods (halves, samples, columns) in step."""
         count = self._count
         number, half, _ = cut.shape
-        voltages, currents = cut[..., :count], cut[..., count : 2 * count]
         both = cut[..., : 2 * count]
-        turned = _real_turns(half) @ both
-        phasors = turned[:, : len(ORDERS)] + 1j * turned[:, len(ORDERS) :]
-        phasors[int(not self._turned) :: 2] *= -1
+        turned = _whole_turns(half) @ both
+        turned[int(not self._turned) :: 2] *= -1
         means = np.concatenate(
             (
                 np.einsum("hnc,hnc->hc", both, both),
-                np.einsum("hnc,hnc->hc", voltages, currents),
-                phasors[:, 0, :count],
-                phasors[:, :, count:].reshape(number, -1),
+                np.einsum("hnc,hnc->hc", both[..., :count], both[..., count:]),
+                turned.reshape(number, -1),
             ),
             axis=1,
         )
-        return means / half, np.abs(currents).max(axis=1)
+        return means / half, np.abs(both[..., count:]).max(axis=1)
 
     def _periods(
         self,
-        means: NDArray[np.complex128],
+        means: NDArray[np.float64],
         peaks: NDArray[np.float64],
         ends: NDArray[np.float64],
         half: float,
     ) -> PeriodValues:
+        """Return what the means say.
+
+        They are squares of voltages and currents and powers, by line, then the real
+        parts of each order's phasors, voltages and currents by line, then the imaginary
+        ones.
+        """
         count = self._count
-        real = means[:, : 3 * count].real
-        phasors = 2 * means[:, 3 * count :]
+        # Rounding may leave a square of nothing just below zero.
+        rms = np.sqrt(np.maximum(means[:, : 2 * count], 0.0))
+        parts = means[:, 3 * count :].reshape(len(means), 2, len(ORDERS), 2 * count)
+        phasors = np.empty(parts[:, 0].shape, dtype=np.complex128)
+        np.multiply(parts[:, 0], 2, out=phasors.real)
+        np.multiply(parts[:, 1], 2, out=phasors.imag)
         return PeriodValues(
             ends=ends,
             half=half,
-            # Rounding may leave a square of nothing just below zero.
-            voltages=np.sqrt(real[:, :count].clip(0)),
-            currents=np.sqrt(real[:, count : 2 * count].clip(0)),
+            voltages=rms[:, :count],
+            currents=rms[:, count:],
             peaks=peaks,
-            powers=real[:, 2 * count :] * self._wiring.metered,
-            voltage_phasors=phasors[:, :count],
-            current_phasors=phasors[:, count:].reshape(-1, len(ORDERS), count),
+            powers=means[:, 2 * count : 3 * count] * self._metered,
+            voltage_phasors=phasors[:, 0, :count],
+            current_phasors=phasors[:, :, count:],
         )
 
 
-@lru_cache(maxsize=4)
-def _real_turns(half: int) -> NDArray[np.float64]:
-    """Return the real, then the imaginary parts of each order's turns, by sample."""
-    turns = np.exp(np.outer(ORDERS, np.arange(half)) * (-1j * pi / half))
+def _turns(positions: NDArray[np.float64], half: float) -> NDArray[np.float64]:
+    """Return the real, then the imaginary parts of each order's turns, by position."""
+    turns = np.exp(np.outer(ORDERS, positions) * (-1j * pi / half))
     return np.concatenate((turns.real, turns.imag))
 
 
+@lru_cache(maxsize=4)
+def _whole_turns(half: int) -> NDArray[np.float64]:
+    """Return the same for the samples of a half period in step."""
+    return _turns(np.arange(half, dtype=np.float64), float(half))
+
+
 def _between(
-    values: NDArray[np.complex128], borders: NDArray[np.float64]
-) -> NDArray[np.complex128]:
+    values: NDArray[np.float64], borders: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the sums of rows between borders, parts of rows in proportion."""
     sums = np.zeros((len(values) + 1, values.shape[1]), dtype=values.dtype)
     np.cumsum(values, axis=0, out=sums[1:])
     whole = np.minimum(borders.astype(np.intp), len(values))
     part = borders - whole
     up_to = sums[whole] + part[:, None] * values[np.minimum(whole, len(values) - 1)]
-    differences: NDArray[np.complex128] = np.diff(up_to, axis=0)
+    differences: NDArray[np.float64] = np.diff(up_to, axis=0)
     return differences

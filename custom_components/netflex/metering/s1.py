@@ -24,6 +24,11 @@ _GOOD_RESIDUE: Final = 0xF0B8
 # An UI frame to all stations, of any length.
 _ANY_HEADER: Final = re.compile(rb"\x7e\x80([\x08-\xff])\xff\x03", re.DOTALL)
 
+_SEQUENCE: Final = 256
+"""Sequence numbers before they begin anew."""
+_TURNS: Final = np.arange(_SLICE, dtype=np.intp).astype(np.uint8)
+"""Sequence numbers in a row, more than a slice of the stream has frames."""
+
 _POLY_PHASE: Final = 0b00001
 _PER_PERIOD: Final = 0b00010
 _FOUR_WIRE: Final = 0b00100
@@ -68,27 +73,19 @@ class _Checksums:
     places: NDArray[np.intp]
     zeros: int
 
-    def of(self, content: NDArray[np.uint8], described: int) -> NDArray[np.uint16]:
+    def of(self, content: NDArray[np.uint8], shared: int = 0) -> NDArray[np.uint16]:
         """Return the checksums of the rows of an array.
 
-        The first `described` octets of each are as a rule those of all of them.
+        The first `shared` octets are the same in all of them.
         """
         if not len(content):
             return np.empty(0, dtype=np.uint16)
-        first = content[0, :described]
-        if (content[:, :described] == first).all():
-            shared = np.bitwise_xor.reduce(
-                self.contributions.take(first + self.places[:described])
-            )
-        else:
-            described, shared = 0, np.uint16(0)
         # Octet by octet, so that whole rows are added.
-        indices = np.add(
-            content[:, described:].T, self.places[described:, None], order="C"
-        )
+        indices = np.add(content[:, shared:].T, self.places[shared:, None], order="C")
         numbers = self.contributions.take(indices)
         checksums: NDArray[np.uint16] = np.bitwise_xor.reduce(numbers, axis=0)
-        checksums ^= shared ^ np.uint16(self.zeros)
+        same = self.contributions.take(content[0, :shared] + self.places[:shared])
+        checksums ^= np.bitwise_xor.reduce(same) ^ np.uint16(self.zeros)
         return checksums
 
 
@@ -108,39 +105,34 @@ def _checksums(length: int) -> _Checksums:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Numbers:
-    """How the octets of a frame become its numbers: one product of matrices.
+    """How the octets of a frame become its numbers: four octets each, then a shift.
 
-    The frequency first, then the channels; whole numbers all of them, and exact.
+    The frequency first, then the channels.
     """
 
-    begin: int
-    end: int
-    weights: NDArray[np.float64]
-    half: NDArray[np.float64]
-    """From which a number of a channel is negative, less `whole`."""
-    whole: NDArray[np.float64]
+    octets: NDArray[np.intp]
+    """Little-endian: a number's own octets are the highest of its four."""
+    shifts: NDArray[np.int32]
 
-    def of(
-        self, frames: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """Return the frequencies in mHz (n) and the digits of the channels (n, 7)."""
-        numbers = frames[:, self.begin : self.end].astype(np.float64) @ self.weights
-        channels = numbers[:, 1:]
-        channels -= (channels >= self.half) * self.whole
-        return numbers[:, 0], channels.astype(np.int32)
+    def of(self, frames: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Return the frequencies in mHz and the digits of the channels, (n, 8)."""
+        numbers: NDArray[np.int32] = (
+            frames.take(self.octets, axis=1).view("<i4") >> self.shifts
+        )
+        # The only one without a sign.
+        numbers[:, 0] &= 0xFFFF
+        return numbers
 
 
 def _numbers(profile: S1Profile) -> _Numbers:
     fields = [(profile.frequency, 2)]
     fields += [(channel.offset, channel.octets) for channel in profile.channels]
-    begin = min(offset for offset, _ in fields)
-    end = max(offset + octets for offset, octets in fields)
-    weights = np.zeros((end - begin, len(fields)))
-    for column, (offset, octets) in enumerate(fields):
-        for octet in range(octets):
-            weights[offset - begin + octet, column] = 256.0 ** (octets - 1 - octet)
-    whole = np.array([256.0**channel.octets for channel in profile.channels])
-    return _Numbers(begin, end, weights, whole / 2, whole)
+    octets: list[int] = []
+    for offset, width in fields:
+        own = range(offset + width - 1, offset - 1, -1)
+        octets += [offset] * (4 - width) + [*own]
+    shifts = [32 - 8 * width for _, width in fields]
+    return _Numbers(np.array(octets, dtype=np.intp), np.array(shifts, dtype=np.int32))
 
 
 class S1Framer:
@@ -154,7 +146,6 @@ class S1Framer:
         self._profile = profile
         self._checksums = _checksums(profile.checksum[1] - profile.checksum[0])
         self._numbers = _numbers(profile)
-        self._described = profile.frequency - profile.checksum[0]
         self._steps = np.array([channel.step for channel in profile.channels])
         self._format: tuple[bytes, S1Format] | None = None
         self._counts = S1Counts()
@@ -188,6 +179,9 @@ class S1Framer:
 
     def _take(self, buffer: bytes) -> list[S1Block]:
         header, length = self._profile.header, self._profile.length
+        if (row := self._row(buffer)) is not None:
+            self._tail = buffer[len(row) * length :]
+            return self._decode_row(row)
         headers, begins, frames = self._find(buffer)
         blocks: list[S1Block] = []
         end = 0
@@ -204,6 +198,29 @@ class S1Framer:
         self._tail = buffer[keep:]
         return blocks
 
+    def _row(self, buffer: bytes) -> NDArray[np.uint8] | None:
+        """Return undamaged frames that follow one another and all say the same.
+
+        That is the rule; None where there is anything else in the buffer.
+        """
+        header, length = self._profile.header, self._profile.length
+        count, rest = divmod(len(buffer), length)
+        begun = buffer[len(buffer) - rest :][: len(header)]
+        if (
+            self._hole
+            or not count
+            or not buffer.startswith(header)
+            or not header.startswith(begun)
+        ):
+            return None
+        octets = np.frombuffer(buffer, dtype=np.uint8, count=count * length)
+        frames = octets.reshape(count, length)
+        shared = self._profile.frequency
+        if (frames[:, :shared] != frames[0, :shared]).any():
+            return None
+        own = shared - self._profile.checksum[0]
+        return frames if self._undamaged(frames, own).all() else None
+
     def _find(
         self, buffer: bytes
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]:
@@ -213,15 +230,9 @@ class S1Framer:
         """
         header, length = self._profile.header, self._profile.length
         octets = np.frombuffer(buffer, dtype=np.uint8)
-        first = buffer.find(header)
-        count = (len(buffer) - first) // length if first >= 0 else 0
-        # As a rule one frame follows the other, and nothing has to be searched.
-        begins = first + length * np.arange(count, dtype=np.intp)
-        frames = octets[first : first + count * length].reshape(count, length)
-        if (
-            frames[:, : len(header)] == np.frombuffer(header, dtype=np.uint8)
-        ).all() and self._undamaged(frames).all():
-            return begins, begins, frames
+        if len(octets) < length:
+            nowhere = np.empty(0, dtype=np.intp)
+            return nowhere, nowhere, np.empty((0, length), dtype=np.uint8)
         found = np.flatnonzero(octets[: len(buffer) - length + 1] == header[0])
         for place, octet in enumerate(header[1:], start=1):
             found = found[octets[found + place] == octet]
@@ -233,15 +244,18 @@ class S1Framer:
             begins, frames = begins[apart], frames[apart]
         return found, begins, frames
 
-    def _undamaged(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Return which frames have a closing flag and their own checksum."""
+    def _undamaged(
+        self, frames: NDArray[np.uint8], shared: int = 0
+    ) -> NDArray[np.bool_]:
+        """Return which frames have a closing flag and their own checksum.
+
+        The first `shared` octets that it covers are the same in all of them.
+        """
         first, end = self._profile.checksum
-        sent = frames[:, end].astype(np.uint16) | (
-            frames[:, end + 1].astype(np.uint16) << 8
-        )
+        sent = np.ascontiguousarray(frames[:, end : end + 2]).view("<u2")[:, 0]
         closed = frames[:, -1] == _FLAG
         undamaged: NDArray[np.bool_] = closed & (
-            self._checksums.of(frames[:, first:end], self._described) == sent
+            self._checksums.of(frames[:, first:end], shared) == sent
         )
         return undamaged
 
@@ -291,6 +305,25 @@ class S1Framer:
                 self._counts = replace(self._counts, refused=refused)
                 return
 
+    def _decode_row(self, frames: NDArray[np.uint8]) -> list[S1Block]:
+        """Turn frames that follow one another and say the same into blocks."""
+        profile = self._profile
+        first = frames[0]
+        begin = int(first[profile.sequence])
+        due = begin if self._last is None else (self._last + 1) % _SEQUENCE
+        expected = _TURNS[begin : begin + len(frames)]
+        if (
+            begin != due
+            or first[profile.info] >> _VERSION_SHIFT != profile.version
+            or not first[profile.rate]
+            or (frames[:, profile.sequence] != expected).any()
+        ):
+            return self._decode(frames, np.zeros(len(frames), dtype=np.intp))
+        self._last = int(expected[-1])
+        invalid = 0 if first[profile.info] & _VALID else len(frames)
+        self._counts += S1Counts(good=len(frames), invalid=invalid)
+        return [self._block(frames, 0)]
+
     def _decode(
         self, frames: NDArray[np.uint8], damaged: NDArray[np.intp]
     ) -> list[S1Block]:
@@ -307,11 +340,11 @@ class S1Framer:
         before = np.empty_like(sequence)
         before[0] = sequence[0] - 1 if self._last is None else self._last
         before[1:] = sequence[:-1]
-        missing = (sequence - before - 1) % 256
+        missing = (sequence - before - 1) % _SEQUENCE
         if damaged.any():
             # The length of a row of damaged frames tells how often the number wrapped.
-            wraps = np.rint((damaged - missing) / 256).astype(np.intp)
-            missing += 256 * np.maximum(wraps, 0)
+            wraps = np.rint((damaged - missing) / _SEQUENCE).astype(np.intp)
+            missing += _SEQUENCE * np.maximum(wraps, 0)
         self._last = int(sequence[-1])
         valid = frames[:, profile.info] & _VALID
         self._counts += S1Counts(
@@ -333,11 +366,11 @@ class S1Framer:
     def _block(self, frames: NDArray[np.uint8], missing: int) -> S1Block:
         profile = self._profile
         first = frames[0]
-        frequency, digits = self._numbers.of(frames)
-        frequency /= 1000.0
+        numbers = self._numbers.of(frames)
+        frequency = numbers[:, 0] / 1000.0
         return S1Block(
             format=self._format_of(first[profile.meter_id[0] : profile.rate + 1]),
-            digits=digits,
+            digits=np.ascontiguousarray(numbers[:, 1:]),
             steps=self._steps,
             frequency=frequency,
             mean_frequency=float(np.add.reduce(frequency)) / len(frequency),

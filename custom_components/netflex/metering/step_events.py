@@ -42,7 +42,7 @@ class StepLimits:
 DEFAULT_STEPS: Final = StepLimits()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Row:
     """One period: powers (W and var by line, then their sums), and where it is from."""
 
@@ -68,6 +68,8 @@ class StepWatch:
     def __init__(self, wiring: Wiring, limits: StepLimits = DEFAULT_STEPS) -> None:
         """Begin without knowing what is steady."""
         self._wiring = wiring
+        # Phasors are peaks: half their product is power, where there is any.
+        self._halved = wiring.metered / 2
         self._threshold = limits.power
         self._steady: deque[_Row] = deque(maxlen=_REMEMBERED)
         self._change: list[_Row] = []
@@ -98,19 +100,15 @@ class StepWatch:
 
     def _powers(self, periods: PeriodValues) -> NDArray[np.float64]:
         """Return W and var by line, then the sums of both, by period."""
-        complex_power = (
-            periods.voltage_phasors * periods.current_phasors[:, 0].conj() / 2
-        )
-        reactive = complex_power.imag * self._wiring.metered
-        return np.concatenate(
-            (
-                periods.powers,
-                reactive,
-                periods.powers.sum(axis=1, keepdims=True),
-                reactive.sum(axis=1, keepdims=True),
-            ),
-            axis=1,
-        )
+        count = periods.powers.shape[1]
+        currents = periods.current_phasors[:, 0]
+        apparent = periods.voltage_phasors * currents.conj()
+        powers = np.empty((len(periods), 2 * count + 2))
+        powers[:, :count] = periods.powers
+        np.multiply(apparent.imag, self._halved, out=powers[:, count:-2])
+        powers[:, -2] = np.add.reduce(powers[:, :count], axis=1)
+        powers[:, -1] = np.add.reduce(powers[:, count:-2], axis=1)
+        return powers
 
     def _rows(self, periods: PeriodValues, powers: NDArray[np.float64]) -> list[_Row]:
         return [
