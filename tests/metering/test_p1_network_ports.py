@@ -1,4 +1,4 @@
-"""A P1 port behind a serial server on the network that speaks RFC 2217."""
+"""A P1 port on the network: serial servers of RFC 2217, serial proxies of ESPHome."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from custom_components.netflex.metering.errors import CannotConnectError
 from custom_components.netflex.metering.p1_port import probe_p1
 from custom_components.netflex.metering.p1_reader import P1Source
 
+from .esphome_proxy import serial_proxy
 from .recordings import recorded
 from .wires import Listener, until
 
@@ -113,3 +115,51 @@ async def test_every_telegram_comes_through() -> None:
             assert source.status.connected
         finally:
             await source.stop()
+
+
+# --------------------------------------------------------------- ESPHome serial proxies
+
+
+async def test_a_serial_proxy_is_set_up_read_and_given_back() -> None:
+    async with serial_proxy(recorded(TRAILING_FF)) as proxy:
+        telegram = await probe_p1(proxy.url, 10.0)
+        assert telegram.version == "50217"
+        settings = proxy.settings
+        assert settings is not None
+        assert settings.instance == 1
+        assert (settings.baudrate, settings.data_size, settings.stop_bits) == (
+            115_200,
+            8,
+            1,
+        )
+        await until(lambda: proxy.holder is None)
+        source = P1Source(proxy.url, meter_id="meter")
+        heard = Listener()
+        await heard.start(source)
+        try:
+            await until(lambda: source.status.good >= 3)
+            assert source.status.damaged == 0
+            assert source.status.connected
+        finally:
+            await source.stop()
+        await until(lambda: proxy.holder is None)
+
+
+async def test_a_serial_proxy_that_another_reads_is_named() -> None:
+    async with serial_proxy(recorded(TRAILING_FF)) as proxy:
+        source = P1Source(proxy.url, meter_id="meter")
+        heard = Listener()
+        await heard.start(source)
+        try:
+            await until(lambda: source.status.good >= 1)
+            with pytest.raises(CannotConnectError, match="is in use by another"):
+                await probe_p1(proxy.url, 10.0)
+        finally:
+            await source.stop()
+
+
+async def test_a_serial_proxy_without_that_port_is_named() -> None:
+    async with serial_proxy(recorded(TRAILING_FF)) as proxy:
+        url = proxy.url.replace("P1", "P2")
+        with pytest.raises(CannotConnectError, match="'P2 port' does not exist"):
+            await probe_p1(url, 10.0)
