@@ -90,14 +90,14 @@ class PeriodCutter:
             means, peaks = self._whole_halves(
                 values[:used].reshape(number, -1, len(values[0]))
             )
-            borders = half * np.arange(1, number + 1, dtype=np.float64)
-            ends = end - (len(values) - borders) / rate
+            over = half * np.arange(1, number + 1, dtype=np.float64)
         else:
             borders = self._begin + half * np.arange(number + 1, dtype=np.float64)
             means, peaks = self._halves(values, borders, half)
             used = min(int(borders[-1] + _NEARLY), len(values))
             self._begin = max(float(borders[-1]) - used, 0.0)
-            borders = borders[1:]
+            over = borders[1:]
+        ends = end - (len(values) - over) / rate
         self._rest = values[used:]
         self._turned ^= bool(number % 2)
         if self._previous is not None:
