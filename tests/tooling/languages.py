@@ -10,7 +10,7 @@ import re
 
 from .integration_files import Content, Faults, leaves
 
-LANGUAGES = ("nl",)
+LANGUAGES = ("nl", "fr")
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 # What a translation keeps as it is, each with the name that a fault gives it.
@@ -38,7 +38,11 @@ SHARED_WORDS = {
         "Direct", "Hz", "Meter", "Minimum", "Open", "Reserve", "Sensor", "Site",
         "Sites", "Status", "Type", "Wind", "in",
     },
-    "fr": set(),
+    "fr": {
+        "Cause", "Injection", "Local", "Message", "Minimum", "Minute", "Mode", "Normal",
+        "Phases", "Point", "Points", "Port", "Production", "Programme", "Site", "Sites",
+        "Source", "Type", "minutes",
+    },
     "de": set(),
 }  # fmt: skip
 
