@@ -10,7 +10,7 @@ import re
 
 from .integration_files import Content, Faults, leaves
 
-LANGUAGES = ("nl", "fr")
+LANGUAGES = ("nl", "fr", "de")
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 # What a translation keeps as it is, each with the name that a fault gives it.
@@ -18,7 +18,7 @@ _KEPT = {
     "placeholders": _PLACEHOLDER,
     "code": re.compile(r"`[^`]*`"),
     "bold parts": re.compile(r"\*\*"),
-    "list items": re.compile(r"^(?:[-*]|\d+\.) ", re.MULTILINE),
+    "list items": re.compile(r"\n(?:[-*]|\d+\.) "),
     "links": re.compile(r"\]\([^)]*\)"),
     "paragraphs": re.compile(r"\n+"),
 }
@@ -43,7 +43,10 @@ SHARED_WORDS = {
         "Phases", "Point", "Points", "Port", "Production", "Programme", "Site", "Sites",
         "Source", "Type", "minutes",
     },
-    "de": set(),
+    "de": {
+        "Hz", "Minimum", "Minute", "Name", "Normal", "Port", "Reserve", "Sensor",
+        "Status", "Wind", "in",
+    },
 }  # fmt: skip
 
 

@@ -350,7 +350,7 @@ const de = {
   compliance_unknown: "nicht gemessen",
   source_restored: "über Neustart behalten",
   source_fallback: "Rückfall ohne Verbindung",
-  source_rehearsal: "Probe",
+  source_rehearsal: "Probelauf",
   source_local: "vor Ort",
   order_emergency_stop_production: "Erzeugung stoppen",
   order_emergency_stop_consumption: "Verbrauch stoppen",
