@@ -121,6 +121,7 @@ def _infeasible_attributes(view: SiteView, _subject: str) -> Attributes:
             {
                 "limit": item.limit.cause.text,
                 "missing": round(item.missing),
+                "unit": item.limit.quantity.unit,
                 "problem": item.problem.value,
             }
             for item in view.plan.infeasible

@@ -4,7 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
-from homeassistant.const import EntityCategory, UnitOfPower, UnitOfTime
+from homeassistant.const import (
+    EntityCategory,
+    UnitOfPower,
+    UnitOfReactivePower,
+    UnitOfTime,
+)
 from homeassistant.helpers.typing import StateType
 
 from .model.asset import Direction
@@ -54,6 +59,18 @@ def missing_power(view: SiteView, direction: Direction) -> float | None:
         ),
         default=0.0,
     )
+
+
+def missing_reactive(view: SiteView) -> float | None:
+    """Return the var by which the band cannot be kept, 0 where it can or none is set.
+
+    None while nobody measures it.
+    """
+    if view.plan is None:
+        return None
+    if (band := view.plan.reactive) is None:
+        return 0.0
+    return band.missing if band.known else None
 
 
 def _attributes(item: Compliance) -> Attributes:
@@ -151,6 +168,17 @@ def _decided(view: SiteView, _subject: str) -> bool:
     return view.plan is not None
 
 
-COMPLIANCE_SENSORS: Final = tuple(
-    sensor for direction in Direction for sensor in _sensors(direction)
+COMPLIANCE_SENSORS: Final = (
+    *(sensor for direction in Direction for sensor in _sensors(direction)),
+    NetflexSensorDescription(
+        key="missing_reactive_power",
+        translation_key="missing_reactive_power",
+        device_class=SensorDeviceClass.REACTIVE_POWER,
+        native_unit_of_measurement=UnitOfReactivePower.VOLT_AMPERE_REACTIVE,
+        suggested_display_precision=0,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda view, _subject: rounded(missing_reactive(view)),
+        exists_fn=has_station,
+        available_fn=_decided,
+    ),
 )

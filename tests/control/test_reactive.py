@@ -11,7 +11,7 @@ import pytest
 from custom_components.netflex.control.memory import EMPTY, Memory
 from custom_components.netflex.model.asset import Asset, AssetState
 from custom_components.netflex.model.orders import GridOrders, QMode
-from custom_components.netflex.model.plan import Plan
+from custom_components.netflex.model.plan import Plan, Problem, Quantity
 from custom_components.netflex.model.protection import Protection, ReactiveScope
 from custom_components.netflex.model.reading import MeterReading
 
@@ -108,6 +108,66 @@ def test_active_power_leaves_what_the_circle_leaves() -> None:
     assert hypot(q, 7900.0) <= 8000.0
     assert result.setpoints["sun"].value is None, "active power is not touched"
     assert result.reactive is not None and result.reactive.missing > 7000
+
+
+@pytest.mark.parametrize(
+    ("measured_q", "ends", "end", "missing"),
+    [
+        (9000.0, (-500.0, 500.0), 500.0, 7000.0),
+        (-9000.0, (-500.0, 500.0), -500.0, 7000.0),
+        (9000.0, (None, 500.0), 500.0, 7000.0),
+    ],
+    ids=["too much", "too little", "one end"],
+)
+def test_a_band_out_of_reach_is_infeasible_with_what_is_missing_in_var(
+    measured_q: float,
+    ends: tuple[float | None, float | None],
+    end: float,
+    missing: float,
+) -> None:
+    states = [
+        gives(SUN, 0.0, max_reactive=1500.0),
+        state(MORE, 0.0),
+        state(battery(), 0.0),
+    ]
+    result = decided(measured_q, states, band(*ends))
+
+    (item,) = result.infeasible
+    assert (item.limit.quantity, item.limit.value) == (Quantity.REACTIVE, end)
+    assert item.limit.quantity.unit == "var"
+    assert item.missing == pytest.approx(missing)
+    assert item.problem is Problem.UNCONTROLLABLE
+    assert item.limit.cause.text.startswith("Grid operator's band of reactive power")
+    assert result.reactive is not None
+    assert result.reactive.missing == pytest.approx(missing)
+
+
+def test_an_inverter_that_does_not_answer_is_named_as_why_a_band_is_out_of_reach() -> (
+    None
+):
+    result = decided(9000.0, [replace(gives(SUN, 0.0), available=False)], band(0, 0))
+
+    (item,) = [
+        item for item in result.infeasible if item.limit.quantity is Quantity.REACTIVE
+    ]
+    assert item.problem is Problem.ASSET_UNAVAILABLE
+
+
+def test_a_band_that_is_not_reached_yet_is_not_infeasible() -> None:
+    """The base moves while what was told waits for the meter: that is no alarm."""
+    states = [gives(SUN, 0.0), gives(MORE, 0.0)]
+    _, memory = _step(0.0, states, band(0.0, 0.0))
+    plan, _ = _step(3000.0, states, band(0.0, 0.0), memory=memory, at=101.0)
+
+    assert plan.infeasible == ()
+    assert plan.reactive is not None and plan.reactive.missing == 0
+
+
+def test_a_band_that_nobody_measures_is_unknown_and_not_infeasible() -> None:
+    plan = decided(None, [gives(SUN, 0.0)], band(0.0, 0.0))
+
+    assert plan.infeasible == ()
+    assert plan.reactive is not None and not plan.reactive.known
 
 
 def test_what_the_device_names_is_its_most() -> None:

@@ -21,6 +21,7 @@ from custom_components.netflex.model.plan import (
     Limit,
     Problem,
     Quantity,
+    ReactivePlan,
     Source,
 )
 from custom_components.netflex.model.snapshot import Sharing
@@ -102,6 +103,35 @@ async def test_each_direction_shows_how_its_orders_are_kept(
     assert float(value(hass, "missing_consumption").state) == 1.2
     assert value(hass, "compliance_production").state == "no_order"
     assert float(value(hass, "missing_production").state) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("band", "shown"),
+    [
+        (None, "0.0"),
+        (ReactivePlan(low=-500.0, high=500.0, told=-1500.0, missing=7000.0), "7000.0"),
+        (ReactivePlan(low=-500.0, high=500.0, told=0.0, known=False), "unknown"),
+    ],
+    ids=["no band", "out of reach", "not measured"],
+)
+async def test_reactive_power_that_nothing_can_give_has_a_sensor(
+    hass: HomeAssistant,
+    all_enabled: None,
+    entry: MockConfigEntry,
+    site: FakeSite,
+    show: Callable[..., Awaitable[None]],
+    band: ReactivePlan | None,
+    shown: str,
+) -> None:
+    await show(**with_plan(site.view, reactive=band))
+
+    unique_id = f"{entry.entry_id}_missing_reactive_power"
+    found = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, unique_id)
+    assert found is not None
+    state = hass.states.get(found)
+    assert state is not None
+    assert state.state == shown
+    assert state.attributes["unit_of_measurement"] == "var"
 
 
 def test_what_was_done_and_what_did_not_help_are_repairs() -> None:

@@ -421,7 +421,12 @@ async def test_a_limit_that_cannot_be_met_is_said_with_its_figures(
     infeasible = find(hass, "binary_sensor", SITE_ID, "infeasible")
     assert infeasible.state == STATE_ON
     assert infeasible.attributes["limits"] == [
-        {"limit": ORDERED.text, "missing": 1234, "problem": "uncontrollable"}
+        {
+            "limit": ORDERED.text,
+            "missing": 1234,
+            "unit": "W",
+            "problem": "uncontrollable",
+        }
     ]
     status = find(hass, "sensor", SITE_ID, "status")
     assert status.state == "infeasible"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from custom_components.netflex.control.explain import q_band
 from custom_components.netflex.control.stops import weak_stops
 from custom_components.netflex.model.asset import AssetState, Direction, EmergencyOutput
 from custom_components.netflex.model.connection import ConnectionPoint, GridType
@@ -114,6 +115,29 @@ def test_S19_a_limit_that_cannot_be_met_says_what_is_missing() -> None:
     text = problems(view)["limit_infeasible"].text
     assert "812 W" in text
     assert cause.text in text
+
+
+def test_reactive_power_that_nothing_can_give_is_said_in_var() -> None:
+    limit = Limit(
+        scope=SITE,
+        quantity=Quantity.REACTIVE,
+        value=500.0,
+        source=Source.Q_BAND,
+        cause=q_band(-500.0, 500.0),
+    )
+    plan = Plan(
+        at=0.0,
+        infeasible=(
+            Infeasible(limit=limit, missing=7000.0, problem=Problem.UNCONTROLLABLE),
+        ),
+    )
+    view = SiteView(meters={"meter": METER}, site_meter="meter", plan=plan)
+    found = problems(view)["limit_infeasible"]
+    assert found.subject == "q_band"
+    assert found.text == (
+        "Grid operator's band of reactive power: at least -0.5 kvar and at most "
+        "0.5 kvar: 7000 var missing"
+    )
 
 
 def test_a_failed_decision_and_a_deaf_device_are_said() -> None:

@@ -10,7 +10,17 @@ from types import MappingProxyType
 
 from ..model.asset import Direction, Nature
 from ..model.orders import QMode
-from ..model.plan import Plan, ReactivePlan, Setpoint
+from ..model.plan import (
+    SITE,
+    Infeasible,
+    Limit,
+    Plan,
+    Problem,
+    Quantity,
+    ReactivePlan,
+    Setpoint,
+    Source,
+)
 from ..model.protection import ReactiveScope
 from ..model.snapshot import SiteModel, Snapshot
 from . import explain
@@ -64,10 +74,7 @@ def spread(
         target = _target(low - base, high - base, target)
     shares = _shares(givers, target)
     changed = any(shares[name] != told[name] for name in shares)
-    missing = 0.0
-    if base is not None:
-        total = base + sum(shares.values())
-        missing = max(low - total, total - high, 0.0)
+    infeasible = _infeasible(low, high, base, givers, units)
     cause = explain.q_band(low, high)
     setpoints: dict[str, Setpoint] = dict(plan.setpoints)
     for name, value in shares.items():
@@ -77,11 +84,12 @@ def spread(
         replace(
             plan,
             setpoints=MappingProxyType(setpoints),
+            infeasible=(*plan.infeasible, *infeasible),
             reactive=ReactivePlan(
                 low=low,
                 high=high,
                 told=sum(shares.values()),
-                missing=missing if missing > _NEGLIGIBLE else 0.0,
+                missing=sum(item.missing for item in infeasible),
                 known=base is not None,
             ),
         ),
@@ -110,6 +118,41 @@ def _band(snapshot: Snapshot) -> tuple[float, float] | None:
     low = float("-inf") if orders.minsetq is None else orders.minsetq.value
     high = float("inf") if orders.maxsetq is None else orders.maxsetq.value
     return (low, high) if low <= high else None
+
+
+def _infeasible(
+    low: float,
+    high: float,
+    base: float | None,
+    givers: list[_Giver],
+    units: list[Unit],
+) -> tuple[Infeasible, ...]:
+    """Return the end of the band that is out of reach, whatever is given."""
+    if base is None:
+        return ()
+    most = sum(giver.most for giver in givers)
+    end, missing = max(
+        (low, low - base - most), (high, base - most - high), key=lambda it: it[1]
+    )
+    if missing <= _NEGLIGIBLE:
+        return ()
+    silent = any(
+        unit.asset.nature in _NATURES and unit.asset.controllable and not unit.movable
+        for unit in units
+    )
+    return (
+        Infeasible(
+            limit=Limit(
+                scope=SITE,
+                quantity=Quantity.REACTIVE,
+                value=end,
+                source=Source.Q_BAND,
+                cause=explain.q_band(low, high),
+            ),
+            missing=missing,
+            problem=Problem.ASSET_UNAVAILABLE if silent else Problem.UNCONTROLLABLE,
+        ),
+    )
 
 
 def _giver(unit: Unit, memory: Memory) -> _Giver | None:

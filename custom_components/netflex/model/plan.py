@@ -37,7 +37,7 @@ class Source(IntEnum):
 
 
 class Quantity(StrEnum):
-    """What a limit bounds; every value is positive in its own direction."""
+    """What a limit bounds; but for reactive power, positive in its own direction."""
 
     IMPORT = "import"
     """W at the connection point."""
@@ -53,10 +53,14 @@ class Quantity(StrEnum):
     """A between the fullest and the emptiest line."""
     NEUTRAL = "neutral"
     """A in the neutral."""
+    REACTIVE = "reactive"
+    """var, load positive: an end of the grid operator's band."""
 
     @property
     def unit(self) -> str:
         """Return the unit of its values."""
+        if self is Quantity.REACTIVE:
+            return "var"
         return "A" if self in _IN_AMPERES else "W"
 
 
@@ -164,7 +168,10 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Infeasible:
-    """A limit that cannot be met with what may be moved: what is missing, W or A."""
+    """A limit that cannot be met with what may be moved.
+
+    `missing` is in the unit of the limit's quantity, positive.
+    """
 
     limit: Limit
     missing: float
