@@ -9,11 +9,12 @@ import pytest
 
 from custom_components.netflex.control.layout import layout_of
 from custom_components.netflex.control.memory import EMPTY
-from custom_components.netflex.model.asset import Asset, Direction, Nature
+from custom_components.netflex.model.asset import Asset, ChargerState, Direction, Nature
 from custom_components.netflex.model.connection import Feeder, Line, LineValues
 from custom_components.netflex.model.orders import QMode, Stops
 from custom_components.netflex.model.plan import Plan
 from custom_components.netflex.model.protection import Protection
+from custom_components.netflex.model.snapshot import UserLimits
 
 from .sites import (
     ALL,
@@ -199,18 +200,87 @@ def test_the_same_input_again_changes_nothing_with_feeders_too(case: Case) -> No
     ]
 
 
-TURNED = {Line.L1: Line.L2, Line.L2: Line.L3, Line.L3: Line.L1}
-
-
 @settings(max_examples=60, deadline=None)
-@given(rich())
-def test_turning_the_phases_turns_nothing_but_the_phases(case: Case) -> None:
+@given(case=rich(), data=st.data())
+def test_permuting_assets_permutes_the_plan_with_feeders_too(
+    case: Case, data: st.DataObject
+) -> None:
+    """Whatever order they and their feeders were added in."""
+    names = data.draw(st.permutations(list(case.model.assets)))
+    model = replace(
+        case.model,
+        assets={name: case.model.assets[name] for name in names},
+        feeders=tuple(data.draw(st.permutations(case.model.feeders))),
+    )
+    states = {name: case.states[name] for name in reversed(names)}
+    one, other = decided(case), decided(replace(case, model=model, states=states))
+    assert other.setpoints == one.setpoints
+    assert sorted(map(repr, other.infeasible)) == sorted(map(repr, one.infeasible))
+
+
+IDLE = {
+    "charger without a car": (
+        charger("zz", priority=9),
+        {"charger_state": ChargerState.IDLE},
+    ),
+    "load that nobody wants": (
+        load("zz", rated=2000.0, priority=9),
+        {"enabled": False},
+    ),
+    "battery that is locked out": (battery("zz"), {}),
+}
+"""Not an inverter at night: the sun may come back, and limits leave room for it."""
+UNWANTED = {
+    Nature.CHARGER: UserLimits(),
+    Nature.LOAD: UserLimits(switch=False),
+    Nature.BATTERY: UserLimits(locked=True),
+}
+
+
+@pytest.mark.parametrize("kind", IDLE)
+@settings(max_examples=60, deadline=None)
+@given(case=rich(), place=st.sampled_from([None, "hall", "row"]))
+def test_an_idle_asset_more_changes_nothing_with_feeders_too(
+    kind: str, case: Case, place: str | None
+) -> None:
+    """Wherever it is connected."""
+    idle, options = IDLE[kind]
+    # Percentages of installed power count the newcomer: absent here.
+    given_ = replace(case.given, maxsetap=None, minsetap=None)
+    case = replace(case, given=given_)
+    feeders = tuple(
+        replace(item, members=item.members | {"zz"}) if item.id == place else item
+        for item in case.model.feeders
+    )
+    more = replace(
+        case,
+        model=replace(
+            case.model, assets={**case.model.assets, "zz": idle}, feeders=feeders
+        ),
+        states={**case.states, "zz": state(idle, 0.0, **options)},
+        user={**case.user, "zz": UNWANTED[idle.nature]},
+    )
+    before, after = decided(case), decided(more)
+    setpoints = dict(after.setpoints)
+    del setpoints["zz"]
+    assert {name: item.value for name, item in setpoints.items()} == values(before)
+    assert {name: item.reactive for name, item in setpoints.items()} == {
+        name: item.reactive for name, item in before.setpoints.items()
+    }
+
+
+@settings(max_examples=80, deadline=None)
+@given(case=rich(), order_=st.permutations(ALL))
+def test_permuting_the_phases_permutes_nothing_but_the_phases(
+    case: Case, order_: list[Line]
+) -> None:
+    turn = dict(zip(ALL, order_, strict=True))
     currents = case.measured.line_current
     states = {
         name: replace(
             item,
             currents=LineValues.of(
-                {TURNED[line]: value for line, value in item.currents.items()}
+                {turn[line]: value for line, value in item.currents.items()}
             )
             if item.currents.total() is not None
             else item.currents,
@@ -222,14 +292,14 @@ def test_turning_the_phases_turns_nothing_but_the_phases(case: Case) -> None:
         model=replace(
             case.model,
             assets={
-                name: replace(asset, lines=tuple(TURNED[line] for line in asset.lines))
+                name: replace(asset, lines=tuple(turn[line] for line in asset.lines))
                 for name, asset in case.model.assets.items()
             },
         ),
         measured=replace(
             case.measured,
             line_current=LineValues.of(
-                {TURNED[line]: value for line, value in currents.items()}
+                {turn[line]: value for line, value in currents.items()}
             ),
         ),
         states=states,
