@@ -8,6 +8,7 @@ import pytest
 from custom_components.netflex.control.memory import EMPTY, Memory
 from custom_components.netflex.control.trip import CURVES
 from custom_components.netflex.control.unbalance import neutral_current
+from custom_components.netflex.model.asset import ChargerState
 from custom_components.netflex.model.connection import GridType, Line
 from custom_components.netflex.model.plan import Plan, Quantity
 from custom_components.netflex.model.protection import Protection, TripCurve
@@ -23,6 +24,7 @@ from .sites import (
     plan,
     reading,
     site,
+    state,
     step,
     values,
 )
@@ -214,3 +216,27 @@ def test_the_trip_model_never_raises_and_tolerates_nothing_after_a_start() -> No
     told = [p.setpoints["a"].value or 0 for p in plans]
     assert all(after >= before for before, after in pairwise(told))
     assert memory.stress[1] < 1
+
+
+def test_nobody_yields_to_a_charger_that_waits_for_a_car() -> None:
+    """It might serve a single-phase car: it stands ready within what is left."""
+    second, third = (
+        charger("second", maximum=16.0, lines=(Line.L2,)),
+        charger("third", maximum=16.0, lines=(Line.L3,)),
+    )
+    waiting = charger("waiting", priority=9)
+    states = {
+        "second": state(second, 1380.0),
+        "third": state(third, 1380.0),
+        "waiting": state(waiting, 0.0, charger_state=ChargerState.IDLE),
+    }
+    measured = reading(4260.0, currents=(6.5, 6.0, 6.0))
+    told = {}
+    for most in (15.0, 20.0):
+        model = site(
+            second, third, waiting, main_fuse=25.0, protection=Protection(neutral=most)
+        )
+        told[most] = values(plan(model, measured, states))
+    assert told[15.0] == {"second": 16.0, "third": 16.0, "waiting": 0.0}
+    assert told[20.0]["second"] == told[20.0]["third"] == 16.0
+    assert 6.0 <= (told[20.0]["waiting"] or 0.0) <= 20.0 - 16.0 + 6.5

@@ -155,6 +155,7 @@ def _share_out(
         differences = unbalance.capacities(flows, attempt)
         found = [*capacities(flows), *capacity_.soft(flows, held), *differences]
         rest = allocate(flows.units, found, now, tuning)
+        unbalance.stand_back(flows)
         attempt += 1
         if attempt == unbalance.ATTEMPTS or not unbalance.broken(flows):
             return rest

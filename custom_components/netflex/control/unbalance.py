@@ -109,6 +109,37 @@ def broken(balance: Balance) -> bool:
     )
 
 
+def stand_back(balance: Balance) -> None:
+    """Have chargers without a car stand ready only within what is left beside others.
+
+    The car to come may use one line only; until it has come nobody yields to it.
+    """
+    limit = tightest(balance)
+    if limit is None:
+        return
+    waiting = [
+        unit
+        for unit in balance.of(Nature.CHARGER)
+        if unit.movable and not unit.plugged and unit.share > 0
+    ]
+    ready = [unit.share for unit in waiting]
+    for unit in waiting:
+        unit.share = 0.0
+    most, least = _flows(balance, None, full=True), _flows(balance, 1)
+    for unit, share in zip(waiting, ready, strict=True):
+        room = min(
+            limit.value - (most[fuller] - least[emptier])
+            for fuller, emptier in pairs()
+            if fuller in unit.lines
+        )
+        if room < share:
+            unit.causes = [limit.cause]
+            share = room if room >= unit.asset.minimum_current else 0.0
+        unit.share = share
+        for channel in unit.lines:
+            most[channel] += unit.flow(channel, share * unit.watts)
+
+
 def set_inverters(balance: Balance) -> None:
     """Curtail single-phase production that unbalances the lines by itself."""
     limit = tightest(balance)
