@@ -101,27 +101,32 @@ def decode_asdu(raw: bytes, *, strict_length: bool = True) -> Asdu:
     decode = codec.decode
     at = HEADER_SIZE
     ioa = raw[at] | raw[at + 1] << 8 | raw[at + 2] << 16
+    objects: tuple[InformationObject, ...]
     if count == 1:
-        objects = [decode(type_id, ioa, raw, at + IOA_SIZE)]
+        objects = (decode(type_id, ioa, raw, at + IOA_SIZE),)
     elif vsq & SEQUENCE_BIT:
         if ioa + count - 1 > MAX_IOA:
             raise MalformedAsduError(f"a sequence of {count} from address {ioa}")
         at += IOA_SIZE
-        objects = [
+        objects = tuple(
             decode(type_id, ioa + index, raw, at + index * size)
             for index in range(count)
-        ]
+        )
     else:
-        objects = []
-        for _ in range(count):
-            ioa = raw[at] | raw[at + 1] << 8 | raw[at + 2] << 16
-            objects.append(decode(type_id, ioa, raw, at + IOA_SIZE))
-            at += IOA_SIZE + size
+        objects = tuple(
+            decode(
+                type_id,
+                raw[start] | raw[start + 1] << 8 | raw[start + 2] << 16,
+                raw,
+                start + IOA_SIZE,
+            )
+            for start in range(at, expected, IOA_SIZE + size)
+        )
     # By position: a little quicker than by name, for every ASDU that comes in.
     return Asdu(
         type_id,
         cause & CAUSE_MASK,
-        tuple(objects),
+        objects,
         common_address,
         originator,
         cause & NEGATIVE_BIT != 0,

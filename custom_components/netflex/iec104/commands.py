@@ -127,14 +127,15 @@ class CommandResponder:
         """Send feedback between confirmation and termination."""
         if self._answered is not _Answered.CONFIRMED or not self.alive:
             return False
-        points = list(objects)
+        group = self._group
+        points = tuple(objects)
         events = [
-            Event(point.type_id, cause, self._group.encode_reported(point, at))
+            Event(point.type_id, cause, group.encode_reported(point, at))
             for point in points
         ]
-        for asdu in pack_events(events, self._group.config.common_address):
+        for asdu in pack_events(events, group.config.common_address):
             self._connection.answer(asdu)
-        self._group.refresh_interrogation(points)
+        group.refresh_interrogation(points)
         return True
 
     def terminate(self, *, positive: bool = True) -> bool:
@@ -328,16 +329,17 @@ class CommandHandler:
         time: datetime | None,
         delay: float | None,
     ) -> None:
+        # By position: names double what a named tuple costs.
         command = Command(
-            type_id=obj.type_id,
-            ioa=obj.ioa,
-            value=obj.value,
-            qualifier=obj.qualifier,
-            originator=request.originator,
-            time=time,
-            delay=delay,
-            received_at=self._group.now(),
-            connection=self._connection.info,
+            obj.type_id,
+            obj.ioa,
+            obj.value,
+            obj.qualifier,
+            request.originator,
+            time,
+            delay,
+            self._group.now(),
+            self._connection.info,
         )
         responder = CommandResponder(
             self._connection,

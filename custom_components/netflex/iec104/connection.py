@@ -137,13 +137,25 @@ class Connection:
     def reply(self, asdu: bytes) -> None:
         """Send an answer ahead of everything else."""
         outgoing = Outgoing(asdu)
-        if self._replies or not self.link.send_at_once(outgoing):
+        if not self._replies and self.link.send(outgoing):
+            # A confirmation does not wait for what is made after it, nor for the
+            # rest of the segment that its request came in.
+            self.link.flush()
+        else:
             self._replies.append(outgoing)
             self._added()
 
     def answer(self, asdu: bytes) -> None:
         """Send an answer that must not overtake the events before it."""
-        self._group.events.add_answer(Outgoing(asdu))
+        outgoing = Outgoing(asdu)
+        if (
+            self._in_request
+            and not self._replies
+            and self._group.events.empty
+            and self.link.send(outgoing)
+        ):
+            return
+        self._group.events.add_answer(outgoing)
         self._added()
 
     def send_end_of_initialization(self, cause: int) -> None:

@@ -74,6 +74,11 @@ class EventQueue:
         self._entries: deque[Event | Outgoing] = deque()
 
     @property
+    def empty(self) -> bool:
+        """Tell that neither an event nor an answer waits."""
+        return not self._entries
+
+    @property
     def events(self) -> int:
         """Return how many events wait; `answers` counts the others."""
         return len(self._entries) - self.answers

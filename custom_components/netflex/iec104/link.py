@@ -108,7 +108,7 @@ class Link(asyncio.Protocol):
             self.close(CloseReason(CloseCode.INTERNAL, "unexpected error"))
         finally:
             self._corked = False
-            self._flush()
+            self.flush()
 
     def eof_received(self) -> bool:
         """Close when the peer does."""
@@ -165,13 +165,12 @@ class Link(asyncio.Protocol):
                 break
             self._send_information(outgoing, now)
         if not self._corked:
-            self._flush()
+            self.flush()
 
-    def send_at_once(self, outgoing: Outgoing) -> bool:
-        """Send one ASDU now; False when state, window or a slow reader forbid.
+    def send(self, outgoing: Outgoing) -> bool:
+        """Send one ASDU out of turn; False when state, window or a slow reader forbid.
 
-        It is written before its sender goes on: a confirmation does not wait for
-        what is made after it, nor for the rest of the segment with its request.
+        It leaves with the next flush.
         """
         if (
             self._write_paused
@@ -180,8 +179,15 @@ class Link(asyncio.Protocol):
         ):
             return False
         self._send_information(outgoing, self._timers.time())
-        self._flush()
         return True
+
+    def flush(self) -> None:
+        """Write what was sent, in one piece."""
+        if self._out:
+            data = b"".join(self._out)
+            self._out.clear()
+            if self._transport is not None:
+                self._transport.write(data)
 
     def send_start(self) -> None:
         """Send STARTDT act (controlling station)."""
@@ -200,7 +206,7 @@ class Link(asyncio.Protocol):
             self._arm(self._test_at)
             self._write(build_u(UFunction.TESTFR_ACT))
             if not self._corked:
-                self._flush()
+                self.flush()
 
     def close(self, reason: CloseReason) -> None:
         """Close actively; what is already written is still delivered."""
@@ -212,7 +218,7 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._flush()
+        self.flush()
         if (transport := self._transport) is not None:
             transport.close()
             self._timer = self._timers.call_at(
@@ -401,14 +407,15 @@ class Link(asyncio.Protocol):
         self._write(build_u(function))
         self._enter(state)
         if not self._corked:
-            self._flush()
+            self.flush()
 
     def _send_information(self, outgoing: Outgoing, now: float) -> None:
         if not self._unacknowledged:
             self._arm(now + self._parameters.t1)
         self._unacknowledged.append((now, outgoing))
-        self._write(build_i(self._send_number, self._receive_number, outgoing.asdu))
-        self._send_number = (self._send_number + 1) & SEQUENCE_MASK
+        number = self._send_number
+        self._write(build_i(number, self._receive_number, outgoing.asdu))
+        self._send_number = (number + 1) & SEQUENCE_MASK
         self._to_acknowledge = 0
         self._t2_at = None
 
@@ -424,13 +431,6 @@ class Link(asyncio.Protocol):
         if self._wire is not None:
             self._wire(Direction.SENT, apdu)
         self._out.append(apdu)
-
-    def _flush(self) -> None:
-        if self._out:
-            data = b"".join(self._out)
-            self._out.clear()
-            if self._transport is not None:
-                self._transport.write(data)
 
     # Supervision. One alarm serves all times: restarting one is an assignment, and
     # the alarm is only set anew when something falls due earlier than it.
@@ -462,7 +462,7 @@ class Link(asyncio.Protocol):
                 self._send_supervisory()
             if now >= self._t3_at:
                 self.send_test()
-            self._flush()
+            self.flush()
             self._arm_next()
 
     def _expire(self, code: CloseCode, detail: str) -> None:
