@@ -46,6 +46,14 @@ def chromium() -> Path:
     pytest.skip("Chromium is not installed: scripts/setup --ci, as root")
 
 
+@pytest.fixture(scope="session")
+def mosquitto() -> Path:
+    """Return the MQTT broker, which Debian keeps out of a user's search path."""
+    if path := shutil.which("mosquitto", path=f"{os.environ.get('PATH')}:/usr/sbin"):
+        return Path(path)
+    pytest.skip("mosquitto is not installed: scripts/setup --ci, as root")
+
+
 def _in_ci() -> bool:
     return os.environ.get("CI") == "true"
 

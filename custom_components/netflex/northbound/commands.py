@@ -1,0 +1,169 @@
+"""Reading a set that comes in: taken as it is, or refused for a reason that is named."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from .codec import PayloadError, TooLargeError, decode
+from .messages import Data, Setting
+from .values import Attribute, Tree, Value, ValueType
+
+FUTURE: Final = 60.0
+"""s that a set may be ahead of our clock."""
+_MILLISECONDS: Final = 1e11
+"""Above it a time is in ms: as s it would lie beyond the year 5000."""
+_FOREVER: Final = 1e15
+_LARGEST: Final = 1e300
+_MOST_TEXT: Final = 200
+
+
+class Problem(StrEnum):
+    """Why a set changes nothing."""
+
+    NOT_ALLOWED = "not_allowed"
+    """The user allows no control from outside."""
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    UNKNOWN_ATTRIBUTE = "unknown_attribute"
+    NOT_SETTABLE = "not_settable"
+    WRONG_TYPE = "wrong_type"
+    FUTURE = "future"
+    OLDER = "older"
+    """Its time is before that of the present value."""
+    WITHOUT_TIME = "without_time"
+    """Retained by the broker, so of any age."""
+    NOT_TAKEN = "not_taken"
+    """The site itself does not take it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A set that changed nothing: about which attribute or topic, why, and when."""
+
+    subject: str
+    problem: Problem
+    text: str
+    at: float
+    """Unix time in s."""
+    data: Data | None = None
+    """What it said, as far as it could be read."""
+
+
+@dataclass(slots=True)
+class SetCounts:
+    """What has come in since the start."""
+
+    accepted: int = 0
+    refused: Counter[Problem] = field(default_factory=Counter)
+    last: Refusal | None = None
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count a refusal."""
+        self.refused[refusal.problem] += 1
+        self.last = refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A message as it came: `path` None where its topic names no attribute."""
+
+    topic: str
+    path: str | None
+    payload: bytes
+    retained: bool
+
+
+def read_set(
+    incoming: Incoming,
+    tree: Tree,
+    since: Mapping[str, float],
+    now: float,
+    *,
+    allowed: bool,
+) -> Setting | Refusal:
+    """Return what a set asks for, or why it changes nothing.
+
+    `since` is the Unix time of each attribute's present value, `now` ours.
+    """
+    subject = incoming.path or incoming.topic[:_MOST_TEXT]
+    data: dict[str, Any] | None = None
+
+    def refuse(problem: Problem, text: str) -> Refusal:
+        return Refusal(
+            subject=subject, problem=problem, text=text[:_MOST_TEXT], at=now, data=data
+        )
+
+    try:
+        data = decode(incoming.payload)
+    except TooLargeError as err:
+        return refuse(Problem.TOO_LARGE, str(err))
+    except PayloadError as err:
+        return refuse(Problem.MALFORMED, str(err))
+    attribute = None if incoming.path is None else tree.get(incoming.path)
+    if attribute is None:
+        return refuse(Problem.UNKNOWN_ATTRIBUTE, "there is no such attribute")
+    if not attribute.constraint.settable or attribute.commands is None:
+        return refuse(
+            Problem.NOT_SETTABLE, f"a {attribute.constraint.value} cannot be set"
+        )
+    if not allowed:
+        return refuse(Problem.NOT_ALLOWED, "control from outside is not allowed")
+    if "value" not in data:
+        return refuse(Problem.MALFORMED, "it has no value")
+    value = _value(attribute, data["value"])
+    if value is None:
+        return refuse(
+            Problem.WRONG_TYPE,
+            f"{data['value']!r} is no {attribute.type.value.lower()}",
+        )
+    given = data.get("timestamp")
+    if given is None and incoming.retained:
+        return refuse(
+            Problem.WITHOUT_TIME, "the broker kept it and it does not say how old it is"
+        )
+    at = now if given is None else seconds(given)
+    if at is None:
+        return refuse(Problem.WRONG_TYPE, f"{given!r} is no time")
+    if at > now + FUTURE:
+        return refuse(Problem.FUTURE, f"its time is {at - now:.0f} s ahead of ours")
+    if at < since.get(attribute.path, 0.0):
+        return refuse(
+            Problem.OLDER,
+            f"it is {since[attribute.path] - at:.0f} s older than the present value",
+        )
+    correlation = data.get("correlationID")
+    return Setting(
+        attribute=attribute,
+        value=value,
+        at=at,
+        correlation=correlation if isinstance(correlation, str) else None,
+    )
+
+
+def seconds(timestamp: object) -> float | None:
+    """Return an epoch time in s, given in s or in ms; None where it is no time."""
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float):
+        return None
+    # An integer of JSON may be larger than any float.
+    if not 0 < timestamp < _FOREVER:
+        return None
+    return timestamp / 1000 if timestamp > _MILLISECONDS else float(timestamp)
+
+
+def _value(attribute: Attribute, given: object) -> Value | None:
+    """Return a given value in the attribute's type; booleans may come as 1 and 0."""
+    if attribute.type is ValueType.STRING:
+        return given if isinstance(given, str) else None
+    if attribute.type is ValueType.BOOLEAN:
+        return (
+            bool(given) if given in (0, 1) and isinstance(given, int | float) else None
+        )
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    if not -_LARGEST < given < _LARGEST:
+        return None
+    if attribute.type is ValueType.INTEGER:
+        return int(given) if given == int(given) else None
+    return float(given)

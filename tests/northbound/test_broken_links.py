@@ -1,0 +1,381 @@
+"""A broker that goes, stalls or refuses; an endpoint that is killed."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+import gc
+from pathlib import Path
+import signal
+import socket
+import sys
+import tracemalloc
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from custom_components.netflex.northbound import connection, link
+from custom_components.netflex.northbound.connection import explain, probe
+from custom_components.netflex.northbound.link import LONGEST_DELAY, back_off
+from custom_components.netflex.northbound.settings import Protocol, TlsFiles
+from tests.certificates import CertificateAuthority
+
+from .broker import LIMIT, Broker, Heard, free_port, listening, until
+from .homes import ENDPOINT, Home, home, points, settings_of
+
+pytestmark = [pytest.mark.peer, pytest.mark.usefixtures("socket_enabled")]
+
+ROOT = Path(__file__).parents[2]
+POWER = "obis_1_0_1_7_0_255_2"
+
+
+def powers(heard: Heard) -> list[float]:
+    """Return every power that was told, at once or delayed, in order."""
+    found = []
+    for topic, data in heard.messages:
+        told = [{"topic": topic, "data": data}]
+        if topic.startswith("@delayed/"):
+            told = data["messages"]
+        found += [
+            item["data"]["value"]
+            for item in told
+            if item["topic"].startswith("@update/") and POWER in item["topic"]
+        ]
+    return found
+
+
+def in_order(values: list[float]) -> list[float]:
+    """Return values without repetitions; fails where one comes before its time."""
+    once = list(dict.fromkeys(values))
+    assert once == sorted(once)
+    return once
+
+
+async def tell(house: Home, first: int, count: int, seconds: float = 5.0) -> None:
+    for number in range(first, first + count):
+        house.take(points(float(number)), seconds)
+        if number % 50 == 0:
+            await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait shorter for what does not come."""
+    monkeypatch.setattr(link, "SPILL_EVERY", 0.02)
+    monkeypatch.setattr(connection, "TIMEOUT", 2.0)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let bridges connect while it is set: listeners can be there before them."""
+    gate = asyncio.Event()
+    gate.set()
+    real = link.connected
+
+    @asynccontextmanager
+    async def gated(*args: Any) -> AsyncGenerator[aiomqtt.Client]:
+        await gate.wait()
+        async with real(*args) as client:
+            yield client
+
+    monkeypatch.setattr(link, "connected", gated)
+    return gate
+
+
+@asynccontextmanager
+async def back(broker: Broker, gate: asyncio.Event) -> AsyncGenerator[Heard]:
+    """Start a broker again, listen, and only then let bridges in."""
+    await broker.start()
+    async with listening(broker) as (_, heard):
+        gate.set()
+        yield heard
+
+
+async def gone(broker: Broker, gate: asyncio.Event, house: Home) -> None:
+    gate.clear()
+    broker.kill()
+    await until(lambda: not house.bridge.status.connected)
+
+
+@pytest.mark.parametrize("protocol", [Protocol.CLOUDIO_02, Protocol.CLOUDIO_01])
+async def test_an_hour_without_a_broker_loses_nothing_and_keeps_the_order(
+    broker: Broker, tmp_path: Path, gate: asyncio.Event, protocol: Protocol
+) -> None:
+    settings = settings_of(broker, protocol=protocol)
+    async with home(settings, tmp_path) as house:
+        await house.connected()
+        house.take(points(0.0))
+        await until(lambda: house.bridge.status.stored == 0)
+        await gone(broker, gate, house)
+        # 720 values of 5 s are an hour.
+        await tell(house, 1, 720)
+        assert house.bridge.status.stored >= 720
+        async with back(broker, gate) as heard:
+            await until(lambda: 720.0 in powers(heard))
+            await tell(house, 721, 5)
+            await until(lambda: 725.0 in powers(heard))
+        assert in_order(powers(heard)) == [float(n) for n in range(1, 726)]
+        delayed = heard.of(f"@delayed/{ENDPOINT}")
+        assert bool(delayed) is (protocol is Protocol.CLOUDIO_02)
+        await until(lambda: house.bridge.status.stored == 0)
+        assert house.bridge.status.dropped == 0
+        assert house.links[:3] == [True, False, True]
+
+
+async def test_memory_stays_flat_however_long_the_broker_is_away(
+    broker: Broker, tmp_path: Path
+) -> None:
+    broker.kill()
+    sizes = []
+    async with home(settings_of(broker, most_stored=5000), tmp_path) as house:
+        tracemalloc.start()
+        try:
+            for part in range(6):
+                await tell(house, part * 2000, 2000)
+                await until(lambda: house.bridge.status.stored <= 5000)
+                gc.collect()
+                sizes.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+        status = house.bridge.status
+        assert status.stored == 5000
+        assert status.dropped > 10_000
+    assert max(sizes[2:]) < sizes[1] + 200_000, sizes
+
+
+async def test_beyond_the_bound_the_oldest_go_and_are_counted(
+    broker: Broker, tmp_path: Path, gate: asyncio.Event
+) -> None:
+    gate.clear()
+    broker.kill()
+    async with home(settings_of(broker, most_stored=100), tmp_path) as house:
+        await tell(house, 1, 300)
+        await until(lambda: house.bridge.status.stored == 100)
+        # Two powers each time, and what is told more rarely.
+        assert house.bridge.status.dropped > 2 * 300 - 100
+        async with back(broker, gate) as heard:
+            await until(lambda: 300.0 in powers(heard))
+        kept = in_order(powers(heard))
+        assert kept == [float(n) for n in range(int(kept[0]), 301)]
+        assert kept[0] > 150
+
+
+async def test_what_waits_outlives_the_bridge(broker: Broker, tmp_path: Path) -> None:
+    broker.kill()
+    async with home(settings_of(broker), tmp_path) as house:
+        await tell(house, 1, 20)
+    await broker.start()
+    async with (
+        listening(broker) as (_, heard),
+        home(settings_of(broker), tmp_path) as house,
+    ):
+        await tell(house, 21, 5)
+        await until(lambda: 25.0 in powers(heard))
+    assert in_order(powers(heard)) == [float(n) for n in range(1, 26)]
+
+
+@asynccontextmanager
+async def program(
+    broker: Broker, folder: Path, first: int
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.northbound.endpoint",
+        str(broker.port),
+        str(folder),
+        str(first),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def progress(process: asyncio.subprocess.Process, stored: int) -> int:
+    """Wait until a program has stored so many messages; return how far it is."""
+    assert process.stdout is not None
+    async with asyncio.timeout(50):
+        while line := await process.stdout.readline():
+            number, waiting = map(int, line.split())
+            if waiting >= stored:
+                return number
+    raise AssertionError("the endpoint has ended")
+
+
+async def test_kill_9_of_the_endpoint_costs_at_most_what_was_not_stored_yet(
+    broker: Broker, tmp_path: Path
+) -> None:
+    broker.kill()
+    async with program(broker, tmp_path, 1) as process:
+        reached = await progress(process, 400)
+        process.kill()
+        await process.wait()
+    await broker.start()
+    async with (
+        listening(broker) as (_, heard),
+        program(broker, tmp_path, reached + 1000) as process,
+    ):
+        await until(lambda: any(value > reached + 1000 for value in powers(heard)))
+        process.kill()
+        # Its last will speaks for it.
+        await until(lambda: heard.of(f"@offline/{ENDPOINT}"))
+    before = [value for value in in_order(powers(heard)) if value <= reached + 500]
+    assert before == [float(n) for n in range(1, len(before) + 1)]
+    # It stores once a second at the latest and tells a value every 10 ms.
+    assert len(before) > reached - 250
+
+
+async def test_a_broker_that_stalls_is_given_up_and_nothing_is_lost(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with home(settings_of(broker), tmp_path) as house:
+        await house.connected()
+        await tell(house, 1, 3)
+        await until(lambda: house.bridge.status.stored == 0)
+        broker.signal(signal.SIGSTOP)
+        await tell(house, 4, 30)
+        # Half open: the socket is there and nobody answers.
+        await until(lambda: not house.bridge.status.connected)
+        await until(lambda: house.bridge._outbox.count >= 30)
+        broker.signal(signal.SIGCONT)
+        async with listening(broker) as (_, heard):
+            await until(lambda: 33.0 in powers(heard))
+        told = in_order(powers(heard))
+        assert told == [float(n) for n in range(int(told[0]), 34)]
+        assert told[0] <= 4.0
+        await until(lambda: house.bridge.status.stored == 0)
+
+
+async def test_a_broker_killed_again_and_again_loses_nothing(
+    broker: Broker, tmp_path: Path, gate: asyncio.Event
+) -> None:
+    everything: list[float] = []
+    async with home(settings_of(broker), tmp_path) as house:
+        for start in range(1, 200, 40):
+            await gone(broker, gate, house)
+            await tell(house, start, 20)
+            async with back(broker, gate) as heard:
+                await house.connected()
+                await tell(house, start + 20, 20)
+                last = float(start + 39)
+                async with asyncio.timeout(LIMIT):
+                    while last not in powers(heard):
+                        await asyncio.sleep(0.01)
+            everything += powers(heard)
+        assert house.bridge.status.dropped == 0
+    assert in_order(everything) == [float(n) for n in range(1, 201)]
+
+
+def test_tries_come_ever_more_rarely_and_never_in_step() -> None:
+    for failures in range(20):
+        longest = min(LONGEST_DELAY, 2.0**failures)
+        delays = {back_off(failures) for _ in range(50)}
+        assert len(delays) > 10
+        assert all(longest / 2 <= delay <= longest for delay in delays)
+    assert back_off(10_000) <= LONGEST_DELAY
+
+
+# ------------------------------------------------------------------ what is wrong there
+
+
+async def test_a_good_connection_has_nothing_wrong_and_leaves_no_trace(
+    tls_broker: Broker,
+) -> None:
+    async with listening(tls_broker) as (_, heard):
+        assert await probe(settings_of(tls_broker)) is None
+    assert heard.messages == []
+
+
+async def test_the_test_says_what_is_wrong(
+    tls_broker: Broker, broker: Broker, tmp_path: Path
+) -> None:
+    good = settings_of(tls_broker)
+    assert good.tls is not None
+    stranger = CertificateAuthority(tmp_path, "stranger")
+    _, strange, key = stranger.issue("goflex-dc-004")
+    _, old, old_key = tls_broker.authority.issue("old", timedelta(days=-1))  # type: ignore[union-attr]
+    wrong = {
+        "connection_refused": replace(good, port=free_port()),
+        "broker_untrusted": replace(
+            good, tls=replace(good.tls, authorities=stranger.path)
+        ),
+        "certificate_refused": replace(
+            good, tls=replace(good.tls, certificate=strange, key=key)
+        ),
+        "tls_failed": replace(good, port=broker.port),
+        "certificate_unusable": replace(
+            good, tls=replace(good.tls, certificate=tmp_path / "missing.pem")
+        ),
+    }
+    found = {}
+    for expected, settings in wrong.items():
+        problem = await probe(settings)
+        found[expected] = None if problem is None else problem.key
+    assert found == {key: key for key in wrong} | {"tls_failed": found["tls_failed"]}
+    assert found["tls_failed"] in {"tls_failed", "connection_lost"}
+    for tls in (
+        TlsFiles(authorities=good.tls.authorities),
+        replace(good.tls, certificate=old, key=old_key),
+    ):
+        problem = await probe(replace(good, tls=tls))
+        assert problem is not None
+        assert problem.key == "certificate_refused"
+
+
+def test_a_name_that_nobody_knows_is_named() -> None:
+    # Tests resolve no names.
+    problem = explain(socket.gaierror(-2, "Name or service not known"))
+    assert problem.key == "name_unknown"
+    assert "Name or service" in problem.text
+
+
+async def test_a_broker_that_wants_a_password_says_so(
+    mosquitto: Path, tmp_path: Path
+) -> None:
+    broker = Broker(mosquitto, tmp_path)
+    text = broker._config.read_text().replace("anonymous true", "anonymous false")
+    broker._config.write_text(text)
+    await broker.start()
+    try:
+        problem = await probe(settings_of(broker, username="me", password="wrong"))
+    finally:
+        broker.stop()
+    assert problem is not None
+    assert problem.key == "not_authorised"
+
+
+async def test_a_silent_broker_is_no_answer(tmp_path: Path) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: object) -> None:
+        await reader.read()
+        writer.close()  # type: ignore[attr-defined]
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        broker = Broker(Path("none"), tmp_path)
+        broker.port = port
+        problem = await probe(settings_of(broker))
+    assert problem is not None
+    assert problem.key == "no_answer"
+
+
+async def test_a_running_link_says_why_it_has_no_broker(
+    tls_broker: Broker, tmp_path: Path
+) -> None:
+    stranger = CertificateAuthority(tmp_path, "stranger")
+    _, certificate, key = stranger.issue(ENDPOINT)
+    good = settings_of(tls_broker)
+    assert good.tls is not None
+    refused = replace(good, tls=replace(good.tls, certificate=certificate, key=key))
+    async with home(refused, tmp_path) as house:
+        await until(lambda: house.bridge.status.problem is not None)
+        problem = house.bridge.status.problem
+        assert problem is not None
+        assert problem.key == "certificate_refused"
