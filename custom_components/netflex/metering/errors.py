@@ -60,3 +60,21 @@ class EncryptedError(MeterError):
     """The meter encrypts its telegrams (AES-128-GCM general-global-cipher)."""
 
     key = "encrypted"
+
+
+class NotDlmsError(MeterError):
+    """Bytes come that contain no push of a DLMS meter."""
+
+    key = "not_dlms"
+
+
+class KeyMissingError(MeterError):
+    """The meter enciphers what it pushes, and no key is known."""
+
+    key = "key_missing"
+
+
+class KeyWrongError(MeterError):
+    """The meter enciphers with another key than the one that is known."""
+
+    key = "key_wrong"

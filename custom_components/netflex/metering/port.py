@@ -50,8 +50,15 @@ class PortConnection(asyncio.Protocol):
         self._rests = False
         self._rest: asyncio.TimerHandle | None = None
 
-    async def open(self, url: str, *, baudrate: int, low_latency: bool) -> None:
-        """Open the port, 8N1.
+    async def open(
+        self,
+        url: str,
+        *,
+        baudrate: int,
+        low_latency: bool,
+        parity: Parity = Parity.NONE,
+    ) -> None:
+        """Open the port, 8N1 unless there is a parity.
 
         `low_latency` asks for each byte at once (a telegram a second). Without it the
         adapter is to collect them (thousands of frames a second), and where it does
@@ -68,7 +75,7 @@ class PortConnection(asyncio.Protocol):
                     url,
                     baudrate=baudrate,
                     byte_size=8,
-                    parity=Parity.NONE,
+                    parity=parity,
                     stopbits=StopBits.ONE,
                     low_latency=low_latency,
                 )
