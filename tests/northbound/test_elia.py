@@ -12,6 +12,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 import pytest
 
+from custom_components.netflex.model.market import ImbalanceQuality
 from custom_components.netflex.northbound.elia import (
     LONGEST_WAIT,
     MIN_SPACING,
@@ -22,7 +23,6 @@ from custom_components.netflex.northbound.elia import (
     EliaError,
     EliaFeed,
     Pace,
-    Quality,
     read_records,
 )
 
@@ -127,7 +127,7 @@ def test_minutes_are_cumulative_values_of_their_quarter() -> None:
     newest = records[-1]
     assert newest.quarter == datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
     assert newest.price == 187.24
-    assert newest.quality is Quality.NOT_VALIDATED
+    assert newest.quality is ImbalanceQuality.NON_VALIDATED
     assert not newest.settled
     assert records[0].quarter == datetime(2026, 11, 28, 9, 45, tzinfo=UTC)
 
@@ -153,15 +153,15 @@ def test_quarters_settle() -> None:
     )
     assert record.settled
     assert record.end == datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
-    assert record.quality is Quality.VALIDATED
+    assert record.quality is ImbalanceQuality.VALIDATED
 
 
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        ("Non-validated", Quality.NOT_VALIDATED),
-        ("NotValidated", Quality.NOT_VALIDATED),
-        ("Validated", Quality.VALIDATED),
+        ("Non-validated", ImbalanceQuality.NON_VALIDATED),
+        ("NotValidated", ImbalanceQuality.NON_VALIDATED),
+        ("Validated", ImbalanceQuality.VALIDATED),
         ("Data issue", None),
         ("DataIssue", None),
         ("Something new", None),
@@ -169,7 +169,7 @@ def test_quarters_settle() -> None:
     ],
 )
 def test_a_quality_that_is_no_good_is_never_used(
-    written: str | None, read: Quality | None
+    written: str | None, read: ImbalanceQuality | None
 ) -> None:
     records = read_records(
         body(minute("10:00", qualitystatus=written)), DataSet.MINUTES, NOW
@@ -237,6 +237,32 @@ def test_quarters_are_found_in_local_time_too() -> None:
 def test_what_is_no_answer_of_the_data_set_is_refused(answer: bytes) -> None:
     with pytest.raises(EliaError):
         read_records(answer, DataSet.MINUTES, NOW)
+
+
+def test_a_value_is_as_old_as_the_minute_that_it_tells_of() -> None:
+    (running,) = read_records(body(minute("10:06")), DataSet.MINUTES, NOW)
+    imbalance = running.imbalance()
+    assert imbalance.covers(NOW)
+    assert imbalance.volume == 143.9
+    assert imbalance.usable(running.end + timedelta(minutes=5))
+    assert not imbalance.usable(running.end + timedelta(minutes=5, seconds=1))
+    (settled,) = read_records(body(quarter("09:45")), DataSet.QUARTERS, NOW)
+    assert settled.imbalance().usable(NOW)
+    assert not settled.imbalance().usable(NOW + timedelta(minutes=30))
+
+
+def test_the_quarter_before_is_the_settled_one_or_else_its_last_minute() -> None:
+    running, old = (
+        read_records(body(minute(at)), DataSet.MINUTES, NOW)[0]
+        for at in ("10:06", "09:59")
+    )
+    settled = read_records(
+        body(quarter("09:45"), quarter("09:30")), DataSet.QUARTERS, NOW
+    )
+    assert EliaData(running=running, before=old).previous == old
+    assert EliaData(running=running, before=old, settled=settled).previous == settled[1]
+    assert EliaData(running=running, settled=settled[:1]).previous is None
+    assert EliaData(settled=settled).previous == settled[1]
 
 
 # ------------------------------------------------------------------------------- asking

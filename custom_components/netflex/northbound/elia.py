@@ -26,6 +26,8 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 
+from ..model.market import Imbalance, ImbalanceQuality
+
 _LOGGER = logging.getLogger(__name__)
 
 DEFAULT_URL: Final = "https://opendata.elia.be"
@@ -46,6 +48,10 @@ CLOCK_TOLERANCE: Final = timedelta(minutes=2)
 QUARTER: Final = timedelta(minutes=15)
 SETTLED_WAIT: Final = timedelta(minutes=2)
 """After the end of a quarter, until its settled value is asked for."""
+MINUTE_COUNTS: Final = 300.0
+"""s after the minute that a value tells of in which it may be acted upon."""
+SETTLED_COUNTS: Final = 1800.0
+"""s after a quarter in which it may stand for the next one."""
 
 _FIELDS: Final = (
     "datetime",
@@ -57,13 +63,6 @@ _FIELDS: Final = (
 )
 _RECORDS: Final = 20
 """A quarter of minutes and a little more; five hours of quarters."""
-
-
-class Quality(StrEnum):
-    """What Elia says of a value; one with a data issue is never passed on."""
-
-    NOT_VALIDATED = "not_validated"
-    VALIDATED = "validated"
 
 
 class DataSet(StrEnum):
@@ -90,12 +89,24 @@ class ImbalanceRecord:
     end: datetime
     price: float
     volume: float
-    quality: Quality
+    quality: ImbalanceQuality
 
     @property
     def settled(self) -> bool:
         """Whether it stands for the whole quarter hour."""
         return self.end - self.quarter >= QUARTER
+
+    def imbalance(self) -> Imbalance:
+        """Return it as the decision takes it, as old as what it tells of."""
+        return Imbalance(
+            start=self.quarter,
+            received=self.end,
+            price=self.price,
+            volume=self.volume,
+            quality=self.quality,
+            period_seconds=QUARTER.total_seconds(),
+            stale_after=SETTLED_COUNTS if self.settled else MINUTE_COUNTS,
+        )
 
 
 class EliaError(Exception):
@@ -297,12 +308,12 @@ def _record(row: Any, data_set: DataSet) -> ImbalanceRecord | None:
 _RESOLUTIONS: Final = {DataSet.MINUTES: "PT1M", DataSet.QUARTERS: "PT15M"}
 
 
-def _quality(word: Any) -> Quality | None:
-    """Return a quality however it is written, None for an issue or anything else."""
+def _quality(word: Any) -> ImbalanceQuality | None:
+    """Return a quality however it is written, None for an issue and the unknown."""
     letters = "".join(filter(str.isalpha, str(word))).casefold()
     if letters in {"notvalidated", "nonvalidated"}:
-        return Quality.NOT_VALIDATED
-    return Quality.VALIDATED if letters == "validated" else None
+        return ImbalanceQuality.NON_VALIDATED
+    return ImbalanceQuality.VALIDATED if letters == "validated" else None
 
 
 def _time(text: Any) -> datetime | None:
@@ -355,9 +366,20 @@ class EliaData:
 
     running: ImbalanceRecord | None = None
     """The newest value of a minute."""
+    before: ImbalanceRecord | None = None
+    """The newest minute of the quarter before that one, until that is settled."""
     settled: tuple[ImbalanceRecord, ...] = ()
     """Whole quarter hours, oldest first."""
     problem: str | None = None
+
+    @property
+    def previous(self) -> ImbalanceRecord | None:
+        """Return the quarter before the running one, settled if it is already."""
+        if (running := self.running) is None:
+            return self.settled[-1] if self.settled else None
+        wanted = running.quarter - QUARTER
+        known = [*self.settled, *([self.before] if self.before else [])]
+        return next((item for item in known if item.quarter == wanted), None)
 
 
 class EliaFeed:
@@ -439,8 +461,17 @@ class EliaFeed:
         if data_set is DataSet.QUARTERS:
             self.data = replace(self.data, settled=records, problem=None)
         else:
+            running = records[-1] if records else None
+            earlier = [
+                item
+                for item in records
+                if running is not None and item.quarter < running.quarter
+            ]
             self.data = replace(
-                self.data, running=records[-1] if records else None, problem=None
+                self.data,
+                running=running,
+                before=earlier[-1] if earlier else None,
+                problem=None,
             )
 
 
