@@ -1,7 +1,9 @@
 """What a site is made of: the values that its composition needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 from ..devices.device import DeviceConfig
 from ..devices.virtual_meter import VirtualMeterConfig
@@ -9,6 +11,7 @@ from ..metering.s1_analysis import DEFAULT_SETTINGS, S1Settings
 from ..model.asset import Direction, EmergencyOutput
 from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF, CapacityTariff
+from ..model.programme import Programme
 from ..model.protection import DEFAULT_PROTECTION, Protection
 from ..model.reading import MeterRole
 from ..model.snapshot import DEFAULT_COMPLIANCE, ComplianceRules, Sharing
@@ -132,5 +135,9 @@ class SiteConfig:
     feeders: tuple[Feeder, ...] = field(default=())
     virtual_meters: tuple[VirtualMeterConfig, ...] = field(default=())
     """What chargers among the devices read; each of them has its own there too."""
+    programmes: Mapping[str, Programme] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What batteries are used for, by the battery's id."""
     shadow: bool = False
     """Whether the site only decides; excludes an operator (S07)."""

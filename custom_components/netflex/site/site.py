@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 import logging
 import time
 
@@ -14,6 +14,7 @@ from ..devices.device import Device, DeviceConfig
 from ..model.asset import AssetState, Direction
 from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF
+from ..model.market import GridFrequency
 from ..model.orders import (
     NO_LOCAL_STOPS,
     NO_ORDERS,
@@ -24,6 +25,8 @@ from ..model.orders import (
     Stops,
 )
 from ..model.plan import Plan
+from ..model.programme import Programme
+from ..model.reading import MeterReading
 from ..model.remote import RemoteCommand
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from ..telecontrol.journal_format import RecordKind
@@ -32,6 +35,8 @@ from ..telecontrol.rehearsal_station import RehearsalState
 from .compliance_notes import ComplianceNotes
 from .config import MeterConfig, OutputConfig, SiteConfig, SiteRules
 from .controller import Controller
+from .dispatch_proof import DispatchLedger
+from .economy import NO_ECONOMY, Economy
 from .journal_notes import SiteNotes
 from .learned_fallbacks import LearnedFallbacks
 from .loop_lag import LoopLag
@@ -64,6 +69,7 @@ class SitePorts:
     where that cannot be; `meters` owns the meters. `save_local_stops` is called
     with the local stops whenever they change, to be kept over a restart;
     `save_memory` when the decision's memory has changed in a way that is worth it.
+    `zone` is the time zone of the house.
     """
 
     make_device: Callable[[DeviceConfig], Device]
@@ -73,6 +79,7 @@ class SitePorts:
         lambda _fallbacks: None
     )
     save_memory: Callable[[], None] = lambda: None
+    zone: Callable[[], tzinfo] = lambda: UTC
     monotonic: Callable[[], float] = time.monotonic
     utcnow: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -108,6 +115,10 @@ class Site:
         )
         self._outputs = OutputStates()
         self._remote = RemoteCommands(host.record)
+        self._programmes = config.programmes
+        self._economy = NO_ECONOMY
+        self.dispatch = DispatchLedger(record=host.record, zone=ports.zone)
+        """What dispatches have brought."""
         self._user = {asset_id: UserLimits(locked=True) for asset_id in locked}
         self._orders = NO_ORDERS
         self._epochs: StopEpochs = {}
@@ -279,6 +290,16 @@ class Site:
     def set_feeders(self, feeders: tuple[Feeder, ...]) -> None:
         """Change the tree of sub-circuits."""
         self._feeders = feeders
+        self._controller.wake()
+
+    def set_programmes(self, programmes: Mapping[str, Programme]) -> None:
+        """Change what batteries are used for, by the battery's id."""
+        self._programmes = programmes
+        self._controller.wake()
+
+    def set_economy(self, economy: Economy) -> None:
+        """Take over what markets, schedules and dispatch sources say now."""
+        self._economy = economy
         self._controller.wake()
 
     def set_islanded(self, islanded: bool) -> None:
@@ -472,14 +493,16 @@ class Site:
             tariff=DEFAULT_TARIFF if demand is None else demand.tariff,
             protection=self._rules.protection,
             feeders=self._feeders,
+            programmes=self._programmes,
         )
 
     def _snapshot(self) -> Snapshot:
-        demand = self._demand()
+        demand, economy = self._demand(), self._economy
+        reading = self._ports.meters.site_reading(self._ports.monotonic())
         return Snapshot(
             orders=self._orders,
             local_stops=self._local,
-            reading=self._ports.meters.site_reading(self._ports.monotonic()),
+            reading=reading,
             overloads=self._ports.meters.power.overloads(),
             feeder_readings=self._ports.meters.readings_of(
                 {item.id: item.meter for item in self._feeders}
@@ -489,6 +512,11 @@ class Site:
             user=dict(self._user),
             remote=self._remote.in_force(self._ports.monotonic()),
             quarter=None if demand is None else demand.quarter,
+            market=economy.market,
+            dispatches=economy.dispatches,
+            frequency=economy.frequency or _frequency(reading),
+            holidays=economy.holidays,
+            entity_windows=economy.entity_windows,
         )
 
     def look(self, orders: GridOrders | None = None) -> Look:
@@ -523,9 +551,21 @@ class Site:
         self._notes.plan(plan)
         self._notes.meter(self._ports.meters.switch)
         self._ports.meters.compare(assets, states, plan.at)
+        self._measure_dispatch(plan)
         self._publish()
         # Last: waking the station's thread may cost this one its turn.
         self._host.set_measurements(measure(assets, states, plan.at))
+
+    def _measure_dispatch(self, plan: Plan) -> None:
+        """Count what dispatches bring, as the connection point's meter says it."""
+        reading = self._ports.meters.site_reading(self._ports.monotonic())
+        self.dispatch.take(
+            self._ports.utcnow(),
+            reading.power if plan.metered and reading is not None else None,
+            self._economy.dispatches,
+            self._economy.names,
+            self._economy.baselines,
+        )
 
     def _drive_cut_off(self, plan: Plan) -> None:
         """Tell the station which outputs act because a limit is not kept (S19)."""
@@ -566,6 +606,8 @@ class Site:
             virtual_meters=self._seats.virtual_meters(),
             fallbacks=self.fallbacks,
             outputs=self._outputs.views(self._stops),
+            economy=self._economy,
+            dispatch_proofs=self.dispatch.proofs,
         )
         return replace(
             view,
@@ -594,3 +636,10 @@ class Site:
         view = self.view
         for listener in self._view_listeners:
             listener(view)
+
+
+def _frequency(reading: MeterReading | None) -> GridFrequency | None:
+    """Return the grid's frequency as the connection point's meter says it."""
+    if reading is None or reading.frequency is None:
+        return None
+    return GridFrequency(value=reading.frequency, received=reading.received)

@@ -16,6 +16,7 @@ from ..model.power_quality import PowerQuality
 from ..model.reading import MeterReading, MeterRole, MonthPeak
 from ..model.remote import RemoteCommand
 from ..model.snapshot import UserLimits
+from .economy import NO_ECONOMY, DispatchProof, Economy
 from .meter_quality import Finding
 from .rehearsal_status import RehearsalStatus
 
@@ -220,6 +221,10 @@ class SiteView:
     )
     """What sources outside the house ask of loads, by the id of the load."""
     plan: Plan | None = None
+    economy: Economy = NO_ECONOMY
+    """What markets, schedules and dispatch sources say."""
+    dispatch_proofs: tuple[DispatchProof, ...] = ()
+    """What running and ended dispatches have brought, running ones first."""
     proofs: tuple[StopProof, ...] = ()
     problems: tuple[SiteProblem, ...] = ()
     loop_lag: float | None = None
