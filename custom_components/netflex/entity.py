@@ -18,7 +18,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN, NAME
 from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entry_data import CONF_PROFILE
+from .entry_data import CONF_PROFILE, SubentryType
 from .profiles import DATA_PROFILES
 from .site.view import SiteView
 from .view_values import Attributes
@@ -201,6 +201,8 @@ def async_register_devices(hass: HomeAssistant, entry: NetflexConfigEntry) -> No
         name=entry.title,
     )
     for subentry in entry.subentries.values():
+        if subentry.subentry_type == SubentryType.BATTERY_MODE:
+            continue  # It belongs to the battery's own device.
         maker, model = _maker_and_model(hass, subentry)
         registry.async_get_or_create(
             config_entry_id=entry.entry_id,

@@ -6,9 +6,12 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigSubentry
 
 from .entry_data import (
+    CONF_CAPACITY,
     CONF_CATEGORY,
+    CONF_CEILING,
     CONF_COMFORT_HIGH,
     CONF_COMFORT_LOW,
+    CONF_EFFICIENCY,
     CONF_LINES,
     CONF_MAX_CURRENT,
     CONF_MIN_CURRENT,
@@ -94,6 +97,7 @@ def _inverter(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
 def _battery(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
     """Return a battery with its rated powers in W and its reserve in %."""
     data = subentry.data
+    capacity = _optional(data, CONF_CAPACITY)
     return Asset(
         id=subentry.subentry_id,
         name=subentry.title,
@@ -105,6 +109,9 @@ def _battery(subentry: ConfigSubentry, grid_type: GridType) -> Asset:
         lines=_lines(data, grid_type),
         priority=int(data.get(CONF_PRIORITY, 0)),
         reserve=float(data.get(CONF_RESERVE, 0)),
+        ceiling=float(data.get(CONF_CEILING, 100)),
+        capacity=None if capacity is None else capacity * 1000,
+        charge_efficiency=float(data.get(CONF_EFFICIENCY, 95)) / 100,
     )
 
 

@@ -45,6 +45,11 @@ CONF_RATED_POWER: Final = "rated_power"
 CONF_RATED_CHARGE: Final = "rated_charge"
 CONF_RATED_DISCHARGE: Final = "rated_discharge"
 CONF_RESERVE: Final = "reserve"
+CONF_CEILING: Final = "ceiling"
+CONF_CAPACITY: Final = "capacity"
+CONF_EFFICIENCY: Final = "charge_efficiency"
+CONF_DEAD_BAND: Final = "dead_band"
+CONF_RAMP: Final = "ramp"
 CONF_CATEGORY: Final = "category"
 CONF_STOPS: Final = "stops"
 CONF_ENERGISED_WHEN_STOPPED: Final = "energised_when_stopped"
@@ -94,6 +99,9 @@ class SubentryType(StrEnum):
     RELAY = "relay"
     VIRTUAL_METER = "virtual_meter"
     FEEDER = "feeder"
+    BATTERY_MODE = "battery_mode"
+    """One mode of the programme of one or more batteries."""
+    DISPATCH_SOURCE = "dispatch_source"
 
 
 class DeviceSource(StrEnum):

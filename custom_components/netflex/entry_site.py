@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_PORT
 
 from .devices.device import DeviceConfig
@@ -27,10 +27,14 @@ from .entry_data import (
     SubentryType,
 )
 from .entry_device import device_config, meter_config, output_config
+from .entry_dispatch import dispatch_sources
 from .entry_feeder import feeders
+from .entry_programme import followed_entities, programmes, time_zones
 from .entry_s1 import with_overloads
 from .entry_virtual_meter import virtual_meters
 from .iec104.engine import Engine
+from .market.feed import MarketConfig
+from .market.options import CONF_MARKET, market_options
 from .model.connection import ConnectionPoint, GridType
 from .protection_options import CONF_PROTECTION, protection
 from .site.config import SiteConfig
@@ -101,6 +105,31 @@ def site_config(
             measuring,
         ),
         virtual_meters=tuple(meters.values()),
+        programmes=programmes(
+            _of_kind(entry, SubentryType.BATTERY_MODE),
+            _of_kind(entry, SubentryType.BATTERY),
+        ),
+    )
+
+
+def market_config(entry: ConfigEntry, site: SiteConfig) -> MarketConfig:
+    """Return what a site follows of markets, schedules and dispatch sources."""
+    options = checked_options(entry.options)
+    return MarketConfig(
+        options=market_options(options.get(CONF_MARKET, {})),
+        sources=dispatch_sources(_of_kind(entry, SubentryType.DISPATCH_SOURCE)),
+        schedules=followed_entities(site.programmes),
+    )
+
+
+def mode_zones(entry: ConfigEntry) -> frozenset[str]:
+    """Return the time zones that the modes of a site's batteries name."""
+    return time_zones(_of_kind(entry, SubentryType.BATTERY_MODE))
+
+
+def _of_kind(entry: ConfigEntry, kind: SubentryType) -> tuple[ConfigSubentry, ...]:
+    return tuple(
+        item for item in entry.subentries.values() if item.subentry_type == kind
     )
 
 

@@ -1,6 +1,7 @@
 """Composes one site from its config entry, and keeps it composed."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,16 +26,19 @@ from .devices.meter_server import MeterServers
 from .devices.profile_loader import ProfileLibrary
 from .devices.virtual_meter import VirtualMeterConfig
 from .entity import async_register_devices
-from .entry_site import site_config, station_settings
+from .entry_site import market_config, mode_zones, site_config, station_settings
 from .island_input import IslandWatch
 from .links import Entities, SharedLinks
 from .local_stop_inputs import LocalStopWatch
+from .market.feed import SiteMarket
+from .market.store import dispatch_store
 from .metering.p1_reader import P1Source
 from .metering.p1_shared import SharedP1Source
 from .metering.recorder import Recording
 from .metering.s1_reader import S1Source
 from .model.connection import Feeder
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
+from .model.schedule import zone_of
 from .protection_options import CONF_PROTECTION, island_input
 from .readings_options import CONF_READINGS
 from .rehearsals import async_newest_rehearsal
@@ -96,6 +100,7 @@ class NetflexRuntime:
         self.site: Site
         self.coordinator: SiteCoordinator
         self.readings: SiteReadings
+        self.market: SiteMarket
 
     # --------------------------------------------------------------------- composition
 
@@ -104,6 +109,7 @@ class NetflexRuntime:
         stored = read_site_memory(await self._store.async_load())
         await self._hass.async_add_executor_job(self._budget.load)
         self._local_stops = stored.local_stops
+        await self._async_load_zones()
         self._applied = site_config(self._entry, self._profiles)
         self._station = await self._async_take_station()
         self._meters.restore_demand(stored.demand)
@@ -116,6 +122,7 @@ class NetflexRuntime:
                 save_local_stops=self._save_local_stops,
                 save_fallbacks=lambda _fallbacks: self._save_soon(),
                 save_memory=self._save_soon,
+                zone=dt_util.get_default_time_zone,
             ),
             self._station.host,
             local_stops=self._local_stops,
@@ -132,8 +139,10 @@ class NetflexRuntime:
         self._inputs = LocalStopWatch(self._hass, self.site)
         self._island = IslandWatch(self._hass, self.site)
         self.readings = SiteReadings(self._hass, self._entry, self.coordinator)
+        self.market = SiteMarket(self._hass, self._entry, self.site)
         try:
             await self.site.start()
+            await self.market.async_start(market_config(self._entry, self._applied))
             self._inputs.async_set(local_stop_inputs(self._entry.options))
             self._island.async_set(_island_input(self._entry))
             await self._async_keep_readings()
@@ -145,6 +154,7 @@ class NetflexRuntime:
         """Stop the site; the station waits for the next one if `park`."""
         self._inputs.async_stop()
         await self.readings.async_stop()
+        await self.market.async_stop()
         self._island.async_stop()
         await self.coordinator.async_shutdown()
         await self.site.stop()
@@ -347,6 +357,7 @@ class NetflexRuntime:
         device; nothing else is touched.
         """
         async with self._lock:
+            await self._async_load_zones()
             old, new = self._applied, site_config(self._entry, self._profiles)
             self._applied = new
             if new.shadow != old.shadow:
@@ -357,6 +368,9 @@ class NetflexRuntime:
                 self.site.set_rules(new.rules)
             if new.feeders != old.feeders:
                 self.site.set_feeders(new.feeders)
+            if new.programmes != old.programmes:
+                self.site.set_programmes(new.programmes)
+            await self.market.async_set(market_config(self._entry, new))
             settings = station_settings(self._entry)
             if settings != self._station.settings:
                 await self._async_change_station(self._station, settings)
@@ -374,6 +388,12 @@ class NetflexRuntime:
                 self.coordinator.async_asset_changed(subject)
             if new.name != old.name:
                 async_register_devices(self._hass, self._entry)
+
+    async def _async_load_zones(self) -> None:
+        """Read the time zones of schedules, which happens from disk."""
+        for zone in mode_zones(self._entry):
+            with suppress(ValueError):  # Said where the mode is read.
+                await self._hass.async_add_executor_job(zone_of, zone)
 
     async def _async_keep_readings(self) -> None:
         """Keep readings as the options say."""
@@ -424,6 +444,7 @@ async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
     """Delete what was stored for an entry that was removed."""
     await SiteStore(hass, entry_id).async_remove()
     await async_forget_readings(hass, entry_id)
+    await dispatch_store(hass, entry_id).async_remove()
     for path in (_orders_path(hass, entry_id), _writes_path(hass, entry_id)):
         await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
 

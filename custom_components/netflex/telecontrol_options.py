@@ -25,6 +25,7 @@ from .iec104 import (
 )
 from .iec104.engine import Engine, is_installed
 from .iec104.tls import MinimumVersion
+from .market.options import CONF_MARKET, MARKET_SCHEMA
 from .model.asset import Direction
 from .model.orders import POWER_LIMIT_ORDERS, OrderName
 from .protection_options import CONF_PROTECTION, PROTECTION_SCHEMA
@@ -151,6 +152,7 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_LIMITS): LIMITS_SCHEMA,
         vol.Optional(CONF_READINGS): READINGS_SCHEMA,
         vol.Optional(CONF_PROTECTION): PROTECTION_SCHEMA,
+        vol.Optional(CONF_MARKET): MARKET_SCHEMA,
         vol.Optional(CONF_SHADOW): bool,
     }
 )

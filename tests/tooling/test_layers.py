@@ -22,7 +22,7 @@ TABLE = {
     for line in CONTRACT["may_import"]
 }
 # Folders that belong to the face, and folders that hold no code.
-FACE_FOLDERS = {"blueprints", "brand", "flows", "frontend", "translations"}
+FACE_FOLDERS = {"blueprints", "brand", "flows", "frontend", "market", "translations"}
 
 
 def faults_of(

@@ -123,6 +123,10 @@ class Tariff:
         )
 
 
+AS_IT_IS: Final = Tariff()
+"""The market's price is the user's own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastRow:
     """What is said of a time to come: currency per MWh, and MW, positive short."""

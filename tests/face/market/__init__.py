@@ -1,0 +1,1 @@
+"""Tests of markets, schedules and dispatch as Home Assistant gives them."""
