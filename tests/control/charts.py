@@ -46,6 +46,7 @@ def chart(loop: Loop, title: str = "") -> str:
     times = [sample.at - loop.samples[0].at for sample in samples]
     panels = [_power(loop, samples), _lines(loop, samples)]
     panels += _setpoints(loop, samples)
+    panels += _programmes(loop, samples)
     if loop.quarters:
         panels.append(_quarters(loop, samples))
     height = len(panels) * (HEIGHT + TOP + 26)
@@ -123,6 +124,39 @@ def _setpoints(loop: Loop, samples: list[Sample]) -> list[Panel]:
         if panel.series:
             panels.append(panel)
     return panels
+
+
+def _programmes(loop: Loop, samples: list[Sample]) -> list[Panel]:
+    """Return what batteries with programmes hold, and what their modes go by."""
+    followed = samples[-1].plan.programmes
+    if not followed:
+        return []
+    charge = Panel(title="Batteries: charge", unit="%")
+    for asset_id in followed:
+        charge.add(asset_id, [sample.charges.get(asset_id) for sample in samples])
+    panels = [charge]
+    for name, signal in loop.signals.items():
+        title, _, unit = name.partition(" in ")
+        panel = Panel(title=title, unit=unit)
+        panel.add(title, [signal(sample.at) for sample in samples])
+        panels.append(panel)
+    modes = sorted(
+        {
+            state.effective
+            for sample in samples
+            for state in sample.plan.programmes.values()
+            if state.effective is not None
+        }
+    )
+    shown = Panel(title="Effective modes", unit="on")
+    for index, mode in enumerate(modes):
+        on = [
+            any(state.effective is mode for state in sample.plan.programmes.values())
+            for sample in samples
+        ]
+        # Beside each other, so that every one is seen.
+        shown.add(mode, [index + 0.8 if value else float(index) for value in on])
+    return [*panels, shown] if modes else panels
 
 
 def _quarters(loop: Loop, samples: list[Sample]) -> Panel:

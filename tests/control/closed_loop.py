@@ -177,6 +177,8 @@ class Store(Device):
 
     charge: float = 50.0
     capacity: float = 10_000.0
+    efficiency: float = 1.0
+    """Of charging."""
 
     def physics(self, at: float, seconds: float) -> float:
         power = self.told or 0.0
@@ -185,7 +187,8 @@ class Store(Device):
         )
         if (power > 0 and self.charge >= 100) or (power < 0 and self.charge <= 0):
             power = 0.0
-        self.charge += power * seconds / 3600 / self.capacity * 100
+        stored = power * self.efficiency if power > 0 else power
+        self.charge += stored * seconds / 3600 / self.capacity * 100
         return power
 
     def details(self, at: float) -> dict[str, object]:
@@ -228,6 +231,8 @@ class Sample:
     currents: tuple[float, float, float]
     plan: Plan
     devices: dict[str, float]
+    charges: dict[str, float] = field(default_factory=dict)
+    """% of the batteries."""
 
 
 @dataclass(kw_only=True)
@@ -245,6 +250,10 @@ class Loop:
     orders: Callable[[float], GridOrders] = lambda _: NO_ORDERS
     user: Callable[[float], dict[str, UserLimits]] = lambda _: {}
     remote: Callable[[float], dict[str, tuple[RemoteCommand, ...]]] = lambda _: {}
+    known: Callable[[float], dict[str, object]] = lambda _: {}
+    """What else a snapshot knows: prices, dispatches, the frequency."""
+    signals: dict[str, Callable[[float], float]] = field(default_factory=dict)
+    """What a chart shows besides, by name and unit."""
     meter_works: Callable[[float], bool] = lambda _: True
     noise: float = 10.0
     """W, standard deviation of the meter's sample."""
@@ -340,6 +349,7 @@ class Loop:
             user=self.user(self.now),
             remote=self.remote(self.now),
             quarter=quarter,
+            **self.known(self.now),  # type: ignore[arg-type]
         )
         clock = Clock(
             monotonic=self.now,
@@ -360,6 +370,9 @@ class Loop:
                 currents=currents,
                 plan=plan,
                 devices={d.asset.id: d.power for d in self.devices},
+                charges={
+                    d.asset.id: d.charge for d in self.devices if isinstance(d, Store)
+                },
             )
         )
 

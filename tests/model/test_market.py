@@ -7,7 +7,7 @@ import pytest
 from custom_components.netflex.model.dispatch import (
     DispatchAction,
     DispatchCommand,
-    winning,
+    by_precedence,
 )
 from custom_components.netflex.model.market import (
     GridFrequency,
@@ -144,10 +144,10 @@ def test_the_priority_decides_who_wins() -> None:
     first = command("first", start=NOW - HOUR, priority=0, assets=frozenset({"a"}))
     over = command("over", start=NOW - 2 * HOUR, end=NOW, priority=-1)
     commands = (early, late, first, over)
-    assert winning(commands, "a", NOW) is first
-    assert winning(commands, "b", NOW) is late
-    assert winning(commands, "b", NOW - timedelta(seconds=1)) is over
-    assert winning(commands, "b", NOW + HOUR) is None
+    assert by_precedence(commands, "a", NOW) == [first, late, early]
+    assert by_precedence(commands, "b", NOW) == [late, early]
+    assert by_precedence(commands, "b", NOW - timedelta(seconds=1)) == [over, early]
+    assert by_precedence(commands, "b", NOW + HOUR) == []
 
 
 def test_a_dispatch_that_cannot_be_carried_out_is_refused() -> None:

@@ -6,6 +6,7 @@ from ..model.asset import Nature
 from ..model.plan import Cause, Source
 from . import explain
 from .allocate import Capacity
+from .bank import Bank
 from .flows import Balance, Bound, distribute, movements, total
 from .tuning import Tuning
 from .units import Unit
@@ -15,8 +16,11 @@ _NEGLIGIBLE = 2.0
 """W that a battery is not moved for: its setpoint is in whole W."""
 
 
-def set_batteries(balance: Balance, tuning: Tuning) -> None:
-    """Set what each battery is told: its wish within every limit."""
+def set_batteries(balance: Balance, tuning: Tuning, bank: Bank | None = None) -> None:
+    """Set what each battery is told: its wish within every limit.
+
+    `bank` has those that follow a programme.
+    """
     batteries = balance.of(Nature.BATTERY)
     for unit in balance.units:
         if unit.asset.nature is Nature.BATTERY and not unit.movable:
@@ -25,8 +29,7 @@ def set_batteries(balance: Balance, tuning: Tuning) -> None:
         return
     picture = balance.picture
     now, then = movements(balance)
-    # What is about to stop is not covered any more: it would be injected.
-    _wish(balance, batteries, min(now[0], then[0]), tuning)
+    _wish(balance, batteries, (now[0], then[0]), tuning, bank)
     ranges = []
     for bound in balance.imports:
         channel = bound.channel
@@ -64,27 +67,70 @@ def _rest_silent(unit: Unit) -> None:
 
 
 def _wish(
-    balance: Balance, batteries: list[Unit], others: float, tuning: Tuning
+    balance: Balance,
+    batteries: list[Unit],
+    moved: tuple[float, float],
+    tuning: Tuning,
+    bank: Bank | None,
 ) -> None:
-    """Set each battery to its user's target, or to its share of the site's surplus."""
+    """Set each battery to what its user, its programme or the site's surplus asks.
+
+    `moved` is the W that all but the batteries draw besides the base, now and then.
+    """
     picture = balance.picture
-    following = []
+    following, led, targets = [], [], []
     base = picture.base[0]
-    present = None if base is None else base + others
+    # What is about to stop is not covered any more: it would be injected.
+    present = None if base is None else base + min(moved)
     for unit in batteries:
         mode = unit.wish
         if mode is not None and mode.target is not None and not picture.safe:
             _tell(unit, mode.target, [] if mode.cause is None else [mode.cause])
-            present = None if present is None else present + (unit.told or 0.0)
+            targets.append(unit.told or 0.0)
+            present = None if present is None else present + targets[-1]
+        elif bank is not None and unit.asset.id in bank.members:
+            led.append(unit)
         else:
             following.append(unit)
     wish = battery_wish(picture, present)
-    if wish is None:
-        for unit in following:
+    if wish is None or base is None:
+        for unit in [*led, *following]:
             held = 0.0 if picture.safe else (unit.past.value or 0.0)
             _tell(unit, held, [explain.safe_state("batteries rest")])
         return
     wish += _lead(balance)
+    if bank is not None and led:
+        _lead_by_programmes(bank, led, _need(balance, base, moved), targets)
+        wish = _between(wish, wish - sum(unit.told or 0.0 for unit in led))
+    _follow(following, wish, tuning)
+
+
+def _need(balance: Balance, base: float, moved: tuple[float, float]) -> float:
+    """Return the W that all batteries together bring the connection point to zero with.
+
+    What is about to start is not charged into, what is about to stop is not covered.
+    """
+    lead = _lead(balance)
+    least, most = lead - base - max(moved), lead - base - min(moved)
+    return least if least > 0 else min(0.0, most)
+
+
+def _lead_by_programmes(
+    bank: Bank, led: list[Unit], need: float, targets: list[float]
+) -> None:
+    bank.decide(need, targets)
+    for unit in led:
+        member = bank.members[unit.asset.id]
+        _tell(unit, member.wish, member.causes)
+
+
+def _between(wish: float, rest: float) -> float:
+    """Return what is left of a wish: no battery charges what another one delivers."""
+    return max(0.0, min(wish, rest)) if rest > 0 else min(0.0, max(wish, rest))
+
+
+def _follow(following: list[Unit], wish: float, tuning: Tuning) -> None:
+    """Set batteries to their shares of what brings the connection point to zero."""
     last = sum(unit.past.value or 0.0 for unit in following)
     if abs(wish - last) <= tuning.dead_band and any(u.past.told for u in following):
         for unit in following:
@@ -138,7 +184,7 @@ def _push(members: list[Unit], excess: float, bound: Bound, sign: int) -> None:
     scales = [1.0 if bound.channel == 0 else unit.watts for unit in members]
     # First nobody works against it, then everybody works for it: no battery
     # charges what another one delivers.
-    for crossing in (False, True):
+    for crossing in (False,) if bound.yields_only else (False, True):
         rooms = [_room(unit, sign, crossing=crossing) for unit in members]
         usable = [room / scale for room, scale in zip(rooms, scales, strict=True)]
         shares = distribute(excess, usable, usable)

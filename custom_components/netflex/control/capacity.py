@@ -44,10 +44,7 @@ def held(
     if tariff.hold is CapacityHold.OFF or quarter is None or not seen.fresh:
         return None
     free = tariff.free(quarter.month_peak)
-    # Close to its end a quarter would let anything pass, or nothing at all.
-    remaining = max(quarter.remaining, tuning.quarter_end)
-    allowed = (free - quarter.average) * QUARTER / remaining
-    allowed = min(max(0.0, allowed), site.connection.fuse_power)
+    allowed = left_of(quarter, site, tuning)
     cause = explain.capacity(free, tariff.cost(1000.0))
     return Held(
         quarter=quarter,
@@ -63,12 +60,22 @@ def held(
     )
 
 
+def left_of(quarter: QuarterDemand, site: SiteModel, tuning: Tuning) -> float:
+    """Return the W of import that end a quarter hour at what is free in it."""
+    free = site.tariff.free(quarter.month_peak)
+    # Close to its end a quarter would let anything pass, or nothing at all.
+    remaining = max(quarter.remaining, tuning.quarter_end)
+    allowed = (free - quarter.average) * QUARTER / remaining
+    return min(max(0.0, allowed), site.connection.fuse_power)
+
+
 def shaved(site: SiteModel, found: Held | None) -> list[Bound]:
-    """Return what batteries hold for the quarter hour."""
-    if found is None or not site.tariff.shave:
+    """Return what batteries hold for the quarter hour, or only do not exceed."""
+    if found is None:
         return []
-    keep = 1.0 - site.tolerance
-    return [Bound(limit=found.limit, value=found.limit.value * keep, channel=0)]
+    value = found.limit.value * (1.0 - site.tolerance)
+    only = not site.tariff.shave
+    return [Bound(limit=found.limit, value=value, channel=0, yields_only=only)]
 
 
 def soft(balance: Balance, found: Held | None) -> list[Capacity]:

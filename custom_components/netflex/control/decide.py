@@ -39,6 +39,7 @@ from . import (
 )
 from .allocate import Capacities, allocate
 from .balance import balance, capacities
+from .bank import Bank, bank_of
 from .batteries import set_batteries
 from .compliance import Judged
 from .escalation import Actions
@@ -126,7 +127,8 @@ def decide(
     left = _share_out(flows, held, now, tuning)
     pasts = _shape_consumers(units, moment)
     phases.choose(layout, units, left, pasts, moment)
-    set_batteries(flows, tuning)
+    bank = bank_of(layout, snapshot, units, clock, elapsed, tuning)
+    set_batteries(flows, tuning, bank)
     unbalance.set_batteries(flows)
     set_inverters(flows)
     unbalance.set_inverters(flows)
@@ -136,11 +138,23 @@ def decide(
     known = memory.setpoints
     plan = _plan(site, snapshot, clock, limits, flows, moment, judged, actions, known)
     plan = capacity_.shown(plan, held, units)
+    if bank is not None:
+        plan = _with_programmes(plan, bank, clock)
     after = _memory(memory, plan, units, pasts, seen, snapshot, moment, judged)
     plan, after = reactive.spread(
         site, snapshot, units, seen, plan, memory, after, tuning
     )
     return plan, replace(after, stress=stress) if stress else after
+
+
+def _with_programmes(plan: Plan, bank: Bank, clock: Clock) -> Plan:
+    """Return the plan with how programmes stand, and when their schedules change."""
+    changes = [] if plan.next_change is None else [plan.next_change]
+    if (until := bank.until) is not None:
+        changes.append(clock.monotonic + (until - clock.utc).total_seconds())
+    return replace(
+        plan, programmes=bank.states(), next_change=min(changes, default=None)
+    )
 
 
 def _share_out(

@@ -264,11 +264,17 @@ def reserve(charge: float | None, floor: float) -> Cause:
     )
 
 
-@lru_cache(maxsize=8)
-def full() -> Cause:
+@lru_cache(maxsize=64)
+def full(ceiling: float) -> Cause:
     """Return the cause of a battery that takes no more."""
     return Cause(
-        source=Source.STATE_OF_ENERGY, key="battery_full", text="The battery is full"
+        source=Source.STATE_OF_ENERGY,
+        key="battery_full",
+        text=(
+            "The battery is full"
+            if ceiling >= 100
+            else f"The battery is charged to {ceiling:g} % at most"
+        ),
     )
 
 

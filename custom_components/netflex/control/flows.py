@@ -34,6 +34,8 @@ class Bound:
     channel: int
     open_loop: bool = False
     """Nothing is counted on that only a measurement knows."""
+    yields_only: bool = False
+    """Batteries charge less for it; they do not discharge."""
 
 
 @dataclass(slots=True, kw_only=True)

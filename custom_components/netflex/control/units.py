@@ -389,7 +389,7 @@ def _bound_by_charge(unit: Unit, state: AssetState, tuning: Tuning) -> None:
     charge = state.state_of_charge
     asset = unit.asset
     if is_full(unit, tuning):
-        unit.narrow_high(0.0, explain.full())
+        unit.narrow_high(0.0, explain.full(asset.ceiling))
     if at_reserve(unit, tuning):
         unit.narrow_low(
             0.0,
@@ -401,7 +401,7 @@ def is_full(unit: Unit, tuning: Tuning) -> bool:
     """Return whether a battery takes no more, until it is clearly below full."""
     charge = None if unit.state is None else unit.state.state_of_charge
     band = tuning.charge_band if unit.past.full else 0.0
-    return charge is not None and charge >= 100.0 - band
+    return charge is not None and charge >= unit.asset.ceiling - band
 
 
 def at_reserve(unit: Unit, tuning: Tuning) -> bool:

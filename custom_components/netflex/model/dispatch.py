@@ -61,13 +61,10 @@ class DispatchCommand:
         return self.start <= utc < self.end
 
 
-def winning(
+def by_precedence(
     commands: Iterable[DispatchCommand], asset_id: str, utc: datetime
-) -> DispatchCommand | None:
-    """Return the command that a battery follows now, None without one."""
+) -> list[DispatchCommand]:
+    """Return the commands that hold for a battery now, the one that wins first."""
     active = [c for c in commands if c.active(utc) and c.concerns(asset_id)]
-    return min(
-        active,
-        key=lambda c: (c.priority, -c.start.timestamp(), c.source),
-        default=None,
-    )
+    active.sort(key=lambda c: (c.priority, -c.start.timestamp(), c.source))
+    return active

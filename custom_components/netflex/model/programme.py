@@ -330,14 +330,15 @@ class SolarCharge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceThreshold:
-    """Charges below one price of import, discharges above one price of injection."""
+    """Charges below one price of import, discharges above another one."""
 
     charge_below: float | None = None
     discharge_above: float | None = None
     power: float | None = None
     """W; None: as much as it can."""
     export: bool = False
-    """Whether it discharges into the grid, or only what the site uses."""
+    """Whether it discharges into the grid, by the price of injection; otherwise only
+    what the site uses, by the price of the import that is spared."""
 
     def __post_init__(self) -> None:
         """Raise ValueError where it would do nothing, or both at once."""
@@ -351,7 +352,7 @@ class PriceThreshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheapestHours:
-    """Charges in the cheapest hours of its window (of the known day without one)."""
+    """Charges in the cheapest hours of its scheduled window, as far as prices are known."""
 
     hours: float
     """h, counted in the steps of the prices, the cheapest first, earlier before later."""
@@ -415,6 +416,7 @@ NEEDS_WINDOW: Final = frozenset(
         ProgrammeMode.CHARGE_TO,
         ProgrammeMode.DISCHARGE_TO,
         ProgrammeMode.PEAK_DISCHARGE,
+        ProgrammeMode.CHEAPEST_HOURS,
     }
 )
 """Modes that work towards the end of their scheduled window: they need a schedule."""
@@ -472,12 +474,14 @@ class Constraint(StrEnum):
     GRID_OPERATOR = "grid_operator"
     STOP = "stop"
     MAINTENANCE = "maintenance"
-    """Locked out, or the device is silent."""
+    """It is locked out."""
+    NO_MEASUREMENT = "no_measurement"
+    """The site's meter or the battery itself is silent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inactive:
-    """A mode that is scheduled and says why it does nothing."""
+    """A mode that is scheduled and cannot act, and why."""
 
     mode: ProgrammeMode
     key: str
