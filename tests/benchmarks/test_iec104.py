@@ -8,8 +8,9 @@ its confirmation counts where it delays the next one.
 from collections.abc import Generator
 from contextlib import contextmanager
 import gc
+import logging
 from pathlib import Path
-import random
+import resource
 import socket
 from statistics import median
 import struct
@@ -23,8 +24,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.iec104.bench import Plant, Watcher
-from tests.iec104.fuzzing import mutated, random_asdu
-from tests.iec104.test_fuzz import DirectTimers, Side, station
+from tests.iec104.fuzzing import Outcome, hostile_asdus, hostile_streams
+from tests.iec104.wireless import DirectTimers, Side, station
 
 ROOT = Path(__file__).parent.parent.parent
 BUILTIN = [sys.executable, "-m", "tests.benchmarks.iec104_station"]
@@ -99,15 +100,21 @@ class BareClient:
         return apdu
 
 
+def resident_octets(pid: int) -> int:
+    """Return a process's resident memory."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
 @contextmanager
-def served(command: list[str]) -> Generator[int]:
-    """Run a station; yield its port."""
+def started(command: list[str]) -> Generator[tuple[subprocess.Popen[bytes], int]]:
+    """Run a station; yield its process and port."""
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdin is not None and process.stdout is not None
     try:
-        yield int(process.stdout.readline())
+        yield process, int(process.stdout.readline())
     finally:
         process.stdin.close()
         try:
@@ -134,7 +141,7 @@ def measured(
     command: list[str], commands: int, interrogations: int
 ) -> tuple[list[float], list[float], int]:
     """Return ms of each confirmation, ms of each interrogation, ASDUs of one."""
-    with served(command) as port:
+    with started(command) as (_, port):
         client = BareClient(port)
         for number in range(min(50, commands)):
             client.command(number)
@@ -250,33 +257,56 @@ def test_iec104_memory_does_not_grow(benchmark: BenchmarkFixture) -> None:
     assert grown < 20_000
 
 
-def test_iec104_a_million_hostile_inputs(benchmark: BenchmarkFixture) -> None:
-    """Each is answered by the table or closes; none disturbs the next client."""
+def test_iec104_a_million_hostile_inputs(
+    benchmark: BenchmarkFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is answered by the table or closes; none disturbs another client."""
     inputs = 1000 if benchmark.disabled else 1_000_000
-    noise = random.Random(1906)
-    plant, timers = Plant(), DirectTimers()
-    group = station(plant, timers)
-    notes = cast(Watcher, group.observer)
+    # Each close is worth a line at the level below.
+    caplog.set_level(logging.WARNING, "custom_components.netflex")
+    outcomes: list[Outcome] = []
 
     def everything() -> None:
-        side = Side(group, 1)
-        side.start()
-        for number in range(inputs):
-            if number % 2:
-                side.request(random_asdu(noise))
-            else:
-                side.send(mutated(noise, side.receive_number))
-            assert side.transport.closed is (side.link.close_reason is not None)
-            if side.transport.closed:
-                assert side.link.close_reason.code != "internal"
-                side.link.connection_lost(None)
-                side = Side(group, 1)
-                side.start()
-            for log in (plant.executed, notes.rejections, notes.opened, notes.closed):
-                log.clear()
-            timers.advance(0.01)
-        if not side.transport.closed:
-            side.link.eof_received()
+        outcomes.append(hostile_asdus(inputs // 2, seed=1906))
+        outcomes.append(hostile_streams(inputs - inputs // 2, seed=1907))
 
     benchmark.pedantic(everything, rounds=1)
-    assert not group.connections
+    asdus, streams = outcomes
+    assert asdus.executed
+    assert streams.closed
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+    benchmark.extra_info["inputs"] = inputs
+    benchmark.extra_info["answered_asdus"] = asdus.answered
+    benchmark.extra_info["closed"] = asdus.closed + streams.closed
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_iec104_process_does_not_grow(
+    benchmark: BenchmarkFixture, socket_enabled: None
+) -> None:
+    """Reconnects and orders over real sockets leave the station's process its size."""
+    reconnects, orders = (20, 200) if benchmark.disabled else (1000, 10_000)
+    resident: list[int] = []
+
+    def sessions(port: int, connects: int, commands: int) -> None:
+        for _ in range(connects):
+            client = BareClient(port)
+            client.command(1)
+            client.close()
+        client = BareClient(port)
+        for number in range(commands):
+            client.command(number % 100)
+        client.close()
+
+    def everything() -> None:
+        with started(BUILTIN) as (process, port):
+            sessions(port, 100, 1000)
+            resident.append(resident_octets(process.pid))
+            sessions(port, reconnects, orders)
+            resident.append(resident_octets(process.pid))
+
+    benchmark.pedantic(everything, rounds=1)
+    before, after = resident
+    benchmark.extra_info["resident_octets"] = before
+    benchmark.extra_info["grown_octets"] = after - before
+    assert after - before < 1_000_000

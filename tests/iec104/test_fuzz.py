@@ -1,9 +1,7 @@
 """Hostile input: every octet stream is answered by the table or ends the connection."""
 
 from collections import deque
-import random
 import struct
-from typing import cast
 
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -11,180 +9,36 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from custom_components.netflex.iec104 import (
     Cause,
     CloseCode,
-    ConnectionInfo,
     LinkState,
     MonitorObject,
-    StationConfig,
     TypeId,
 )
 from custom_components.netflex.iec104.apdu import (
     MAX_ASDU,
     START,
-    ApduFramer,
-    IApdu,
     UApdu,
     UFunction,
     build_i,
     build_s,
     build_u,
-    parse_apdu,
 )
-from custom_components.netflex.iec104.connection import Connection
-from custom_components.netflex.iec104.group import RedundancyGroup
 
-from .bench import (
-    MEASUREMENT,
-    NOW,
-    SETPOINT,
-    STOP_PRODUCTION,
-    Clock,
-    Plant,
-    VirtualTimers,
-    Watcher,
-)
-from .fuzzing import mutated, random_asdu
+from .bench import MEASUREMENT, SETPOINT, STOP_PRODUCTION, Plant
+from .fuzzing import hostile_asdus, hostile_streams
+from .wireless import DirectTimers, Side, station
 
 INPUTS = 10_000
 
 
-class MemoryTransport:
-    """A transport that keeps what is written, for links without a socket."""
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_extra_info(self, name: str) -> None:
-        return None
-
-
-class DirectTimers(VirtualTimers):
-    """Virtual time that calls at once what is to be called soon."""
-
-    def call_soon(self, callback, /):
-        return self.call_at(self.time(), callback)
-
-
-class Side:
-    """One client of a station without sockets."""
-
-    def __init__(self, group: RedundancyGroup, number: int) -> None:
-        info = ConnectionInfo(
-            number=number, address="192.0.2.1", port=number, opened_at=NOW
-        )
-        self.connection = Connection(group, info)
-        group.connections.add(self.connection)
-        self.transport = MemoryTransport()
-        self.link = self.connection.link
-        self.link.connection_made(cast("object", self.transport))
-        self.framer = ApduFramer()
-        self.send_number = 0
-        self.receive_number = 0
-
-    def send(self, data: bytes) -> list[object]:
-        """Hand over octets; return what is answered."""
-        self.link.data_received(data)
-        return self.received()
-
-    def received(self) -> list[object]:
-        """Return the APDUs that were written since the last call."""
-        frames = []
-        for data in self.transport.written:
-            for apdu in self.framer.feed(data):
-                frame = parse_apdu(apdu)
-                if isinstance(frame, IApdu):
-                    assert frame.send_number == self.receive_number
-                    self.receive_number = (self.receive_number + 1) & 0x7FFF
-                frames.append(frame)
-        assert self.framer.fault is None
-        self.transport.written.clear()
-        return frames
-
-    def request(self, asdu: bytes) -> list[bytes]:
-        """Send an I APDU and acknowledge; return the ASDUs that are answered."""
-        apdu = build_i(self.send_number, self.receive_number, asdu)
-        self.send_number = (self.send_number + 1) & 0x7FFF
-        answers = [one.asdu for one in self.send(apdu) if isinstance(one, IApdu)]
-        while not self.transport.closed:
-            more = self.send(build_s(self.receive_number))
-            if not more:
-                break
-            answers += [one.asdu for one in more if isinstance(one, IApdu)]
-        return answers
-
-    def start(self) -> None:
-        self.send(build_u(UFunction.STARTDT_ACT))
-        self.send(build_s(self.receive_number))
-
-
-def station(plant: Plant, timers: VirtualTimers) -> RedundancyGroup:
-    config = StationConfig(max_connections=100)
-    return RedundancyGroup(config, plant, Watcher(), timers, Clock())
-
-
 def test_ten_thousand_hostile_asdus_are_answered_once_or_close():
-    noise = random.Random(60870)
-    plant, timers = Plant(), DirectTimers()
-    group = station(plant, timers)
-    number = 1
-    side = Side(group, number)
-    side.start()
-    bystander = Side(group, 0)
-    closes = answered = 0
-    for _ in range(INPUTS):
-        asdu = random_asdu(noise)
-        before = len(plant.executed)
-        answers = side.request(asdu)
-        if side.transport.closed:
-            assert side.link.close_reason.code is CloseCode.MALFORMED_ASDU
-            assert len(plant.executed) == before
-            closes += 1
-            number += 1
-            side = Side(group, number)
-            side.start()
-            continue
-        answered += 1
-        causes = [answer[2] & 0x3F for answer in answers]
-        direct = [cause for cause in causes if cause in (5, 7, 9, 44, 45, 46, 47)]
-        assert len(direct) == 1, (asdu.hex(), causes)
-        if len(plant.executed) > before:
-            assert causes == [7, 11, 10]
-    assert bystander.link.state is LinkState.STOPPED
-    assert bystander.send(build_u(UFunction.TESTFR_ACT)) == [
-        UApdu(UFunction.TESTFR_CON)
-    ]
-    assert closes > INPUTS / 20
-    assert answered > INPUTS / 20
-    assert plant.executed
+    outcome = hostile_asdus(INPUTS, seed=60870)
+    assert outcome.closed > INPUTS / 20
+    assert outcome.answered > INPUTS / 20
+    assert outcome.executed
 
 
 def test_ten_thousand_hostile_streams_touch_nobody_else():
-    noise = random.Random(104)
-    plant, timers = Plant(), DirectTimers()
-    group = station(plant, timers)
-    closes = 0
-    for number in range(INPUTS):
-        side = Side(group, number)
-        if noise.random() < 0.5:
-            side.send(build_u(UFunction.STARTDT_ACT))
-        side.send(mutated(noise, side.receive_number))
-        closes += side.transport.closed
-        assert side.transport.closed is (side.link.close_reason is not None)
-        side.link.connection_lost(None)
-        assert not group.connections
-        assert group.active is None
-    assert closes > INPUTS / 20
+    assert hostile_streams(INPUTS, seed=104).closed > INPUTS / 20
 
 
 class LinkMachine(RuleBasedStateMachine):
