@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 import shutil
 
@@ -142,6 +143,10 @@ async def test_S07_real_orders_reach_the_assets_and_end(bench: Bench) -> None:
     assert stop.effect.after == pytest.approx(0, abs=200)
     assert stop.effect.seconds is not None
     assert stop.ms is not None
+    # Its time is that of the order, not of what came of it.
+    released = evidence.result.steps[evidence.result.steps.index(stop) + 1]
+    taken = timedelta(seconds=stop.effect.seconds, milliseconds=-5)
+    assert stop.at + taken <= released.at
     assert [event.source for event in bench.events] == (
         [OrderSource.REHEARSAL] * len(bench.events)
     )

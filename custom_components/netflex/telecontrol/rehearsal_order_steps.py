@@ -135,6 +135,7 @@ async def reactive(run: Run) -> None:
         (OrderName.Q_MODE, QMode.LOCAL, "Q mode local again", "mirrored"),
     )
     for name, value, title, expected in steps:
+        given = run.utc()
         answer = await run.client.order(name, value, feedback=run.pace.feedback)
         passed = answer.accepted and answer.mirrored
         seen = _answered(answer)
@@ -155,6 +156,7 @@ async def reactive(run: Run) -> None:
             seen=seen,
             passed=passed,
             ms=answer.confirmed,
+            at=given,
         )
 
 
@@ -166,6 +168,7 @@ async def _order(
     if before is not None:
         tracer.sample(before)
     tracer.mark(words)
+    given = run.utc()
     answer = await run.client.order(name, value, feedback=run.pace.feedback)
     passed = answer.accepted and answer.mirrored
     seen, effect = _answered(answer), None
@@ -193,6 +196,7 @@ async def _order(
         ms=answer.mirrored_after if isinstance(value, bool) else answer.confirmed,
         effect=effect,
         notes=notes,
+        at=given,
     )
 
 

@@ -44,7 +44,8 @@ class Effect:
 class Step:
     """One step: what was expected, what was seen, and how long it took.
 
-    `passed` None: shown, not judged. `ms` from the request to the answer that counts.
+    `passed` None: shown, not judged. `at` is when it was asked for, to be found in the
+    operator's own log. `ms` from the request to the answer that counts.
     """
 
     chapter: str

@@ -96,15 +96,16 @@ class Run:
         ms: float | None = None,
         effect: Effect | None = None,
         notes: tuple[str, ...] = (),
+        at: datetime | None = None,
     ) -> None:
-        """Note one step."""
+        """Note one step; `at` is when it began where that is not just now."""
         step = Step(
             chapter=self._progress.chapter,
             title=title,
             expected=expected,
             seen=seen,
             passed=passed,
-            at=self.utc(),
+            at=self.utc() if at is None else at,
             ms=ms,
             effect=effect,
             notes=notes,
