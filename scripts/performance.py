@@ -1,6 +1,10 @@
-"""Writes the README's performance table from .benchmarks/results.json."""
+"""Writes the README's performance table from .benchmarks/results.json.
 
-from collections.abc import Iterator, Mapping
+Other files of results may be named instead, from runs that were not of one piece; of a
+benchmark that is in several, the last file's figures are shown.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import json
 from pathlib import Path
 import re
@@ -23,7 +27,7 @@ def figures(extra: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{name}".replace("_", " "), value
 
 
-def rows(benchmarks: list[dict[str, Any]]) -> Iterator[str]:
+def rows(benchmarks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield a table row per figure, a plain benchmark's being its median time."""
     for benchmark in benchmarks:
         title = benchmark["name"].removeprefix("test_").replace("_", " ")
@@ -35,24 +39,29 @@ def rows(benchmarks: list[dict[str, Any]]) -> Iterator[str]:
             yield f"| {title} | {name} | {shown} |"
 
 
-def main() -> int:
+def main(paths: Sequence[Path] = ()) -> int:
     """Rewrite the table between its markers."""
-    if not RESULTS.exists():
+    runs = [
+        json.loads(path.read_text()) for path in paths or (RESULTS,) if path.exists()
+    ]
+    if not runs:
         print("There are no results: run scripts/test --benchmarks first")
         return 1
-    results = json.loads(RESULTS.read_text())
-    cpu = results["machine_info"]["cpu"]
+    benchmarks = {one["fullname"]: one for run in runs for one in run["benchmarks"]}
+    days = sorted({run["datetime"][:10] for run in runs})
+    machine = runs[-1]["machine_info"]
+    cpu = machine["cpu"]
     table = "\n".join(
         (
             BEGIN,
             "",
-            f"Measured on {results['datetime'][:10]} with `scripts/test --benchmarks`, "
-            f"Python {results['machine_info']['python_version']}, "
+            f"Measured on {' and '.join(days)} with `scripts/test --benchmarks`, "
+            f"Python {machine['python_version']}, "
             f"{cpu.get('count')} cores ({cpu.get('brand_raw', 'unknown')}).",
             "",
             "| benchmark | figure | value |",
             "|---|---|---|",
-            *rows(results["benchmarks"]),
+            *rows(benchmarks[name] for name in sorted(benchmarks)),
             "",
             END,
         )
@@ -67,4 +76,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main([Path(name) for name in sys.argv[1:]]))
