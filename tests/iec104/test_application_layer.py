@@ -6,6 +6,7 @@ A25 to A31 need what Netflex means; here stands what the station owes them.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 import struct
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,7 +26,8 @@ from custom_components.netflex.iec104 import (
     TypeId,
 )
 from custom_components.netflex.iec104.apdu import UFunction
-from custom_components.netflex.iec104.asdu import Asdu, decode_asdu
+from custom_components.netflex.iec104.asdu import NEGATIVE_BIT, Asdu, decode_asdu
+from custom_components.netflex.iec104.group import Selection
 from custom_components.netflex.iec104.information_objects import (
     ClockSynchronization,
     InformationObject,
@@ -52,12 +54,14 @@ from .bench import (
     Bench,
     Plant,
     RawClient,
+    Watcher,
     body,
     double,
     running,
     setpoint,
     single,
 )
+from .wireless import DirectTimers, Side, station
 
 GLOBAL = 65535
 
@@ -680,6 +684,40 @@ async def test_A21_selection_ends_with_stop_and_with_the_connection():
             given = await single_answer(client, setpoint(SELECTED_SETPOINT))
             assert given == (7, True)
             assert not bench.plant.executed
+
+
+async def test_A21_a_selection_serves_no_other_connection():
+    async with running() as bench, await bench.client() as first:
+        await single_answer(first, setpoint(SELECTED_SETPOINT, select=True))
+        async with await bench.client() as second:
+            given = await single_answer(second, setpoint(SELECTED_SETPOINT))
+            assert given == (7, True)
+            selected = setpoint(SELECTED_SETPOINT, select=True)
+            assert await single_answer(second, selected) == (7, False)
+        assert not bench.plant.executed
+
+
+def test_A21_what_another_connection_holds_is_refused():
+    # Between clients that are started at once, as the second engine serves them.
+    plant = Plant()
+    group = station(plant, DirectTimers())
+    side, other = Side(group, 1), Side(group, 2)
+    side.start()
+    held = Selection(
+        connection=other.connection,
+        type_id=TypeId.C_SE_NC_1,
+        value=50.0,
+        qualifier=0,
+        expires=group.timers.time() + 10,
+    )
+    for select in (True, False):
+        group.selections[SELECTED_SETPOINT] = held
+        request = encode_object(setpoint(SELECTED_SETPOINT, 50.0, select=select))
+        (answer,) = side.request(body(TypeId.C_SE_NC_1, Cause.ACTIVATION, request))
+        assert answer[2] == 7 | NEGATIVE_BIT
+        reason = cast(Watcher, group.observer).rejections[-1].reason
+        assert reason is RejectionReason.SELECTED_ELSEWHERE
+    assert not plant.executed
 
 
 def tagged(offset: float, **fields: object) -> InformationObject:

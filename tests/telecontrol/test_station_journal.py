@@ -70,6 +70,30 @@ async def test_S01_a_confirmed_order_has_its_record(rtu: Rtu, tmp_path: Path) ->
         assert (orders[-1]["name"], orders[-1]["value"]) == (name, value)
 
 
+async def test_A31_reason_99_and_the_test_command_mark_a_certification(
+    rtu: Rtu, tmp_path: Path
+) -> None:
+    story = [
+        ("maxsetp", 40.0, False),
+        ("redenp", 99.0, True),
+        ("maxsetp", 90.0, True),
+        ("emergency_stop_production", True, True),
+        ("redenp", 1.0, False),
+        ("redenq", 99.0, True),
+        ("redenq", 0.0, False),
+        ("test", True, True),
+        ("maxsetp", 80.0, True),
+        ("test", False, False),
+    ]
+    for name, value, _ in story:
+        assert (await rtu.order(name, value)).accepted
+    assert not (await rtu.order("maxsetp", 150.0)).accepted
+    found = [r.data for r in records(tmp_path / "j") if r.kind == "order"]
+    assert [(one["name"], one["value"], one["certification"]) for one in found] == story
+    refused = [r.data for r in records(tmp_path / "j") if r.kind == "order_refused"]
+    assert [one["certification"] for one in refused] == [False]
+
+
 async def test_every_answer_has_a_record(rtu: Rtu, tmp_path: Path) -> None:
     await rtu.order("maxsetp", 40.0)
     assert not (await rtu.order("maxsetp", 150.0)).accepted

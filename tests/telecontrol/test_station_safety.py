@@ -6,6 +6,7 @@ import errno
 import os
 from pathlib import Path
 import threading
+from typing import Self
 
 import pytest
 
@@ -28,15 +29,24 @@ from custom_components.netflex.model.orders import (
     OrderSource,
     QMode,
 )
-from custom_components.netflex.telecontrol import order_desk, order_store
+from custom_components.netflex.telecontrol import (
+    order_desk,
+    order_store,
+    station as station_module,
+)
 from custom_components.netflex.telecontrol.link_loss import (
     LinkLossAction,
     LinkLossPolicy,
 )
 from custom_components.netflex.telecontrol.order_slots import read_slots
 from custom_components.netflex.telecontrol.order_store import OrderStoreError
-from custom_components.netflex.telecontrol.point import Sign
-from custom_components.netflex.telecontrol.settings import ProblemKey, SetpointFeedback
+from custom_components.netflex.telecontrol.point import Sign, StaleQuality
+from custom_components.netflex.telecontrol.settings import (
+    ProblemKey,
+    SetpointFeedback,
+    TelecontrolSettings,
+    Timing,
+)
 from custom_components.netflex.telecontrol.station import TelecontrolStation
 
 from .bench import (
@@ -506,10 +516,12 @@ async def test_A29_S05_setpoints_follow_the_policy_and_come_back(
         await until(lambda: station.orders != own)
         _check_policy(station, policy)
         assert told.events[-1].source is OrderSource.FALLBACK
+        assert ProblemKey.LINK_LOST in told.problems
         async with connected(station):
             await until(lambda: station.link.connected)
             assert station.orders == own
             assert told.orders[-1] == own
+            assert ProblemKey.LINK_LOST not in told.problems
 
 
 def _check_policy(station: TelecontrolStation, policy: LinkLossPolicy) -> None:
@@ -733,6 +745,54 @@ async def test_A25_measurements_come_cyclically_in_one_asdu(
     assert values.pop(points["p_solar"].ioa) == (-4.25, 0)
     assert values.pop(points["q_solar"].ioa) == (pytest.approx(-0.1), 0)
     assert set(values.values()) == {(0.0, 0)}
+
+
+async def test_A25_the_interval_is_30_s_and_does_not_drift(
+    station: TelecontrolStation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SlowLoop:
+        """Asyncio on a loop that is up to 0.9 s late, ending after ten rounds."""
+
+        now = 1000.0
+        CancelledError = asyncio.CancelledError
+
+        def get_running_loop(self) -> Self:
+            return self
+
+        def time(self) -> float:
+            return self.now
+
+        async def sleep(self, seconds: float) -> None:
+            self.now += seconds + 0.3 * (len(sent) % 4)
+            if len(sent) == 10:
+                raise asyncio.CancelledError
+
+    sent: list[float] = []
+    loop = SlowLoop()
+    assert TelecontrolSettings().timing == Timing()
+    station._settings = replace(SETTINGS, timing=Timing())
+    monkeypatch.setattr(station, "_report", lambda *_: sent.append(loop.now))
+    monkeypatch.setattr(station_module, "asyncio", loop)
+    with pytest.raises(asyncio.CancelledError):
+        await station._measure()
+    monkeypatch.undo()
+    station._settings = SETTINGS
+    for number, at in enumerate(sent, start=1):
+        assert 0 <= at - (1000.0 + 30.0 * number) <= 1.0
+
+
+async def test_A26_a_stale_source_may_be_reported_as_invalid(told: Told) -> None:
+    points = with_points(p_ev={"quality": StaleQuality.INVALID})
+    async with (
+        running(told, settings=replace(SETTINGS, points=points)) as station,
+        connected(station) as rtu,
+    ):
+        station.set_measurements(
+            {Category.EV: CategoryMeasurement(power=11000.0, topical=False)}
+        )
+        assert (await rtu.read("p_ev")).quality == Quality.INVALID
+        station.set_measurements({Category.EV: CategoryMeasurement(power=11000.0)})
+        assert (await rtu.read("p_ev")).quality == Quality.GOOD
 
 
 async def test_A26_a_stale_source_is_reported_as_not_topical(

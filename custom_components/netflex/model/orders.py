@@ -34,6 +34,9 @@ POWER_LIMIT_ORDERS = frozenset(
     {OrderName.MINSETP, OrderName.MAXSETP, OrderName.MAXSETAP, OrderName.MINSETAP}
 )
 
+TEST_REASON = 99
+"""Reason code of orders that are a test or a certification. They bind like any other."""
+
 
 class QMode(StrEnum):
     """Who controls reactive power."""

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-from ..model.orders import OrderName, OrderSource, QMode
+from ..model.orders import TEST_REASON, OrderName, OrderSource, QMode
 from .meaning import OrderValue
 from .point import REASON_ORDERS
 from .rehearsal_client import Answer
@@ -12,8 +12,6 @@ from .rehearsal_plant import LIMITED, Bounded, Observation, RehearsalMode, Verdi
 from .rehearsal_record import Effect
 from .rehearsal_run import Run, Tracer
 
-REASON: Final = 99
-"""The reason code of a test: carried out like any order, kept out of the figures."""
 BAND: Final = 0.2
 """Share of the reactive band's range that a rehearsal orders."""
 RECOVERED: Final = 0.8
@@ -25,9 +23,9 @@ WORTH: Final = 500.0
 async def reasons(run: Run) -> None:
     """Mark everything that follows as a test."""
     for name in sorted(REASON_ORDERS):
-        answer = await run.client.order(name, REASON, feedback=run.pace.feedback)
+        answer = await run.client.order(name, TEST_REASON, feedback=run.pace.feedback)
         run.add(
-            f"{name.upper()} = {REASON}",
+            f"{name.upper()} = {TEST_REASON}",
             expected="Confirmed and mirrored: what follows is a test",
             seen=_answered(answer),
             passed=answer.accepted and answer.mirrored,

@@ -258,7 +258,7 @@ class TelecontrolStation:
             self._on_order(event, orders)
         except Exception:
             _LOGGER.exception("A listener to the operator's orders failed")
-        self._journal.order(event)
+        self._journal.order(event, orders)
         if event.accepted and event.client is not None:
             self._end_restored()
 

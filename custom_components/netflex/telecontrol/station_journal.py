@@ -7,7 +7,7 @@ from typing import Final
 
 from ..iec104 import Cause, CloseReason, ConnectionInfo
 from ..iec104.information_objects import PointValue
-from ..model.orders import AnyOrder, OrderEvent, OrderName
+from ..model.orders import TEST_REASON, AnyOrder, GridOrders, OrderEvent, OrderName
 from .journal import Journal
 from .journal_format import RecordKind, timestamp
 
@@ -41,13 +41,14 @@ class StationJournal:
         if self._journal is not None:
             self._journal.reconcile(orders)
 
-    def order(self, event: OrderEvent) -> None:
-        """Record an order, taken or refused."""
+    def order(self, event: OrderEvent, orders: GridOrders) -> None:
+        """Record an order, taken or refused; `orders` are in force with it."""
         kind = RecordKind.ORDER if event.accepted else RecordKind.ORDER_REFUSED
         self._record(
             kind,
             accepted=event.accepted,
             at=timestamp(event.at),
+            certification=_certifies(orders),
             client=event.client,
             name=event.name,
             reason=event.reason,
@@ -115,3 +116,11 @@ class StationJournal:
     def _record(self, kind: RecordKind, **data: object) -> None:
         if self._journal is not None:
             self._journal.record(kind, data)
+
+
+def _certifies(orders: GridOrders) -> bool:
+    """Tell whether the operator marks what he orders now as a test."""
+    reasons = (orders.redenp, orders.redenq)
+    return any(one is not None and one.value == TEST_REASON for one in reasons) or (
+        orders.test is not None and orders.test.value
+    )
