@@ -29,10 +29,11 @@ class Refresher:
         while True:
             await self._until_written()
             period = self._writer.period
-            if period is None or self._writer.written_at is None:
+            if period is None or self._writer.on_wire_at is None:
                 await asyncio.sleep(_IDLE)
                 continue
-            pause = self._writer.written_at + period - self._session.clock()
+            # From the request, not its answer: a slow answer must not add up.
+            pause = self._writer.on_wire_at + period - self._session.clock()
             if pause > 0:
                 await self._sleep(pause)
                 continue
@@ -56,19 +57,24 @@ class Refresher:
 
     async def beat(self) -> None:
         """Keep a heartbeat register changing, until cancelled."""
+        due = self._session.clock()
         while True:
+            # On a grid of its own: what one beat takes must not put off the next.
+            await asyncio.sleep(max(0.0, due - self._session.clock()))
             await self._until_written()
             control = self._writer.control
+            now = self._session.clock()
             if control is None or control.heartbeat is None:
-                await asyncio.sleep(_IDLE)
+                due = now + _IDLE
                 continue
             heartbeat = control.heartbeat
+            # Late ones are not caught up on.
+            due = max(due + heartbeat.every, now)
             if (
                 self._writer.orphaned
                 or self._writer.silent
                 or not self._session.identified
             ):
-                await asyncio.sleep(heartbeat.every)
                 continue
             self._beat = (self._beat + 1) % len(heartbeat.values)
             register = heartbeat.register
@@ -84,4 +90,5 @@ class Refresher:
                 )
             except LinkError as err:
                 _LOGGER.debug("%s: heartbeat failed: %s", self._session.name, err)
-            await asyncio.sleep(heartbeat.every)
+            # A link on which a beat takes longer than its period has others to serve.
+            due = max(due, self._session.clock() + heartbeat.every / 2)

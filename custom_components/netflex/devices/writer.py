@@ -78,6 +78,9 @@ class Writer:
         self.written: Wanted | None = None
         """What the device took last, None while that is uncertain."""
         self.written_at: float | None = None
+        self.on_wire_at: float | None = None
+        """When the first request of the last write was put on the wire: from then on
+        the device may count."""
         self.validity: float | None = None
         """s for which the device holds a setpoint, learned from it."""
         self.problem: str | None = None
@@ -103,6 +106,7 @@ class Writer:
         self._clock = session.clock
         self._ticket = 0
         self._running = 0
+        self._begun: float | None = None
         self._reaffirmed_at = 0.0
         self._armed_at: int | None = None
         self.silent = False
@@ -330,6 +334,7 @@ class Writer:
         self._told = wanted
         self.written = wanted
         self.written_at = self._clock()
+        self.on_wire_at = self.written_at if self._begun is None else self._begun
         self.problem = None
         if wanted.value is None:
             # Control was given back: the next setpoint has to take it again.
@@ -364,6 +369,7 @@ class Writer:
         if steps and control.arm and self._armed_at != self._session.times_lost:
             steps = (*control.arm, *steps)
         value = self._fitting.in_register(control, wanted.value)
+        self._begun = None
         for step in steps:
             if _applies(step, value) and not (
                 self._has_already(step) and not wanted.emergency
@@ -391,7 +397,7 @@ class Writer:
                 words,
                 step.function,
                 priority,
-                guard=lambda: self._check(ticket),
+                guard=lambda: self._begin(ticket),
                 pulse=step.pulse is not None,
             )
         except LinkError as err:
@@ -400,6 +406,12 @@ class Writer:
         if step.wait:
             await asyncio.sleep(step.wait)
             self._check(ticket)
+
+    def _begin(self, ticket: int) -> None:
+        """Step back for a newer setpoint, or note when the first request goes out."""
+        self._check(ticket)
+        if self._begun is None:
+            self._begun = self._clock()
 
     def _has_already(self, step: Step) -> bool:
         """Whether the device has what a step would write.
