@@ -74,6 +74,7 @@ MEASURING_ENTITIES: Final[Mapping[str, str]] = {
     "local_on_entity": "local_on",
     "enable_entity": "enable",
     "second_contact_entity": "second_contact",
+    "contact_entity": "contact",
 }
 """Keys of the entities that are only read (and `enable`), with their roles."""
 

@@ -126,7 +126,8 @@ def entity_roles(
     data: Mapping[str, Any], subentry_type: SubentryType
 ) -> dict[str, str]:
     """Return references to the driven and measuring entities, by their role."""
-    driven = "switch" if subentry_type is SubentryType.LOAD else "number"
+    switched = subentry_type in {SubentryType.LOAD, SubentryType.RELAY}
+    driven = "switch" if switched else "number"
     roles = (
         {driven: str(data[CONF_CONTROL_ENTITY])} if CONF_CONTROL_ENTITY in data else {}
     )

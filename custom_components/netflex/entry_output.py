@@ -9,6 +9,7 @@ from .site.config import OutputWiring, PowerUp, SafeValue
 CONF_BISTABLE: Final = "bistable"
 CONF_POWER_UP: Final = "power_up"
 CONF_WATCHDOG: Final = "watchdog"
+CONF_CONTACT_ENTITY: Final = "contact_entity"
 CONF_CONTACT: Final = "contact_when_stopped"
 CONF_INPUT_STOPS: Final = "input_stops"
 
@@ -26,7 +27,8 @@ _DEFAULT_PULSE: Final = 10.0
 
 def output_wiring(data: Mapping[str, Any]) -> OutputWiring:
     """Return a relay's wiring; what was stored before there was a form holds."""
-    params = data["params"]
+    params = data.get("params", {})
+    has_contact = PARAM_CONTACT in params or data.get(CONF_CONTACT_ENTITY)
     pulse = params.get(_PARAM_SILENCE)
     if params.get(_PARAM_HOLD) == _PARAM_PULSE:
         pulse = params.get(_PARAM_PULSE, _DEFAULT_PULSE)
@@ -37,7 +39,7 @@ def output_wiring(data: Mapping[str, Any]) -> OutputWiring:
         pulse=None if pulse is None else float(pulse),
         contact_when_stopped=(
             data.get(CONF_CONTACT, CONTACT_CLOSED) == CONTACT_CLOSED
-            if PARAM_CONTACT in params
+            if has_contact
             else None
         ),
         input_stops=(

@@ -83,6 +83,7 @@ SEVERITIES: Final = {
     "contact_disagrees": ir.IssueSeverity.ERROR,
     "output_in_safe_state": ir.IssueSeverity.ERROR,
     "output_lets_go": ir.IssueSeverity.WARNING,
+    "output_needs_home_assistant": ir.IssueSeverity.WARNING,
     "virtual_meter_failed": ir.IssueSeverity.ERROR,
     "deep_discharge": ir.IssueSeverity.CRITICAL,
 }

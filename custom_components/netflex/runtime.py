@@ -42,6 +42,7 @@ from .model.schedule import zone_of
 from .protection_options import CONF_PROTECTION, island_input
 from .readings_options import CONF_READINGS
 from .rehearsals import async_newest_rehearsal
+from .site.borrowed_device import BorrowedDevice
 from .site.config import MeterConfig, OutputConfig, SiteConfig
 from .site.journal_notes import note_virtual_meter
 from .site.meters import AnyMeter, SiteMeters
@@ -292,9 +293,16 @@ class NetflexRuntime:
     def _output_factory(self) -> OutputFactory:
         # Nothing here may wait for what others do on a shared connection.
         units, profiles = ChosenUnits(DedicatedUnits()), self._profiles
+        # A parked station outlives this runtime: it must not hold on to it.
+        entities, home = self._entities, self._hass.loop
 
         def make(config: OutputConfig) -> Device:
-            return build_device(config.device, units=units, profiles=profiles)
+            device = build_device(
+                config.device, units=units, entities=entities, profiles=profiles
+            )
+            if config.needs_home_assistant:
+                return BorrowedDevice(device, home)
+            return device
 
         return make
 

@@ -704,6 +704,7 @@ async def test_a_relay_names_what_it_interrupts(
 
     relay = form("relay")
     await relay.begin()
+    await relay.choose("profile")
     device = {
         "name": "Relay",
         "host": "192.0.2.60",
@@ -745,11 +746,48 @@ async def test_a_relay_names_what_it_interrupts(
     assert relay.shown["energised_when_stopped"] is False
 
 
+async def test_a_relay_may_be_a_switch_of_another_integration(
+    hass: HomeAssistant, entry: MockConfigEntry, form: Callable[[str], Form]
+) -> None:
+    hass.states.async_set("switch.contactor", "off")
+    hass.states.async_set("binary_sensor.contactor", "on")
+    relay = form("relay")
+    await relay.begin()
+    await relay.choose("entity")
+    await relay.submit(
+        {
+            "name": "Relay",
+            "control_entity": "switch.contactor",
+            "contact_entity": "binary_sensor.contactor",
+        }
+    )
+    await relay.submit(
+        {
+            "stops": ["production"],
+            "energised_when_stopped": True,
+            "assets": [],
+            "contact_when_stopped": "open",
+            "more": {"bistable": False, "power_up": "off", "watchdog": "none"},
+        }
+    )
+    result = await relay.submit({})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    (subentry,) = entry.get_subentries_of_type("relay")
+    config = output_config(subentry)
+    assert config.device.entities == {
+        "switch": "switch.contactor",
+        "contact": "binary_sensor.contactor",
+    }
+    assert config.needs_home_assistant
+    assert config.wiring.contact_when_stopped is False
+
+
 async def test_S13_inputs_of_a_relay_module_are_asked_about_where_they_are_named(
     entry: MockConfigEntry, form: Callable[[str], Form]
 ) -> None:
     relay = form("relay")
     await relay.begin()
+    await relay.choose("profile")
     with device_answers(Nature.RELAY, serial=None):
         await relay.submit(
             {

@@ -51,7 +51,9 @@ _SENSORS = (
 _FAHRENHEIT = "°F"
 LOCAL_ON = "local_on"
 """The on/auto switch of a load: on means that somebody there wants it on."""
-ROLES = (SWITCH, NUMBER, ENABLE, LOCAL_ON, *_SENSORS)
+CONTACT = "contact"
+"""The auxiliary contact of what a switch moves: on while it is closed."""
+ROLES = (SWITCH, NUMBER, ENABLE, LOCAL_ON, CONTACT, *_SENSORS)
 
 _CHARGER_WORDS: Mapping[str, ChargerState] = MappingProxyType(
     {
@@ -99,7 +101,7 @@ def _check_roles(asset: Asset, roles: Mapping[str, str]) -> None:
 
 
 class EntityDevice:
-    """A load, charger, inverter or battery behind entities. Fulfils `Device`."""
+    """A load, charger, inverter, battery or relay behind entities. Fulfils `Device`."""
 
     def __init__(
         self,
@@ -319,8 +321,8 @@ class EntityDevice:
             return None
         return value.value
 
-    def _local_on(self) -> bool | None:
-        entity = self._read(LOCAL_ON)
+    def _truth(self, role: str) -> bool | None:
+        entity = self._read(role)
         if entity is None or not entity.available:
             return None
         return entity.value if isinstance(entity.value, bool) else None
@@ -404,11 +406,13 @@ class EntityDevice:
             role: self._value(role) for role in _SENSORS if role in self._roles
         }
         values["enabled"] = self._is_on()
-        values["local_on"] = self._local_on()
+        values["local_on"] = self._truth(LOCAL_ON)
         power = self._read("power")
-        age = None
+        details: dict[str, float | str | bool | None] = {}
         if power is not None and power.last_reported is not None:
-            age = round(now - power.last_reported, 1)
+            details["power_age"] = round(now - power.last_reported, 1)
+        if CONTACT in self._roles:
+            details[CONTACT] = self._truth(CONTACT)
         self._state = asset_state(
             self._asset,
             values,
@@ -421,7 +425,7 @@ class EntityDevice:
                 unfollowed=self._contest.unfollowed(now),
             ),
             problem=problem,
-            details={} if age is None else {"power_age": age},
+            details=details,
         )
         if self._on_state is not None:
             self._on_state(self._state)

@@ -4,18 +4,23 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, override
 
 from homeassistant.config_entries import SubentryFlowResult
+from homeassistant.const import CONF_NAME
 from homeassistant.helpers.selector import (
     BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
+    TextSelector,
 )
 import voluptuous as vol
 
 from ..entry_data import (
     ASSET_TYPES,
     CONF_ASSETS,
+    CONF_CONTROL_ENTITY,
     CONF_ENERGISED_WHEN_STOPPED,
     CONF_PARAMS,
     CONF_STOPS,
@@ -25,6 +30,7 @@ from ..entry_data import (
 from ..entry_output import (
     CONF_BISTABLE,
     CONF_CONTACT,
+    CONF_CONTACT_ENTITY,
     CONF_INPUT_STOPS,
     CONF_POWER_UP,
     CONF_WATCHDOG,
@@ -47,7 +53,22 @@ class RelayFlow(AssetFlow):
 
     kind: ClassVar = SubentryType.RELAY
     nature: ClassVar = Nature.RELAY
-    sources: ClassVar = (DeviceSource.PROFILE,)
+    sources: ClassVar = (DeviceSource.PROFILE, DeviceSource.ENTITY)
+    control_domains: ClassVar = ("switch", "input_boolean")
+
+    @override
+    def _entity_schema(self) -> vol.Schema:
+        return vol.Schema(
+            {
+                vol.Required(CONF_NAME): TextSelector(),
+                vol.Required(CONF_CONTROL_ENTITY): EntitySelector(
+                    EntitySelectorConfig(domain=list(self.control_domains))
+                ),
+                vol.Optional(CONF_CONTACT_ENTITY): EntitySelector(
+                    EntitySelectorConfig(domain=["binary_sensor", "input_boolean"])
+                ),
+            }
+        )
 
     @override
     def _asset_fields(self) -> Fields:
@@ -84,9 +105,9 @@ class RelayFlow(AssetFlow):
 
     def _input_fields(self) -> Fields:
         """Return what is asked of the inputs that were named with the device."""
-        params = self._data[CONF_PARAMS]
+        params = self._data.get(CONF_PARAMS, {})
         fields: Fields = {}
-        if PARAM_CONTACT in params:
+        if PARAM_CONTACT in params or self._data.get(CONF_CONTACT_ENTITY):
             fields[vol.Required(CONF_CONTACT, default=CONTACT_CLOSED)] = choice(
                 [CONTACT_CLOSED, CONTACT_OPEN], "contact_when_stopped"
             )

@@ -105,6 +105,11 @@ class OutputConfig:
     device: DeviceConfig
     wiring: OutputWiring = DEFAULT_WIRING
 
+    @property
+    def needs_home_assistant(self) -> bool:
+        """Whether it is an entity of another integration: not on a loop of its own."""
+        return bool(self.device.entities)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteRules:

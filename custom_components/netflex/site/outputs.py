@@ -186,6 +186,13 @@ class OutputWatch:
                 subject=asset_id,
                 text=f"{output.name} lets go of a stop while Home Assistant is dead",
             )
+        if config.needs_home_assistant:
+            yield SiteProblem(
+                key="output_needs_home_assistant",
+                subject=asset_id,
+                text=f"{output.name} is an entity of another integration: it acts only "
+                "while Home Assistant runs and is not held up",
+            )
         state = states.get(asset_id)
         away = bool(config.wiring.input_stops) and (
             state is None or stop_input_open(config, state) is None
