@@ -14,7 +14,7 @@ from custom_components.netflex.simulated_entry import (
     CONTRACT_INJECTION,
 )
 
-from . import fault_steps, order_steps
+from . import annexe_steps, fault_steps, order_steps
 from .probes import Probes
 from .report import Step, table, write_json
 from .scenario import Scenario
@@ -50,6 +50,12 @@ async def _run(play: Scenario) -> None:
             order_steps.undisturbed,
         ),
         (
+            "annexe, undisturbed",
+            "over entities: charger, inverter, battery, relay, meter; over Modbus: "
+            "load and meter; entities and registers agree",
+            annexe_steps.undisturbed,
+        ),
+        (
             "limit on consumption",
             f"MAXSETP 60 %: import at most {consumption / 1000:.1f} kW, "
             "charger lowered, not paused",
@@ -77,6 +83,12 @@ async def _run(play: Scenario) -> None:
             order_steps.stop_by_relay,
         ),
         (
+            "annexe, both stops",
+            "charger 0 A, inverter 0 %, battery 0 W, contactor off, load not asked; "
+            "their entities say the same",
+            annexe_steps.stopped,
+        ),
+        (
             "connection lost and back",
             "stops hold meanwhile and are still reported on",
             order_steps.connection_lost,
@@ -85,6 +97,11 @@ async def _run(play: Scenario) -> None:
             "release",
             "relay falls, inverter free, car charges again; not all at once",
             order_steps.release,
+        ),
+        (
+            "annexe, released",
+            "after the house: its load is asked again and runs",
+            annexe_steps.released,
         ),
         (
             "loop blocked 5 s in a stop",

@@ -54,6 +54,45 @@ class BatteryRegisters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnnexeRegisters:
+    """What the annexe's devices were told and do: A, % and W, each into the device."""
+
+    charger_limit: int
+    inverter_limit: int
+    battery_target: int
+    charger: float
+    inverter: float
+    battery: float
+    contactor: bool
+    """Whether its coil is on, which lets the inverter feed."""
+    cold_store_asked: bool
+    cold_store_accepts: bool
+    cold_store: float
+    meter: float
+
+    @property
+    def consumption_stopped(self) -> bool:
+        """Whether nothing there may draw power, and nothing does."""
+        return (
+            self.charger_limit == 0
+            and self.battery_target <= 0
+            and not self.cold_store_asked
+            and self.charger == self.cold_store == 0
+        )
+
+    @property
+    def production_stopped(self) -> bool:
+        """Whether nothing there may feed power, and nothing does."""
+        return (
+            self.inverter_limit == 0
+            and not self.contactor
+            and self.battery_target >= 0
+            and self.inverter == 0
+            and self.battery >= 0
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelayRegisters:
     """Output 0 and the auxiliary contact of the contactor behind it."""
 
@@ -148,9 +187,34 @@ class Probes:
             self._models[model] = at
             at += length + 2
 
-    async def _words(self, device: str, address: int, count: int) -> list[int]:
+    async def annexe(self) -> AnnexeRegisters:
+        """Read the annexe's controller, its cold store and its meter."""
+        told = await self._words("annexe", 0, 3)
+        answer = await self._clients["annexe"].read_input_registers(
+            0, count=3, device_id=1
+        )
+        does = [float(_signed(word)) for word in _good(answer).registers]
+        coils = _good(await self._clients["annexe"].read_coils(0, count=1, device_id=1))
+        cold = await self._words("annexe", 0, 5, unit=2)
+        return AnnexeRegisters(
+            charger_limit=told[0],
+            inverter_limit=told[1],
+            battery_target=_signed(told[2]),
+            charger=does[0],
+            inverter=does[1],
+            battery=does[2],
+            contactor=bool(coils.bits[0]),
+            cold_store_asked=cold[0] == 1,
+            cold_store_accepts=cold[1] == 1,
+            cold_store=float(cold[4]),
+            meter=_float(await self._words("annexe", _ACUVIM_POWER, 2, unit=3), 0),
+        )
+
+    async def _words(
+        self, device: str, address: int, count: int, *, unit: int = 1
+    ) -> list[int]:
         answer = await self._clients[device].read_holding_registers(
-            address, count=count, device_id=1
+            address, count=count, device_id=unit
         )
         registers: list[int] = _good(answer).registers
         return registers

@@ -116,6 +116,24 @@ class Scenario:
                 raise StepFailed(f"the station reports {name} as {heard}")
             await asyncio.sleep(0.05)
 
+    async def state(self, entity_id: str) -> float:
+        """Return what an entity shows, a number; StepFailed where it shows none."""
+        shown = await self._shown(entity_id)
+        try:
+            return float(shown)
+        except ValueError:
+            raise StepFailed(f"{entity_id} is {shown}") from None
+
+    async def is_on(self, entity_id: str) -> bool:
+        """Return whether an entity is on; StepFailed where it says neither."""
+        shown = await self._shown(entity_id)
+        require(shown in {"on", "off"}, f"{entity_id} is {shown}")
+        return shown == "on"
+
+    async def _shown(self, entity_id: str) -> str:
+        async with self.stage.home_assistant() as home_assistant:
+            return str((await home_assistant.get(f"states/{entity_id}"))["state"])
+
     async def stopped(self) -> bool:
         """Tell whether both stops are in force at every device."""
         relay, inverter = await self.probes.relay(), await self.probes.inverter()

@@ -20,6 +20,8 @@ from custom_components.netflex.simulated_entry import (
     simulated_subentries,
 )
 
+from .annexe import annexe_configuration, annexe_subentries
+
 ENTRY_ID = "01JNETFLEXDEMO000000000001"
 SITE_NAME = "Demo site"
 BOILER_SWITCH = "switch.boiler_relay"
@@ -49,6 +51,13 @@ logbook:
 recorder:
   commit_interval: 5
 system_health:
+lovelace:
+  dashboards:
+    demo-site:
+      mode: yaml
+      filename: dashboard.yaml
+      title: Demo site
+      icon: mdi:transmission-tower
 # The water heater's switch and meter: an ordinary device of an ordinary integration.
 modbus:
   - name: boiler_relay
@@ -75,13 +84,6 @@ modbus:
         device_class: power
         state_class: measurement
         scan_interval: 5
-lovelace:
-  dashboards:
-    demo-site:
-      mode: yaml
-      filename: dashboard.yaml
-      title: Demo site
-      icon: mdi:transmission-tower
 """
 
 
@@ -100,6 +102,7 @@ def seed(folder: Path, ports: Ports) -> str:
     store.mkdir(parents=True)
     (folder / "configuration.yaml").write_text(
         _CONFIGURATION.format(boiler=ports.wires["boiler"])
+        + annexe_configuration(ports.wires["annexe"])
     )
     (folder / "dashboard.yaml").write_text("strategy:\n  type: custom:netflex\n")
     now = datetime.now(UTC)
@@ -235,7 +238,11 @@ def _subentries(
         "battery": BATTERY_ID,
         "relay": RELAY_ID,
     }
-    return [*simulated_subentries(wires, ids), _BOILER]
+    return [
+        *simulated_subentries(wires, ids),
+        _BOILER,
+        *annexe_subentries(wires["annexe"]),
+    ]
 
 
 _BOILER: dict[str, Any] = {

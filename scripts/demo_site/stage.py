@@ -17,7 +17,16 @@ from .seed import Ports, seed
 
 _SIMULATION = "custom_components.netflex.simulation"
 _FIRST_DEVICE_PORT = 15_020
-_WIRES = ("meter", "charger", "inverter", "battery", "relay", "boiler", "site_meter")
+_WIRES = (
+    "meter",
+    "charger",
+    "inverter",
+    "battery",
+    "relay",
+    "boiler",
+    "site_meter",
+    "annexe",
+)
 _INSPECTION = ".inspection"
 _START_HOUR = 6.5
 
@@ -77,6 +86,7 @@ class Stage:
         _, remote = await self._simulation(
             "devices",
             f"--seed={self.settings.seed}",
+            "--annexe",
             *ports,
         )
         return remote

@@ -15,6 +15,7 @@ import pytest
 
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.entry_site import site_config, station_settings
+from custom_components.netflex.model.asset import Nature
 from custom_components.netflex.simulation.household import SimulatedSite, SiteSettings
 from scripts.demo_site.probes import Probes
 from scripts.demo_site.processes import ROOT, Child, DemoError, free_port
@@ -22,7 +23,16 @@ from scripts.demo_site.report import Step, table, write_json
 from scripts.demo_site.seed import INVERTER_ID, Ports, seed
 from scripts.demo_site.watching import StepFailed, Trace, hold, until
 
-WIRES = ("meter", "charger", "inverter", "battery", "relay", "boiler", "site_meter")
+WIRES = (
+    "meter",
+    "charger",
+    "inverter",
+    "battery",
+    "relay",
+    "boiler",
+    "site_meter",
+    "annexe",
+)
 
 
 def seeded(folder: Path) -> dict[str, object]:
@@ -37,11 +47,8 @@ def seeded(folder: Path) -> dict[str, object]:
     return entry
 
 
-def test_seeded_entry_is_a_site_that_the_integration_understands(
-    tmp_path: Path,
-) -> None:
-    stored = seeded(tmp_path / "config")
-    entry = ConfigEntry(
+def loaded(stored: dict[str, object]) -> ConfigEntry:
+    return ConfigEntry(
         **{
             key: stored[key]
             for key in (
@@ -59,6 +66,12 @@ def test_seeded_entry_is_a_site_that_the_integration_understands(
         discovery_keys=MappingProxyType({}),
         subentries_data=stored["subentries"],
     )
+
+
+def test_seeded_entry_is_a_site_that_the_integration_understands(
+    tmp_path: Path,
+) -> None:
+    entry = loaded(seeded(tmp_path / "config"))
     site = site_config(entry)
     profiles = ProfileLibrary.load()
     assert site.connection.contract_consumption == 20_000
@@ -78,6 +91,37 @@ def test_seeded_entry_is_a_site_that_the_integration_understands(
     assert station is not None
     assert (station.port, station.allowed_clients) == (2404, {"127.0.0.1"})
     assert all(isinstance(item, ConfigSubentry) for item in entry.subentries.values())
+
+
+def test_the_demo_has_every_nature_over_modbus_and_over_entities(
+    tmp_path: Path,
+) -> None:
+    entry = loaded(seeded(tmp_path / "config"))
+    site = site_config(entry)
+    devices = [
+        *((item.asset.nature, item) for item in site.devices if item.asset),
+        *((Nature.RELAY, item.device) for item in site.outputs),
+        *((Nature.METER, item.device) for item in site.meters if item.device),
+    ]
+    over_modbus = {nature for nature, device in devices if device.link is not None}
+    over_entities = {nature for nature, device in devices if device.entities}
+    assert over_modbus == set(Nature)
+    assert over_entities == set(Nature)
+
+
+def test_the_configuration_knows_every_entity_that_the_site_drives_or_reads(
+    tmp_path: Path,
+) -> None:
+    entry = loaded(seeded(tmp_path / "config"))
+    site = site_config(entry)
+    yaml = (tmp_path / "config" / "configuration.yaml").read_text()
+    devices = [
+        *site.devices,
+        *(item.device for item in (*site.outputs, *site.meters) if item.device),
+    ]
+    for entity in {entity for item in devices for entity in item.entities.values()}:
+        name = entity.partition(".")[2].replace("_", " ")
+        assert f"- name: {name.capitalize()}\n" in yaml, entity
 
 
 @pytest.mark.usefixtures("socket_enabled")

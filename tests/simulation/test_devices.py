@@ -7,7 +7,9 @@ import struct
 from pymodbus.client import AsyncModbusTcpClient
 import pytest
 
+from custom_components.netflex.simulation.annexe import DOOR_OPEN
 from custom_components.netflex.simulation.household import (
+    ANNEXE,
     BATTERY,
     BOILER,
     CHARGER,
@@ -432,3 +434,71 @@ async def test_writes_are_remembered_with_their_time(bench: Bench) -> None:
     first, second = bench.site.wires[RELAY].writes
     assert (first.space, first.address, first.values) == ("coils", 0, (1,))
     assert second.at - first.at == pytest.approx(5)
+
+
+@pytest.fixture
+async def annexe() -> AsyncIterator[Bench]:
+    target = Bench(seed=3, annexe=True)
+    await target.site.start()
+    yield target
+    for client in target.clients:
+        client.close()
+    await target.site.stop()
+
+
+async def test_annexe_follows_its_controllers_registers_and_its_meter_sees_it(
+    annexe: Bench,
+) -> None:
+    client = await annexe.client(ANNEXE)
+    parts = annexe.site.annexe
+    assert parts is not None
+    annexe.site.solar.sun = 1.0
+    annexe.run(10)
+    does = (await client.read_input_registers(0, count=3, device_id=1)).registers
+    assert does == [2300, 0x10000 - 2000, 0]
+    await client.write_register(0, 0, device_id=1)
+    await client.write_register(1, 50, device_id=1)
+    await client.write_register(2, 0x10000 - 500, device_id=1)
+    annexe.run(10)
+    does = (await client.read_input_registers(0, count=3, device_id=1)).registers
+    assert does == [0, 0x10000 - 1000, 0x10000 - 500]
+    words = (
+        await client.read_holding_registers(0x4022, count=2, device_id=3)
+    ).registers
+    (power,) = struct.unpack(">f", struct.pack(">2H", *words))
+    assert power == pytest.approx(-1500, abs=1)
+
+
+async def test_annexes_contactor_takes_the_grid_from_its_inverter(
+    annexe: Bench,
+) -> None:
+    client = await annexe.client(ANNEXE)
+    annexe.site.solar.sun = 1.0
+    annexe.run(10)
+    await client.write_coil(0, False, device_id=1)
+    annexe.run(1)
+    assert (await client.read_input_registers(1, count=1, device_id=1)).registers == [0]
+
+
+async def test_cold_store_takes_a_request_or_refuses_it_with_a_cause(
+    annexe: Bench,
+) -> None:
+    client = await annexe.client(ANNEXE)
+    parts = annexe.site.annexe
+    assert parts is not None
+
+    async def words() -> list[int]:
+        answer = await client.read_holding_registers(0, count=5, device_id=2)
+        registers: list[int] = answer.registers
+        return registers
+
+    assert await words() == [0, 1, 0, 0, 0]
+    await client.write_register(0, 1, device_id=2)
+    assert await words() == [1, 1, 0, 0, 600]
+    parts.units[1].door_open = True
+    assert await words() == [1, 0, DOOR_OPEN, 0, 0]
+    assert (await client.write_register(4, 1, device_id=2)).isError()
+
+
+async def test_a_site_has_an_annexe_only_where_it_is_asked_for(bench: Bench) -> None:
+    assert ANNEXE not in bench.site.ports

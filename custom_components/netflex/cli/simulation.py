@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     devices.add_argument("--validity", type=float, default=60.0)
     devices.add_argument("--safe-current", type=float, default=6.0)
     devices.add_argument("--inverter-controls", type=int, choices=(123, 704))
+    devices.add_argument("--annexe", action="store_true", help="with an annexe")
     operator = sides.add_parser("operator", parents=[both])
     operator.add_argument("--host", default="127.0.0.1")
     operator.add_argument("--iec104-port", type=int, default=2404)
@@ -108,6 +109,7 @@ async def _devices(options: argparse.Namespace) -> None:
         validity=options.validity,
         safe_current=options.safe_current,
         inverter_controls=options.inverter_controls or 123,
+        annexe=options.annexe,
     )
     site = SimulatedSite(settings, day=_day(options))
     remote = RemoteServer(site_requests(site))

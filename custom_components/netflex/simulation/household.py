@@ -14,6 +14,7 @@ import time
 
 from ..model.connection import GridType
 from . import day as day_module
+from .annexe import Annexe
 from .battery import GenericBattery
 from .charger import AlfenSocket, AlfenStation
 from .day import Day
@@ -42,6 +43,7 @@ INVERTER = "inverter"
 BATTERY = "battery"
 RELAY = "relay"
 BOILER = "boiler"
+ANNEXE = "annexe"
 INSPECTION = "inspection"
 """Suffix of a device's second socket: same registers, but no client limit, never
 unplugged. Real devices have no such thing; checks look through it."""
@@ -78,6 +80,8 @@ class SiteSettings:
     """Current transformer ratio of the Acuvim."""
     charger_clients: int | None = 2
     """TCP clients that the charging station takes."""
+    annexe: bool = False
+    """Whether there is an annexe with devices of its own."""
 
 
 class SimulatedSite:
@@ -116,10 +120,10 @@ class SimulatedSite:
             Contactor("battery"),
         )
         self.boiler = Boiler(Contactor("boiler"), settings.boiler_power)
+        self.annexe = Annexe(grid, generator) if settings.annexe else None
+        parts = (self.household, self.solar, self.car, self.storage, self.boiler)
         self.plant = Plant(
-            grid,
-            (self.household, self.solar, self.car, self.storage, self.boiler),
-            generator,
+            grid, parts if self.annexe is None else (*parts, self.annexe), generator
         )
         self.socket = AlfenSocket(
             self.car, safe_current=settings.safe_current, validity=settings.validity
@@ -157,6 +161,8 @@ class SimulatedSite:
         self._add(RELAY, self.relays)
         self._add(BOILER, MeteringRelay(self.boiler))
         self._add(SITE_METER, Acuvim(self.plant, current_ratio=settings.current_ratio))
+        if self.annexe is not None:
+            self._add(ANNEXE, *self.annexe.units)
         self._last = clock()
         self._next_telegram = self._last
 
@@ -198,6 +204,8 @@ class SimulatedSite:
             self._follow(self.day.hour(now))
         for unit in (self.socket, self.inverter, self.battery):
             unit.tick(now)
+        if self.annexe is not None:
+            self.annexe.solar.sun = self.solar.sun
         passed = min(now - self._last, _MAX_CATCH_UP)
         self._last = now
         while passed > 0:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import exp as real_exp, sqrt
 import random
+from typing import Protocol
 
 from ..model.connection import NOMINAL_VOLTAGE, GridType, power_of_current
 
@@ -246,7 +247,14 @@ class Boiler:
         return _spread(complex(self.power), 1, self.branch)
 
 
-type PlantPart = BaseLoad | Inverter | ChargePoint | Battery | Boiler
+class PlantPart(Protocol):
+    """Whatever draws or feeds power behind the meter."""
+
+    def step(self, dt: float) -> None:
+        """Advance by `dt` s."""
+
+    def branches(self) -> tuple[complex, complex, complex]:
+        """Return the complex power of each branch in VA."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
