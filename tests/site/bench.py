@@ -1,7 +1,7 @@
 """A whole site on real wires: simulated devices, an RTU, and no Home Assistant."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -320,11 +320,19 @@ def make_site(
 
 @asynccontextmanager
 async def running(
-    store: Path, settings: SiteSettings | None = None
+    store: Path,
+    settings: SiteSettings | None = None,
+    *,
+    prepare: Callable[[SimulatedSite], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Bench]:
-    """Run plant, site and RTU; everything is closed at the end."""
+    """Run plant, site and RTU; everything is closed at the end.
+
+    `prepare` gets the plant before the site starts.
+    """
     plant = SimulatedSite(settings or SiteSettings())
     await plant.start()
+    if prepare is not None:
+        await prepare(plant)
     ticking = asyncio.create_task(plant.run())
     profiles = ProfileLibrary.load()
     contactor = plant.boiler.contactor
