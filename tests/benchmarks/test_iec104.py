@@ -11,12 +11,13 @@ import gc
 import logging
 from pathlib import Path
 import resource
+import signal
 import socket
 from statistics import median
 import struct
 import subprocess
 import sys
-from time import perf_counter
+from time import perf_counter, sleep
 import tracemalloc
 from typing import cast
 
@@ -33,6 +34,7 @@ PEERS = ROOT / "tests" / "peers"
 PEER_SERVERS = {"c104": PEERS / "c104_server.py", "hat": PEERS / "hat_server.py"}
 RUNS, COMMANDS, INTERROGATIONS = 5, 1000, 20
 ASDUS = 34
+STALL = 0.2
 
 
 class BareClient:
@@ -54,12 +56,20 @@ class BareClient:
 
     def command(self, value: float) -> float:
         """Return the seconds from sending a setpoint to its confirmation."""
-        body = bytes((50, 1, 6, 0, 100, 0, 10, 0, 0)) + struct.pack("<fB", value, 0)
         begun = perf_counter()
+        self.send_command(value)
+        self.confirmation()
+        return perf_counter() - begun
+
+    def send_command(self, value: float) -> None:
+        """Send a setpoint."""
+        body = bytes((50, 1, 6, 0, 100, 0, 10, 0, 0)) + struct.pack("<fB", value, 0)
         self._send(body)
+
+    def confirmation(self) -> None:
+        """Read to the next confirmation of a setpoint."""
         while (asdu := self._asdu())[:1] != b"\x32" or asdu[2] != 7:
             pass
-        return perf_counter() - begun
 
     def interrogate(self) -> tuple[float, int, int]:
         """Return seconds to the termination, ASDUs of values, and values."""
@@ -310,3 +320,33 @@ def test_iec104_process_does_not_grow(
     benchmark.extra_info["resident_octets"] = before
     benchmark.extra_info["grown_octets"] = after - before
     assert after - before < 1_000_000
+
+
+@pytest.mark.slow
+def test_iec104_link_survives_a_stall(
+    benchmark: BenchmarkFixture, socket_enabled: None
+) -> None:
+    """The station's process stands still for 200 ms; then it answers what waited."""
+    stalls = 2 if benchmark.disabled else 20
+    late: list[float] = []
+
+    def everything() -> None:
+        with started(BUILTIN) as (process, port):
+            client = BareClient(port)
+            client.command(1)
+            for number in range(stalls):
+                process.send_signal(signal.SIGSTOP)
+                client.send_command(number)
+                sleep(STALL)
+                begun = perf_counter()
+                process.send_signal(signal.SIGCONT)
+                client.confirmation()
+                late.append(perf_counter() - begun)
+            # Still the same connection.
+            client.command(1)
+            client.close()
+
+    benchmark.pedantic(everything, rounds=1)
+    assert len(late) == stalls
+    benchmark.extra_info["stall_ms"] = 1000 * STALL
+    benchmark.extra_info["confirmed_after_stall_ms"] = 1000 * median(late)

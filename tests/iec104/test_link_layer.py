@@ -506,6 +506,21 @@ async def test_L21_second_client_replaces_the_first_and_gets_its_events():
             assert bench.station.status.client.number == 2
 
 
+async def test_L21_of_many_clients_that_start_the_last_is_served():
+    async with running() as bench:
+        clients = [await bench.client() for _ in range(12)]
+        for client in clients[:-1]:
+            await client.expect_closed()
+        clients[-1].request(setpoint(SETPOINT))
+        answers = await clients[-1].answers(3)
+        assert [cause for _, cause, _ in answers] == [7, 11, 10]
+        assert bench.station.status.connections == 1
+        assert {one.code for one in bench.watcher.closed} == {CloseCode.REPLACED}
+        assert len(bench.watcher.closed) == 11
+        for client in clients:
+            await client.disconnect()
+
+
 async def test_L21_second_client_may_be_refused():
     rule = SecondClientRule.REFUSE
     async with running(second_client=rule) as bench, await bench.client() as first:
