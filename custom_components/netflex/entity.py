@@ -22,6 +22,7 @@ from .entry_data import CONF_PROFILE, SubentryType
 from .profiles import DATA_PROFILES
 from .site.view import SiteView
 from .view_values import Attributes
+from .words import words_of
 
 HOLDER: Final = "entity"
 """Name under which a switch holds a local stop."""
@@ -103,8 +104,12 @@ class ShownEntity(NetflexEntity):
     @property
     @override
     def extra_state_attributes(self) -> Attributes | None:
-        attributes = self._reads.attributes_fn
-        return None if attributes is None else attributes(self.view, self.subject)
+        if (attributes := self._reads.attributes_fn) is None:
+            return None
+        said: Attributes = words_of(self.hass).say_all(
+            attributes(self.view, self.subject)
+        )
+        return said
 
 
 class _Platform:

@@ -18,6 +18,7 @@ from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS
 from .entry_site import station_settings
 from .site.view import SiteProblem
 from .telecontrol_options import CONF_SHADOW, missing_engine
+from .words import words_of
 
 NEW_CLIENT: Final = "new_client"
 POINTS_UNCONFIRMED: Final = "points_unconfirmed"
@@ -189,7 +190,7 @@ def _raise(
         translation_placeholders={
             "site": entry.title,
             "subject": subentry.title if subentry is not None else problem.subject,
-            "text": problem.text,
+            "text": words_of(hass).say(problem.text),
         },
     )
 

@@ -20,6 +20,7 @@ from .entity import NetflexEntity, ShownEntity, async_setup_entities
 from .entry_data import CONF_LINES, CONF_SOURCE, DeviceSource, SubentryType
 from .entry_site import connection_point
 from .model.connection import Line
+from .model.phrase import Phrase
 from .model.reading import SubMeter, SubMeterKind
 from .sensor_asset import ASSET_SENSORS, current_sensor
 from .sensor_compliance import COMPLIANCE_SENSORS
@@ -31,7 +32,8 @@ from .sensor_rehearsal import REHEARSAL_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
 from .sensor_sub_meter import SUB_METER_SENSORS, UNITS
 from .sensor_virtual_meter import VIRTUAL_METER_SENSORS
-from .view_values import sub_meter_of
+from .view_values import as_state, sub_meter_of
+from .words import words_of
 
 # Everything is read from the coordinator.
 PARALLEL_UPDATES = 0
@@ -180,7 +182,10 @@ class NetflexSensor(ShownEntity, SensorEntity):
     @property
     @override
     def native_value(self) -> StateType | datetime:
-        return self.entity_description.value_fn(self.view, self.subject)
+        value = self.entity_description.value_fn(self.view, self.subject)
+        if isinstance(value, Phrase):
+            return as_state(words_of(self.hass).say(value))
+        return value
 
 
 class SubMeterSensor(NetflexSensor):

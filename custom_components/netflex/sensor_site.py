@@ -22,6 +22,7 @@ from homeassistant.helpers.typing import StateType
 from .model.asset import Direction
 from .model.connection import Line
 from .model.orders import LinkState, OrderName, QMode
+from .model.phrase import Phrase
 from .model.plan import ALL_ASSETS, SITE, Infeasible, Quantity, Scope
 from .model.reading import MeterRole
 from .site.view import SiteView, StopProof
@@ -202,8 +203,12 @@ def _status_attributes(view: SiteView, _subject: str) -> Attributes:
 
 
 def _infeasible_text(item: Infeasible) -> str:
-    unit = item.limit.quantity.unit
-    return f"{item.limit.cause.text}: {item.missing:.0f} {unit} ({item.problem.value})"
+    return Phrase(
+        f"infeasible_{item.problem.value}",
+        f"{{limit}}: {{missing}} ({item.problem.value})",
+        limit=item.limit.cause.text,
+        missing=f"{item.missing:.0f} {item.limit.quantity.unit}",
+    )
 
 
 def _proof_of(view: SiteView, direction: Direction) -> StopProof | None:

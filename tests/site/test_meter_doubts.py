@@ -90,7 +90,7 @@ def test_devices_that_say_nothing_are_not_compared() -> None:
         ({"line_voltage": LineValues(l1=2.3)}, None),
         ({"grid_type": GridType.STAR}, None),
         ({"grid_type": GridType.DELTA}, "a grid of 3x230, the site is set up as 3N400"),
-        ({"line_voltage": LineValues(l1=100.0)}, "100.0 V on L1"),
+        ({"line_voltage": LineValues(l1=100.0)}, "L1: 100.0 V"),
         ({"line_current": LineValues(l1=100.0, l2=1.0)}, None),
         ({"line_current": LineValues(l1=400.0, l2=1.0)}, "400 A behind a main fuse"),
         (

@@ -205,7 +205,7 @@ def test_lines_that_are_interchanged(seen_on: Line) -> None:
     house = House(seen_on=seen_on)
     house.charge(2)
     assert house.said == {
-        "phase_order": f"What devices draw on L2 comes on {seen_on}",
+        "phase_order": f"What devices draw comes on another line: L2 → {seen_on}",
     }
     house.charger_line = seen_on
     house.charge(2)

@@ -96,7 +96,7 @@ def _wish(
     if wish is None or base is None:
         for unit in [*led, *following]:
             held = 0.0 if picture.safe else (unit.past.value or 0.0)
-            _tell(unit, held, [explain.safe_state("batteries rest")])
+            _tell(unit, held, [explain.safe_state("rest")])
         return
     wish += _lead(balance)
     if bank is not None and led:

@@ -183,11 +183,11 @@ def _go_safe(units: list[Unit], seen: Picture, site: SiteModel) -> None:
         if line in site.connection.lines and seen.import_base[channel] is None
     }
     if seen.safe:
-        cause = explain.safe_state("chargers keep to their safe current")
+        cause = explain.safe_state("safe_current")
         for unit in units:
             safe_current(unit, cause)
     elif silent:
-        cause = explain.safe_state("it names no current on a line")
+        cause = explain.safe_state("line")
         for unit in units:
             if not silent.isdisjoint(unit.lines):
                 safe_current(unit, cause)

@@ -8,6 +8,7 @@ from typing import Final
 from ..model.asset import Direction
 from ..model.connection import Line
 from ..model.orders import OrderName
+from ..model.phrase import Phrase
 from ..model.plan import Cause, Quantity, Source
 
 
@@ -42,7 +43,10 @@ def emergency_stop(direction: Direction) -> Cause:
     return Cause(
         source=Source.EMERGENCY_STOP,
         key=f"emergency_stop_{direction}",
-        text=f"Emergency stop of {_STOPS[direction]} by the grid operator",
+        text=Phrase(
+            f"emergency_stop_{direction}",
+            f"Emergency stop of {_STOPS[direction]} by the grid operator",
+        ),
     )
 
 
@@ -52,19 +56,26 @@ def local_stop(direction: Direction, holders: str) -> Cause:
     return Cause(
         source=Source.LOCAL_STOP,
         key=f"local_stop_{direction}",
-        text=f"Local stop of {_STOPS[direction]} by {holders}",
+        text=Phrase(
+            f"local_stop_{direction}",
+            f"Local stop of {_STOPS[direction]} by {{holders}}",
+            holders=holders,
+        ),
     )
 
 
 @lru_cache(maxsize=64)
 def release(direction: Direction, *, grid: bool = False) -> Cause:
     """Return the cause of waiting for one's turn after a stop, or a loss of the grid."""
-    after = "the grid is back" if grid else f"a stop of {_STOPS[direction]}"
-    return Cause(
-        source=Source.EMERGENCY_STOP,
-        key=f"release_{direction}",
-        text=f"Waits for its turn after {after}",
+    waits = (
+        Phrase("release_grid", "Waits for its turn after the grid is back")
+        if grid
+        else Phrase(
+            f"release_{direction}",
+            f"Waits for its turn after a stop of {_STOPS[direction]}",
+        )
     )
+    return Cause(source=Source.EMERGENCY_STOP, key=f"release_{direction}", text=waits)
 
 
 @lru_cache(maxsize=64)
@@ -73,7 +84,12 @@ def fuse(line: Line, value: float) -> Cause:
     return Cause(
         source=Source.FUSE,
         key="main_fuse",
-        text=f"Main fuse {current(value)} on {line}",
+        text=Phrase(
+            "main_fuse",
+            "Main fuse {current} on {line}",
+            current=current(value),
+            line=line,
+        ),
     )
 
 
@@ -83,36 +99,44 @@ def feeder(name: str, line: Line, value: float) -> Cause:
     return Cause(
         source=Source.FEEDER,
         key="feeder_fuse",
-        text=f"Fuse {current(value)} of {name} on {line}",
+        text=Phrase(
+            "feeder_fuse",
+            "Fuse {current} of {feeder} on {line}",
+            current=current(value),
+            feeder=name,
+            line=line,
+        ),
     )
 
 
 @lru_cache(maxsize=64)
 def unbalance(quantity: Quantity, value: float) -> Cause:
     """Return the cause of a limit on what the lines differ by, or on the neutral."""
-    what = (
-        "The lines may differ by"
+    allowed = current(value)
+    text = (
+        Phrase("unbalance", "The lines may differ by {current}", current=allowed)
         if quantity is Quantity.UNBALANCE
-        else "The neutral may carry"
+        else Phrase("neutral", "The neutral may carry {current}", current=allowed)
     )
-    return Cause(
-        source=Source.NEUTRAL, key=quantity.value, text=f"{what} {current(value)}"
-    )
+    return Cause(source=Source.NEUTRAL, key=quantity.value, text=text)
 
 
 @lru_cache(maxsize=64)
 def q_band(low: float, high: float) -> Cause:
     """Return the cause of reactive power for the grid operator's band, in var."""
-    ends = [
-        f"{'at least' if end is low else 'at most'} {end / 1000:g} kvar"
-        for end in (low, high)
+    ends = {
+        name: f"{end / 1000:g} kvar"
+        for name, end in (("low", low), ("high", high))
         if abs(end) < inf
-    ]
-    return Cause(
-        source=Source.Q_BAND,
-        key="q_band",
-        text=f"Grid operator's band of reactive power: {' and '.join(ends)}",
-    )
+    }
+    band = "Grid operator's band of reactive power: "
+    if "high" not in ends:
+        text = Phrase("q_band_low", f"{band}at least {{low}}", **ends)
+    elif "low" not in ends:
+        text = Phrase("q_band_high", f"{band}at most {{high}}", **ends)
+    else:
+        text = Phrase("q_band", f"{band}at least {{low}} and at most {{high}}", **ends)
+    return Cause(source=Source.Q_BAND, key="q_band", text=text)
 
 
 @lru_cache(maxsize=64)
@@ -121,7 +145,11 @@ def off_without_limit(limit: Cause) -> Cause:
     return Cause(
         source=limit.source,
         key=CUT_OFF,
-        text=f"It cannot be limited and is off while this holds: {limit.text}",
+        text=Phrase(
+            "off_without_limit",
+            "It cannot be limited and is off while this holds: {limit}",
+            limit=limit.text,
+        ),
     )
 
 
@@ -131,7 +159,7 @@ def island() -> Cause:
     return Cause(
         source=Source.SAFE_STATE,
         key="islanded",
-        text="The house is without the grid: chargers rest",
+        text=Phrase("islanded", "The house is without the grid: chargers rest"),
     )
 
 
@@ -141,7 +169,7 @@ def locked_out() -> Cause:
     return Cause(
         source=Source.USER,
         key="locked_out",
-        text="Locked out for maintenance",
+        text=Phrase("locked_out", "Locked out for maintenance"),
     )
 
 
@@ -151,7 +179,11 @@ def silent_feeder(name: str) -> Cause:
     return Cause(
         source=Source.SAFE_STATE,
         key="feeder_meter_stale",
-        text=f"The meter of {name} is silent: chargers on it keep to their safe current",
+        text=Phrase(
+            "feeder_meter_stale",
+            "The meter of {feeder} is silent: chargers on it keep to their safe current",
+            feeder=name,
+        ),
     )
 
 
@@ -161,7 +193,12 @@ def fuse_threshold(line: Line, value: float) -> Cause:
     return Cause(
         source=Source.METER_THRESHOLD,
         key="meter_fuse_threshold",
-        text=f"The meter disconnects above {current(value)} on {line}",
+        text=Phrase(
+            "meter_fuse_threshold",
+            "The meter disconnects above {current} on {line}",
+            current=current(value),
+            line=line,
+        ),
     )
 
 
@@ -171,17 +208,32 @@ def power_threshold(value: float) -> Cause:
     return Cause(
         source=Source.METER_THRESHOLD,
         key="meter_power_threshold",
-        text=f"The meter disconnects above {power(value)}",
+        text=Phrase(
+            "meter_power_threshold",
+            "The meter disconnects above {power}",
+            power=power(value),
+        ),
     )
+
+
+_WITHOUT_METER = {
+    "safe_current": "chargers keep to their safe current",
+    "line": "it names no current on a line",
+    "rest": "batteries rest",
+    "not_raised": "nothing is raised",
+    "not_back": "nothing comes back",
+}
 
 
 @lru_cache(maxsize=64)
 def safe_state(what: str) -> Cause:
-    """Return the cause of acting without a measurement."""
+    """Return the cause of acting without a measurement, `what` of _WITHOUT_METER."""
     return Cause(
         source=Source.SAFE_STATE,
         key="meter_stale",
-        text=f"The site meter is silent: {what}",
+        text=Phrase(
+            f"meter_stale_{what}", f"The site meter is silent: {_WITHOUT_METER[what]}"
+        ),
     )
 
 
@@ -202,9 +254,14 @@ def grid_order(name: OrderName, percent: float, base: float, what: str) -> Cause
     return Cause(
         source=Source.GRID_OPERATOR,
         key=name.value,
-        text=(
-            f"Grid operator limits {_ORDERS[name]} to {percent:g} % of"
-            f" {power(base)} ({what}): {power(base * percent / 100)}"
+        text=Phrase(
+            f"order_{name.value}",
+            f"Grid operator limits {_ORDERS[name]} to {{percent}} of"
+            " {base} ({what}): {power}",
+            percent=f"{percent:g} %",
+            base=power(base),
+            what=what,
+            power=power(base * percent / 100),
         ),
     )
 
@@ -219,7 +276,11 @@ def cut_off(limit: Cause) -> Cause:
     return Cause(
         source=limit.source,
         key=CUT_OFF,
-        text=f"Cut off by a relay, since this is not kept: {limit.text}",
+        text=Phrase(
+            "cut_off",
+            "Cut off by a relay, since this is not kept: {limit}",
+            limit=limit.text,
+        ),
     )
 
 
@@ -229,7 +290,11 @@ def device_power(what: str, value: float) -> Cause:
     return Cause(
         source=Source.DEVICE,
         key="device_limit",
-        text=f"The device itself {what} {power(value)} at most",
+        text=Phrase(
+            f"itself_{what}",
+            f"The device itself {what} {{power}} at most",
+            power=power(value),
+        ),
     )
 
 
@@ -239,7 +304,11 @@ def device_current(value: float) -> Cause:
     return Cause(
         source=Source.DEVICE,
         key="installation_limit",
-        text=f"The charger is installed for {current(value)}",
+        text=Phrase(
+            "installation_limit",
+            "The charger is installed for {current}",
+            current=current(value),
+        ),
     )
 
 
@@ -249,18 +318,32 @@ def silent_device() -> Cause:
     return Cause(
         source=Source.DEVICE,
         key="device_silent",
-        text="The device does not answer: it is not raised",
+        text=Phrase("device_silent", "The device does not answer: it is not raised"),
     )
 
 
 @lru_cache(maxsize=64)
 def reserve(charge: float | None, floor: float) -> Cause:
     """Return the cause of a battery that is not discharged any further."""
-    at = "unknown" if charge is None else f"at {charge:.0f} %"
+    kept = f"{floor:.0f} %"
+    text = (
+        Phrase(
+            "battery_reserve_unknown",
+            "Nobody knows how full the battery is, and it keeps a reserve of {floor}",
+            floor=kept,
+        )
+        if charge is None
+        else Phrase(
+            "battery_reserve",
+            "The battery is at {charge} and keeps a reserve of {floor}",
+            charge=f"{charge:.0f} %",
+            floor=kept,
+        )
+    )
     return Cause(
         source=Source.STATE_OF_ENERGY,
         key="battery_reserve",
-        text=f"The battery is {at} and keeps a reserve of {floor:.0f} %",
+        text=text,
     )
 
 
@@ -271,9 +354,13 @@ def full(ceiling: float) -> Cause:
         source=Source.STATE_OF_ENERGY,
         key="battery_full",
         text=(
-            "The battery is full"
+            Phrase("battery_full", "The battery is full")
             if ceiling >= 100
-            else f"The battery is charged to {ceiling:g} % at most"
+            else Phrase(
+                "battery_ceiling",
+                "The battery is charged to {ceiling} at most",
+                ceiling=f"{ceiling:g} %",
+            )
         ),
     )
 
@@ -282,7 +369,9 @@ def full(ceiling: float) -> Cause:
 def user_current(value: float) -> Cause:
     """Return the cause of a user's limit on a charger."""
     return Cause(
-        source=Source.USER, key="user_limit", text=f"Your limit is {current(value)}"
+        source=Source.USER,
+        key="user_limit",
+        text=Phrase("user_limit", "Your limit is {limit}", limit=current(value)),
     )
 
 
@@ -290,7 +379,9 @@ def user_current(value: float) -> Cause:
 def user_power(value: float) -> Cause:
     """Return the cause of a user's limit in W."""
     return Cause(
-        source=Source.USER, key="user_limit", text=f"Your limit is {power(value)}"
+        source=Source.USER,
+        key="user_limit",
+        text=Phrase("user_limit", "Your limit is {limit}", limit=power(value)),
     )
 
 
@@ -298,14 +389,20 @@ def user_power(value: float) -> Cause:
 def user_target(value: float) -> Cause:
     """Return the cause of a user's target for a battery."""
     return Cause(
-        source=Source.USER, key="user_target", text=f"Your target is {power(value)}"
+        source=Source.USER,
+        key="user_target",
+        text=Phrase("user_target", "Your target is {power}", power=power(value)),
     )
 
 
 @lru_cache(maxsize=8)
 def user_switch() -> Cause:
     """Return the cause of a load that the user wants off."""
-    return Cause(source=Source.USER, key="user_switch", text="You switched it off")
+    return Cause(
+        source=Source.USER,
+        key="user_switch",
+        text=Phrase("user_switch", "You switched it off"),
+    )
 
 
 @lru_cache(maxsize=8)
@@ -314,7 +411,7 @@ def self_consumption() -> Cause:
     return Cause(
         source=Source.SELF_CONSUMPTION,
         key="self_consumption",
-        text="Keeps the connection point at zero",
+        text=Phrase("self_consumption", "Keeps the connection point at zero"),
     )
 
 
@@ -324,19 +421,27 @@ def below_minimum(value: float) -> Cause:
     return Cause(
         source=Source.DEVICE,
         key="below_minimum",
-        text=f"Less than the minimum of {current(value)} is left, so it pauses",
+        text=Phrase(
+            "below_minimum",
+            "Less than the minimum of {current} is left, so it pauses",
+            current=current(value),
+        ),
     )
 
 
 @lru_cache(maxsize=64)
 def phases(number: int, source: Source) -> Cause:
     """Return the cause of a charger that goes to another number of phases."""
-    why = "the minimum on three does not fit" if number == 1 else "there is room for it"
-    return Cause(
-        source=source,
-        key="phases",
-        text=f"Goes to {number} {'phase' if number == 1 else 'phases'}: {why}",
+    text = (
+        Phrase("phases_one", "Goes to 1 phase: the minimum on three does not fit")
+        if number == 1
+        else Phrase(
+            "phases_more",
+            "Goes to {number} phases: there is room for it",
+            number=str(number),
+        )
     )
+    return Cause(source=source, key="phases", text=text)
 
 
 @lru_cache(maxsize=8)
@@ -345,7 +450,9 @@ def lent() -> Cause:
     return Cause(
         source=Source.DEVICE,
         key="share_lent",
-        text="The car draws less than its share; others use the rest",
+        text=Phrase(
+            "share_lent", "The car draws less than its share; others use the rest"
+        ),
     )
 
 
@@ -359,28 +466,36 @@ def rising(source: Source) -> Cause:
     return Cause(
         source=source,
         key=RISING,
-        text="Rises slowly after a tighter limit",
+        text=Phrase("rising", "Rises slowly after a tighter limit"),
     )
 
 
 @lru_cache(maxsize=8)
 def mode_off() -> Cause:
     """Return the cause of a charger that its user turned off."""
-    return Cause(source=Source.USER, key="mode_off", text="Its mode is off")
+    return Cause(
+        source=Source.USER, key="mode_off", text=Phrase("mode_off", "Its mode is off")
+    )
 
 
 @lru_cache(maxsize=8)
 def mode_minimum() -> Cause:
     """Return the cause of a charger at its minimum by its user's choice."""
     return Cause(
-        source=Source.USER, key="mode_minimum", text="Its mode is the minimum current"
+        source=Source.USER,
+        key="mode_minimum",
+        text=Phrase("mode_minimum", "Its mode is the minimum current"),
     )
 
 
 @lru_cache(maxsize=8)
 def mode_idle() -> Cause:
     """Return the cause of a battery that rests by its user's choice."""
-    return Cause(source=Source.USER, key="mode_idle", text="Its mode is idle")
+    return Cause(
+        source=Source.USER,
+        key="mode_idle",
+        text=Phrase("mode_idle", "Its mode is idle"),
+    )
 
 
 @lru_cache(maxsize=8)
@@ -389,7 +504,7 @@ def surplus() -> Cause:
     return Cause(
         source=Source.SELF_CONSUMPTION,
         key="solar_surplus",
-        text="Follows the surplus of the sun",
+        text=Phrase("solar_surplus", "Follows the surplus of the sun"),
     )
 
 
@@ -402,9 +517,14 @@ def by_deadline(missing: float, deadline: datetime, *, late: bool) -> Cause:
         source=Source.ECONOMIC,
         key="deadline",
         text=(
-            f"{kwh} are still missing, due since {when}"
+            Phrase(
+                "deadline_missed",
+                "{energy} are still missing, due since {when}",
+                energy=kwh,
+                when=when,
+            )
             if late
-            else f"{kwh} more by {when}"
+            else Phrase("deadline", "{energy} more by {when}", energy=kwh, when=when)
         ),
     )
 
@@ -415,7 +535,9 @@ def no_deadline() -> Cause:
     return Cause(
         source=Source.USER,
         key="no_deadline",
-        text="Energy or deadline is not set, so it charges at once",
+        text=Phrase(
+            "no_deadline", "Energy or deadline is not set, so it charges at once"
+        ),
     )
 
 
@@ -425,7 +547,10 @@ def clock_unknown() -> Cause:
     return Cause(
         source=Source.ECONOMIC,
         key="clock_not_synchronised",
-        text="The clock is not synchronised, so it does not wait for the deadline",
+        text=Phrase(
+            "clock_not_synchronised",
+            "The clock is not synchronised, so it does not wait for the deadline",
+        ),
     )
 
 
@@ -435,7 +560,11 @@ def energy_delivered(energy: float) -> Cause:
     return Cause(
         source=Source.SELF_CONSUMPTION,
         key="energy_delivered",
-        text=f"{energy / 1000:g} kWh are delivered; the rest comes from the sun",
+        text=Phrase(
+            "energy_delivered",
+            "{energy} are delivered; the rest comes from the sun",
+            energy=f"{energy / 1000:g} kWh",
+        ),
     )
 
 
@@ -445,7 +574,12 @@ def too_cold(temperature: float, low: float) -> Cause:
     return Cause(
         source=Source.USER,
         key="comfort_low",
-        text=f"Comfort: {temperature:.1f} degC, {low:g} degC at least",
+        text=Phrase(
+            "comfort_low",
+            "Comfort: {temperature}, {limit} at least",
+            temperature=f"{temperature:.1f} degC",
+            limit=f"{low:g} degC",
+        ),
     )
 
 
@@ -455,7 +589,12 @@ def warm_enough(temperature: float, high: float) -> Cause:
     return Cause(
         source=Source.USER,
         key="comfort_high",
-        text=f"Comfort: {temperature:.1f} degC, {high:g} degC at most",
+        text=Phrase(
+            "comfort_high",
+            "Comfort: {temperature}, {limit} at most",
+            temperature=f"{temperature:.1f} degC",
+            limit=f"{high:g} degC",
+        ),
     )
 
 
@@ -463,19 +602,32 @@ def warm_enough(temperature: float, high: float) -> Cause:
 def local_on() -> Cause:
     """Return the cause of a load whose own switch stands at on."""
     return Cause(
-        source=Source.USER, key="local_on", text="Its on/auto switch stands at on"
+        source=Source.USER,
+        key="local_on",
+        text=Phrase("local_on", "Its on/auto switch stands at on"),
     )
 
 
 @lru_cache(maxsize=64)
 def capacity(free: float, cost: float | None) -> Cause:
     """Return the cause of a quarter hour that is held below W; `cost` per kW more."""
-    price = "" if cost is None else f"; each kW more costs {cost:.2f}"
-    return Cause(
-        source=Source.CAPACITY_TARIFF,
-        key="capacity_tariff",
-        text=f"Capacity tariff: this quarter hour stays below {power(free)}{price}",
+    below = power(free)
+    text = (
+        Phrase(
+            "capacity_tariff",
+            "Capacity tariff: this quarter hour stays below {power}",
+            power=below,
+        )
+        if cost is None
+        else Phrase(
+            "capacity_tariff_priced",
+            "Capacity tariff: this quarter hour stays below {power}; each kW more "
+            "costs {cost}",
+            power=below,
+            cost=f"{cost:.2f}",
+        )
     )
+    return Cause(source=Source.CAPACITY_TARIFF, key="capacity_tariff", text=text)
 
 
 @lru_cache(maxsize=64)
@@ -484,5 +636,9 @@ def beyond_capacity(cost: float) -> Cause:
     return Cause(
         source=Source.CAPACITY_TARIFF,
         key="beyond_capacity",
-        text=f"Goes before the capacity tariff: this quarter hour costs {cost:.2f} more",
+        text=Phrase(
+            "beyond_capacity",
+            "Goes before the capacity tariff: this quarter hour costs {cost} more",
+            cost=f"{cost:.2f}",
+        ),
     )

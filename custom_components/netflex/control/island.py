@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..model.asset import Direction, Nature
 from ..model.orders import GridOrders, OrderName
+from ..model.phrase import Phrase
 from ..model.plan import Alarm
 from ..model.reading import BreakerState
 from ..model.snapshot import SiteModel, Snapshot
@@ -75,9 +76,12 @@ def alarms(units: Iterable[Unit], tuning: Tuning) -> tuple[Alarm, ...]:
                 Alarm(
                     key="deep_discharge",
                     subject=asset.id,
-                    text=(
-                        f"{asset.name} is at {state.state_of_charge:.0f} % and may not"
-                        " be charged while consumption is stopped"
+                    text=Phrase(
+                        "nearly_empty",
+                        "{name} is at {charge} and may not be charged while "
+                        "consumption is stopped",
+                        name=asset.name,
+                        charge=f"{state.state_of_charge:.0f} %",
                     ),
                 )
             )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..model.asset import Direction
 from ..model.connection import ConnectionPoint, GridType
 from ..model.orders import Order, OrderName, Stops
+from ..model.phrase import Phrase
 from ..model.plan import ALL_ASSETS, SITE, Limit, Quantity, Scope, ScopeKind, Source
 from ..model.snapshot import Sharing, SiteModel, Snapshot
 from . import explain
@@ -29,6 +30,11 @@ _ASSET_ORDERS = {
     OrderName.MAXSETAP: Direction.PRODUCTION,
     OrderName.MINSETAP: Direction.CONSUMPTION,
 }
+
+_CONTRACT = Phrase("base_contract", "contract")
+_NAMEPLATE = Phrase("base_nameplate", "nameplate; the contract is missing")
+_FUSE = Phrase("base_fuse", "fuse; the contract is missing")
+_INSTALLED = Phrase("base_installed", "installed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +138,11 @@ def contract(site: SiteModel, direction: Direction) -> Denominator:
         else point.contract_consumption
     )
     if value is not None and value > 0:
-        return Denominator(power=value, what="contract")
+        return Denominator(power=value, what=_CONTRACT)
     nameplate = installed(site, direction)
     if 0 < nameplate < point.fuse_power:
-        return Denominator(power=nameplate, what="nameplate; the contract is missing")
-    return Denominator(power=point.fuse_power, what="fuse; the contract is missing")
+        return Denominator(power=nameplate, what=_NAMEPLATE)
+    return Denominator(power=point.fuse_power, what=_FUSE)
 
 
 def tightest(limits: Iterable[Limit]) -> dict[tuple[Scope, Quantity], Limit]:
@@ -246,7 +252,7 @@ def _budgets(site: SiteModel, snapshot: Snapshot) -> Iterator[Budget]:
                     quantity=_DIRECTION_QUANTITY[direction],
                     value=base * order.value / 100,
                     source=Source.GRID_OPERATOR,
-                    cause=explain.grid_order(name, order.value, base, "installed"),
+                    cause=explain.grid_order(name, order.value, base, _INSTALLED),
                     since=order.at,
                 ),
                 direction=direction,

@@ -86,7 +86,7 @@ def _raise(
     tuning, now = moment.tuning, moment.now
     unit.told = before
     if not moment.knows(unit):
-        unit.causes = [explain.safe_state("nothing is raised")]
+        unit.causes = [explain.safe_state("not_raised")]
         return _forget_candidate(past)
     least = target if past.candidate is None else min(past.candidate, target)
     since = now if past.candidate_since is None else past.candidate_since
@@ -167,7 +167,7 @@ def shape_load(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
     unit.told = 0.0
     unit.causes = [*past.bound] or [explain.rising(Source.DEVICE)]
     if not moment.knows(unit):
-        unit.causes = [explain.safe_state("nothing comes back")]
+        unit.causes = [explain.safe_state("not_back")]
         return replace(past, candidate_since=None)
     since = now if past.candidate_since is None else past.candidate_since
     past = replace(past, candidate_since=since)
@@ -205,7 +205,7 @@ def shape_inverter(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory
         return _forget_candidate(past)
     if not moment.knows(unit) and not free:
         unit.told = before
-        unit.causes = [explain.safe_state("nothing is raised")]
+        unit.causes = [explain.safe_state("not_raised")]
         return past
     rate = rated / moment.tuning.ramp_time if moment.ramp is None else moment.ramp
     risen = before + rate * moment.elapsed

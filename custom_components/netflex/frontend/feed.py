@@ -1,7 +1,8 @@
 """What the cards are told of a site, over Home Assistant's websocket.
 
 One message has everything that a card draws, in W, A, s and ISO times, with causes in
-words: a card looks nothing up and computes nothing but its drawing.
+the words of the user's language: a card looks nothing up and computes nothing but its
+drawing.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,10 @@ from typing import Any, Final
 from homeassistant.components.websocket_api import async_register_command
 from homeassistant.components.websocket_api.connection import ActiveConnection
 from homeassistant.components.websocket_api.const import ERR_NOT_FOUND
-from homeassistant.components.websocket_api.decorators import websocket_command
+from homeassistant.components.websocket_api.decorators import (
+    async_response,
+    websocket_command,
+)
 from homeassistant.components.websocket_api.messages import event_message
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
@@ -25,6 +29,7 @@ from ..model.asset import Asset
 from ..model.plan import Compliance, Limit, Setpoint
 from ..site.timeline import FlowSample, PastOrder
 from ..site.view import SiteView
+from ..words import Words, async_words
 
 SAMPLES_PER_MESSAGE: Final = 2
 """Newest samples of each message after the first: one may have been missed."""
@@ -63,15 +68,23 @@ def _list_sites(
 
 
 @websocket_command(
-    {vol.Required("type"): f"{DOMAIN}/subscribe", vol.Required("entry_id"): str}
+    {
+        vol.Required("type"): f"{DOMAIN}/subscribe",
+        vol.Required("entry_id"): str,
+        vol.Optional("language"): str,
+    }
 )
-@callback
-def _subscribe(
+@async_response
+async def _subscribe(
     hass: HomeAssistant,
     connection: ActiveConnection,
     msg: dict[str, Any],
 ) -> None:
-    """Send what is known of a site, now and at every change, once a second at most."""
+    """Send what is known of a site, now and at every change, once a second at most.
+
+    `language` is the user's; without it the one that Home Assistant is set to.
+    """
+    words = await async_words(hass, msg.get("language") or hass.config.language)
     entry: NetflexConfigEntry | None = hass.config_entries.async_get_entry(
         msg["entry_id"]
     )
@@ -88,7 +101,7 @@ def _subscribe(
     def send(*, first: bool = False) -> None:
         nonlocal sent_changes
         timeline = coordinator.timeline
-        message = site_message(entry)
+        message = site_message(entry, words)
         if first:
             message["subjects"] = _subjects(entry)
             message["entities"] = _entities(hass, entry)
@@ -118,7 +131,7 @@ def _subscribe(
     send(first=True)
 
 
-def site_message(entry: NetflexConfigEntry) -> dict[str, Any]:
+def site_message(entry: NetflexConfigEntry, words: Words) -> dict[str, Any]:
     """Return what is known of a site now."""
     view = entry.runtime_data.coordinator.data
     plan = view.plan
@@ -129,8 +142,8 @@ def site_message(entry: NetflexConfigEntry) -> dict[str, Any]:
             "main_fuse": entry.data[CONF_MAIN_FUSE],
         },
         "telecontrol": view.telecontrol,
-        "meter": _meter(view),
-        "assets": _assets(view),
+        "meter": _meter(view, words),
+        "assets": _assets(view, words),
         "orders": {
             name.value: {
                 "value": order.value,
@@ -152,11 +165,15 @@ def site_message(entry: NetflexConfigEntry) -> dict[str, Any]:
             }
             for proof in view.proofs
         ],
-        "link": _link(entry, view),
+        "link": _link(entry, view, words),
         "loop_lag": view.loop_lag,
         "demand": _demand(view),
         "problems": [
-            {"key": problem.key, "subject": problem.subject, "text": problem.text}
+            {
+                "key": problem.key,
+                "subject": problem.subject,
+                "text": words.say(problem.text),
+            }
             for problem in view.problems
         ],
         "plan": None,
@@ -166,11 +183,11 @@ def site_message(entry: NetflexConfigEntry) -> dict[str, Any]:
         message["plan"] = {
             "metered": plan.metered,
             "stopped": sorted(direction.value for direction in plan.stopped),
-            "limits": [_limit(limit) for limit in plan.limits],
-            "ordered": [_limit(limit) for limit in plan.ordered],
+            "limits": [_limit(limit, words) for limit in plan.limits],
+            "ordered": [_limit(limit, words) for limit in plan.ordered],
             "infeasible": [
                 {
-                    "limit": _limit(item.limit),
+                    "limit": _limit(item.limit, words),
                     "missing": round(item.missing, 1),
                     "problem": item.problem.value,
                 }
@@ -190,7 +207,7 @@ def site_message(entry: NetflexConfigEntry) -> dict[str, Any]:
     return message
 
 
-def _meter(view: SiteView) -> dict[str, Any] | None:
+def _meter(view: SiteView, words: Words) -> dict[str, Any] | None:
     """Return what the connection point's meter says."""
     meter = None if view.site_meter is None else view.meters.get(view.site_meter)
     if meter is None:
@@ -199,7 +216,7 @@ def _meter(view: SiteView) -> dict[str, Any] | None:
         "id": meter.meter_id,
         "name": meter.name,
         "available": meter.available,
-        "problem": meter.problem,
+        "problem": words.say_all(meter.problem),
     }
     if (reading := meter.reading) is not None:
         message |= {
@@ -214,7 +231,7 @@ def _meter(view: SiteView) -> dict[str, Any] | None:
     return message
 
 
-def _assets(view: SiteView) -> dict[str, Any]:
+def _assets(view: SiteView, words: Words) -> dict[str, Any]:
     """Return what each asset does and is told, and why."""
     setpoints: Mapping[str, Setpoint] = {} if view.plan is None else view.plan.setpoints
     return {
@@ -228,14 +245,14 @@ def _assets(view: SiteView) -> dict[str, Any]:
             else state.charger_state.value,
             "state_of_charge": state.state_of_charge,
             "follows": state.follows,
-            "problem": state.problem,
-            "setpoint": _setpoint(setpoints.get(asset_id)),
+            "problem": words.say_all(state.problem),
+            "setpoint": _setpoint(setpoints.get(asset_id), words),
         }
         for asset_id, state in view.states.items()
     }
 
 
-def _setpoint(setpoint: Setpoint | None) -> dict[str, Any] | None:
+def _setpoint(setpoint: Setpoint | None, words: Words) -> dict[str, Any] | None:
     if setpoint is None:
         return None
     return {
@@ -243,20 +260,20 @@ def _setpoint(setpoint: Setpoint | None) -> dict[str, Any] | None:
         "value": setpoint.value,
         "emergency": setpoint.emergency,
         "causes": [
-            {"source": cause.source.name.lower(), "text": cause.text}
+            {"source": cause.source.name.lower(), "text": words.say(cause.text)}
             for cause in setpoint.causes
         ],
     }
 
 
-def _limit(limit: Limit) -> dict[str, Any]:
+def _limit(limit: Limit, words: Words) -> dict[str, Any]:
     return {
         "scope": limit.scope.kind.value,
         "id": limit.scope.id,
         "quantity": limit.quantity.value,
         "value": round(limit.value, 1),
         "source": limit.source.name.lower(),
-        "text": limit.cause.text,
+        "text": words.say(limit.cause.text),
         "since": None if limit.since is None else limit.since.isoformat(),
     }
 
@@ -299,7 +316,9 @@ def _sample(sample: FlowSample) -> list[float | None]:
     ]
 
 
-def _link(entry: NetflexConfigEntry, view: SiteView) -> dict[str, Any] | None:
+def _link(
+    entry: NetflexConfigEntry, view: SiteView, words: Words
+) -> dict[str, Any] | None:
     """Return the health of the operator's link."""
     if not view.telecontrol:
         return None
@@ -318,7 +337,7 @@ def _link(entry: NetflexConfigEntry, view: SiteView) -> dict[str, Any] | None:
         "last_refused_client": link.last_refused_client,
         "events_waiting": link.events_waiting,
         "events_dropped": link.events_dropped,
-        "problem": link.problem,
+        "problem": words.say_all(link.problem),
         "address": None
         if settings is None
         else f"{settings.bind_address}:{settings.port}",

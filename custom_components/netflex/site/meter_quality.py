@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..model.connection import GridType
+from ..model.phrase import Phrase
 from ..model.reading import MeterReading, MeterRole
 
 PHASE_ORDER: Final = "phase_order"
@@ -125,9 +126,11 @@ class MeterChecks:
         seconds = 0.0 if since is None else reading.received - since
         if seconds < _FROZEN or self._frozen < _FROZEN_READINGS:
             return None
-        return (
-            f"None of its {len(values)} values has changed for "
-            f"{_FROZEN / 60:.0f} minutes and more"
+        return Phrase(
+            "frozen",
+            "None of its {values} values has changed for {minutes} minutes and more",
+            values=str(len(values)),
+            minutes=f"{_FROZEN / 60:.0f}",
         )
 
     def _differs(self, reading: MeterReading, grid_type: GridType | None) -> str | None:
@@ -137,9 +140,12 @@ class MeterChecks:
             or reading.grid_type in {None, grid_type}
         ):
             return None
-        return (
-            f"The meter shows a grid of {reading.grid_type}, the site is set up as "
-            f"{grid_type}. Where the setting is right, a line is without voltage"
+        return Phrase(
+            "grid_type_differs",
+            "The meter shows a grid of {shown}, the site is set up as {set}. Where the "
+            "setting is right, a line is without voltage",
+            shown=str(reading.grid_type),
+            set=str(grid_type),
         )
 
 
@@ -148,7 +154,9 @@ def _missing_phase(reading: MeterReading) -> str | None:
     if not any(voltage > _LIVE for voltage in voltages.values()):
         return None
     dead = [line for line, voltage in voltages.items() if voltage < _DEAD]
-    return f"No voltage on {', '.join(dead)}" if dead else None
+    if not dead:
+        return None
+    return Phrase("no_voltage", "No voltage on {lines}", lines=", ".join(dead))
 
 
 def _live_values(reading: MeterReading) -> tuple[float, ...]:
@@ -164,11 +172,13 @@ def _live_values(reading: MeterReading) -> tuple[float, ...]:
 def strange_voltage(reading: MeterReading) -> str | None:
     """Say which line is live, and at a voltage that no line has; None: none is."""
     strange = [
-        f"{voltage:.1f} V on {line}"
+        f"{line}: {voltage:.1f} V"
         for line, voltage in reading.line_voltage.items()
         if any(low <= voltage < high for low, high in _STRANGE)
     ]
-    return f"It measures {', '.join(strange)}" if strange else None
+    if not strange:
+        return None
+    return Phrase("it_measures", "It measures {values}", values=", ".join(strange))
 
 
 def _stands_still(before: MeterReading | None, reading: MeterReading) -> str | None:
@@ -178,7 +188,11 @@ def _stands_still(before: MeterReading | None, reading: MeterReading) -> str | N
         or reading.meter_time != before.meter_time
     ):
         return None
-    return f"Its clock stands still at {reading.meter_time:%Y-%m-%d %H:%M:%S}"
+    return Phrase(
+        "clock_stands_still",
+        "Its clock stands still at {time}",
+        time=f"{reading.meter_time:%Y-%m-%d %H:%M:%S}",
+    )
 
 
 def _unbalanced(reading: MeterReading) -> str | None:
@@ -191,8 +205,11 @@ def _unbalanced(reading: MeterReading) -> str | None:
     total = sum(lines.values())
     if abs(total - reading.power) <= max(_BALANCE_FLOOR, _BALANCE * abs(total)):
         return None
-    return (
-        f"Its total of {reading.power:.0f} W is not the sum of its lines, {total:.0f} W"
+    return Phrase(
+        "not_the_sum",
+        "Its total of {total} is not the sum of its lines, {sum}",
+        total=f"{reading.power:.0f} W",
+        sum=f"{total:.0f} W",
     )
 
 
@@ -206,5 +223,12 @@ def impossible_power(reading: MeterReading) -> str | None:
             continue
         possible = voltage * (abs(current) + reading.current_resolution)
         if abs(power) > _APPARENT * possible + _BALANCE_FLOOR:
-            return f"{line}: {power:.0f} W at {voltage:.1f} V and {current:.2f} A cannot be"
+            return Phrase(
+                "impossible_power",
+                "{line}: {power} at {voltage} and {current} cannot be",
+                line=line,
+                power=f"{power:.0f} W",
+                voltage=f"{voltage:.1f} V",
+                current=f"{current:.2f} A",
+            )
     return None

@@ -14,6 +14,7 @@ from typing import Final
 
 from ..model.asset import Asset, AssetState, Nature
 from ..model.connection import NO_LINE_VALUES, GridType, Line, LineValues
+from ..model.phrase import Phrase
 from ..model.reading import MeterReading, line_import_current
 from .meter_quality import PHASE_ORDER, Finding
 
@@ -181,22 +182,30 @@ class MeterWiring:
         if (text := self._disagreement()) is not None:
             found.append(Finding(key="meter_disagrees", text=text))
         moved = [
-            f"what devices draw on {line} comes on {votes[-1]}"
+            f"{line} → {votes[-1]}"
             for line, votes in sorted(self._seen.items())
             if line not in votes and votes.count(votes[-1]) == _LINE_VOTES
         ]
         if moved:
-            text = ", ".join(moved)
-            found.append(Finding(key=PHASE_ORDER, text=text[0].upper() + text[1:]))
+            text = Phrase(
+                "lines_interchanged",
+                "What devices draw comes on another line: {lines}",
+                lines=", ".join(moved),
+            )
+            found.append(Finding(key=PHASE_ORDER, text=text))
         return tuple(found)
 
     def _disagreement(self) -> str | None:
         ratios = self._ratios
         if len(ratios) < _VOTES or any(_agrees(ratio) for ratio in ratios):
             return None
-        devices = f"The devices changed by {self._step:.0f} W"
+        step = f"{self._step:.0f} W"
         if all(abs(ratio) <= _UNMOVED for ratio in ratios):
-            return f"{devices} and the meter did not move"
+            return Phrase(
+                "meter_unmoved",
+                "The devices changed by {step} and the meter did not move",
+                step=step,
+            )
         turned = [
             line.value
             for line, ways in sorted(self._ways.items())
@@ -204,15 +213,36 @@ class MeterWiring:
         ]
         mean = sum(ratios) / len(ratios)
         if turned and not _agrees(-mean):
-            lines = " and ".join(turned)
-            return f"{devices} and {lines} of the meter moved the other way"
+            return Phrase(
+                "lines_moved_away",
+                "The devices changed by {step} and {lines} of the meter moved the "
+                "other way",
+                step=step,
+                lines=", ".join(turned),
+            )
         if max(ratios) - min(ratios) > _ALIKE * abs(mean):
             return None
-        times = f"{abs(mean):.2g} times as much"
+        times = f"{abs(mean):.2g}"
         if mean > 0:
-            return f"{devices}, the meter by {times}"
-        way = f"{devices} and the meter moved the other way"
-        return way if _agrees(-mean) else f"{way}, by {times}"
+            return Phrase(
+                "meter_moved_by",
+                "The devices changed by {step}, the meter by {times} times as much",
+                step=step,
+                times=times,
+            )
+        if _agrees(-mean):
+            return Phrase(
+                "meter_moved_away",
+                "The devices changed by {step} and the meter moved the other way",
+                step=step,
+            )
+        return Phrase(
+            "meter_moved_away_by",
+            "The devices changed by {step} and the meter moved the other way, by "
+            "{times} times as much",
+            step=step,
+            times=times,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

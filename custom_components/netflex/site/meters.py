@@ -13,6 +13,7 @@ from ..metering.s1_reader import S1Source
 from ..metering.source import MeterSource, MeterStatus
 from ..model.asset import Asset, AssetState
 from ..model.connection import GridType
+from ..model.phrase import Phrase
 from ..model.reading import MeterReading, MeterRole
 from .availability import AvailabilityLog
 from .config import STALE_AFTER, MeterConfig
@@ -352,11 +353,14 @@ class SiteMeters:
         if (problem := meter.source.status.problem) is not None:
             return problem
         if meter.empty and not meter.fresh(now):
-            return "It answers, but says neither power nor current"
+            return _NO_VALUES
         if meter.reading is None or meter.fresh(now):
             return None
         age = now - meter.reading.received
-        return f"No good reading for {age:.0f} s"
+        return Phrase("no_reading", "No good reading for {age}", age=f"{age:.0f} s")
+
+
+_NO_VALUES = Phrase("no_values", "It answers, but says neither power nor current")
 
 
 def _says_something(reading: MeterReading) -> bool:
@@ -374,9 +378,12 @@ def _slow(meter: _Meter) -> tuple[Finding, ...]:
     return (
         Finding(
             key="meter_slow",
-            text=(
-                f"It sends every {period:.0f} s. An overload is seen only then, and "
-                f"the meter counts as lost after {meter.stale_after:.0f} s of silence"
+            text=Phrase(
+                "sends_seldom",
+                "It sends every {period}. An overload is seen only then, and the meter "
+                "counts as lost after {silence} of silence",
+                period=f"{period:.0f} s",
+                silence=f"{meter.stale_after:.0f} s",
             ),
         ),
     )
@@ -386,7 +393,11 @@ def _noisy(error_rate: float | None, damaged: int) -> tuple[Finding, ...]:
     """Say that so much is damaged that the cable is to blame."""
     if error_rate is None or error_rate < NOISY or damaged < NOISY_LEAST:
         return ()
-    text = f"More than {NOISY:.0f} % of what came in the last hour was damaged"
+    text = Phrase(
+        "much_damaged",
+        "More than {share} of what came in the last hour was damaged",
+        share=f"{NOISY:.0f} %",
+    )
     return (Finding(key="meter_errors", text=text),)
 
 

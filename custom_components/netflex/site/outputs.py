@@ -11,6 +11,7 @@ from itertools import product
 
 from ..model.asset import AssetState, Direction, EmergencyOutput
 from ..model.orders import LocalStops, Stops
+from ..model.phrase import Phrase
 from .config import OutputConfig, OutputWiring, PowerUp, SafeValue
 from .view import OutputOutcome, OutputView, SiteProblem, Situation
 
@@ -184,7 +185,11 @@ class OutputWatch:
             yield SiteProblem(
                 key="output_lets_go",
                 subject=asset_id,
-                text=f"{output.name} lets go of a stop while Home Assistant is dead",
+                text=Phrase(
+                    "output_lets_go",
+                    "{output} lets go of a stop while Home Assistant is dead",
+                    output=output.name,
+                ),
             )
         if config.needs_home_assistant:
             yield SiteProblem(
@@ -205,8 +210,16 @@ class OutputWatch:
             yield SiteProblem(
                 key="local_stop_input_silent",
                 subject=input_holder(output),
-                text=f"The {input_holder(output)} says nothing; "
-                + ("its stop holds" if held else "it stops nothing until it is back"),
+                text=Phrase(
+                    "input_silent_held" if held else "input_silent",
+                    "The {input} says nothing; "
+                    + (
+                        "its stop holds"
+                        if held
+                        else "it stops nothing until it is back"
+                    ),
+                    input=input_holder(output),
+                ),
             )
         if state is None:
             return
@@ -214,7 +227,11 @@ class OutputWatch:
             yield SiteProblem(
                 key="output_in_safe_state",
                 subject=asset_id,
-                text=f"The module holds {output.name} in its own safe state",
+                text=Phrase(
+                    "output_in_safe_state",
+                    "The module holds {output} in its own safe state",
+                    output=output.name,
+                ),
             )
         stopped = any(map(stops.stopped, output.stops))
         wrong = state.available and not contact_agrees(config, state, stopped=stopped)
@@ -222,9 +239,11 @@ class OutputWatch:
             yield SiteProblem(
                 key="contact_disagrees",
                 subject=asset_id,
-                text=(
-                    f"The auxiliary contact of {output.name} does not show that "
-                    + ("it has stopped" if stopped else "it is released")
+                text=Phrase(
+                    "contact_not_stopped" if stopped else "contact_not_released",
+                    "The auxiliary contact of {output} does not show that "
+                    + ("it has stopped" if stopped else "it is released"),
+                    output=output.name,
                 ),
             )
 

@@ -14,6 +14,7 @@ from ..metering.recorder import Recording
 from ..metering.s1_reader import S1Listeners, S1Source
 from ..metering.s1_signs import SignCheck
 from ..model.connection import Line
+from ..model.phrase import Phrase
 from ..model.power_quality import (
     Inrush,
     Overload,
@@ -207,9 +208,10 @@ def _reversed_current(meter: _PowerMeter) -> str | None:
     ]
     if not turned:
         return None
-    return (
-        f"The current of {' and '.join(turned)} runs the other way round than the P1 "
-        "port says"
+    return Phrase(
+        "current_reversed",
+        "The current of {lines} runs the other way round than the P1 port says",
+        lines=", ".join(turned),
     )
 
 
@@ -221,13 +223,17 @@ def _lost_frames(meter: _PowerMeter) -> str | None:
     if missing <= MOST_LOST * (good + missing):
         return None
     share = 100 * missing / (good + missing)
-    return f"{share:.0f} % of the frames of the last minute were damaged or lost"
+    return Phrase(
+        "frames_lost",
+        "{share} of the frames of the last minute were damaged or lost",
+        share=f"{share:.0f} %",
+    )
 
 
 def _reversed_order(meter: _PowerMeter) -> str | None:
     if meter.reversed_for < _SETTLED:
         return None
-    return "Its voltages follow each other in the order 132"
+    return Phrase("phase_order_132", "Its voltages follow each other in the order 132")
 
 
 def _counted(counts: PowerCounts, event: PowerEvent) -> PowerCounts:

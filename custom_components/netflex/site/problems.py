@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ..control.stops import Weakness, WeakStop
 from ..devices.metered_charger import MeterStatus
 from ..metering.p1_shared import SHARE_PROBLEM
+from ..model.phrase import Phrase
 from ..model.plan import Compliance, Escalation, Infeasible
 from ..model.reading import BreakerState
 from .view import MeterView, SiteProblem, SiteView
@@ -46,7 +47,11 @@ def find_problems(
             SiteProblem(
                 key="new_client",
                 subject=client,
-                text=f"{client} tried to connect and is not an allowed client",
+                text=Phrase(
+                    "client_refused",
+                    "{client} tried to connect and is not an allowed client",
+                    client=client,
+                ),
             )
         )
     problems.extend(
@@ -67,7 +72,10 @@ def find_problems(
             SiteProblem(
                 key="clock_not_synchronised",
                 subject="site",
-                text="Our clock and the meter's differ by more than five minutes",
+                text=Phrase(
+                    "clocks_differ",
+                    "Our clock and the meter's differ by more than five minutes",
+                ),
             )
         )
     if decision is not None:
@@ -80,7 +88,11 @@ def find_problems(
             SiteProblem(
                 key="loop_held_up",
                 subject="site",
-                text=f"At worst {seconds:.1f} s in the last minute",
+                text=Phrase(
+                    "loop_lag",
+                    "At worst {lag} in the last minute",
+                    lag=f"{seconds:.1f} s",
+                ),
             )
         )
     return tuple(problems)
@@ -92,14 +104,22 @@ def shadow_problem(*, wanted: bool, shadow: bool) -> dict[str, str]:
         return {}
     if shadow:
         return {
-            "in_shadow": "Everything is decided and shown, nothing is written to any "
-            "device or relay, local stops included"
+            "in_shadow": Phrase(
+                "in_shadow",
+                "Everything is decided and shown, nothing is written to any device or "
+                "relay, local stops included",
+            )
         }
     return {
-        "shadow_overruled": "Orders of the grid operator are in force and are "
-        "carried out, although the site is set to shadow"
+        "shadow_overruled": Phrase(
+            "shadow_overruled",
+            "Orders of the grid operator are in force and are carried out, although "
+            "the site is set to shadow",
+        )
     }
 
+
+_UNFOLLOWED = Phrase("unfollowed", "it does not do what it is told")
 
 NOT_FOLLOWED_AFTER = 30.0
 """s that an asset may take to do what it is told before somebody is asked to look."""
@@ -117,29 +137,43 @@ def _asset_problems(view: SiteView, names: Mapping[str, str]) -> Iterator[SitePr
             yield SiteProblem(
                 key="two_controllers",
                 subject=asset_id,
-                text=f"Something else changes what {name} is told",
+                text=Phrase(
+                    "contested", "Something else changes what {name} is told", name=name
+                ),
             )
         elif state.available and state.unfollowed > NOT_FOLLOWED_AFTER:
             yield SiteProblem(
                 key="setpoint_not_followed",
                 subject=asset_id,
-                text=f"{name}: {state.problem or 'it does not do what it is told'}",
+                text=Phrase(
+                    "subject_problem",
+                    "{name}: {problem}",
+                    name=name,
+                    problem=state.problem or _UNFOLLOWED,
+                ),
             )
         left = state.fallback_in
         if state.available and left is not None and left < FALLBACK_SOON:
             yield SiteProblem(
                 key="falls_back",
                 subject=asset_id,
-                text=(
-                    f"{name} falls back by itself in {left:.0f} s: what it is told is "
-                    "not renewed in time"
+                text=Phrase(
+                    "falls_back",
+                    "{name} falls back by itself in {left}: what it is told is not "
+                    "renewed in time",
+                    name=name,
+                    left=f"{left:.0f} s",
                 ),
             )
         if state.writes_left == 0:
             yield SiteProblem(
                 key="write_budget_spent",
                 subject=asset_id,
-                text=f"The memory of {name} may not be written more often today",
+                text=Phrase(
+                    "writes_spent",
+                    "The memory of {name} may not be written more often today",
+                    name=name,
+                ),
             )
 
 
@@ -157,7 +191,9 @@ def _meter_problems(view: SiteView) -> list[SiteProblem]:
             SiteProblem(
                 key="no_site_meter",
                 subject="site",
-                text="No meter of the connection point is configured",
+                text=Phrase(
+                    "no_site_meter", "No meter of the connection point is configured"
+                ),
             )
         )
     if (switch := view.meter_switch) is not None:
@@ -166,7 +202,12 @@ def _meter_problems(view: SiteView) -> list[SiteProblem]:
             SiteProblem(
                 key="meter_replaced",
                 subject=switch.preferred,
-                text=f"{used} measures the connection point instead. {switch.reason}",
+                text=Phrase(
+                    "meter_replaced",
+                    "{meter} measures the connection point instead. {reason}",
+                    meter=used,
+                    reason=switch.reason,
+                ),
             )
         )
     for meter in view.meters.values():
@@ -193,21 +234,42 @@ def _problems_of(meter: MeterView, *, is_used: bool) -> list[SiteProblem]:
     ]
 
 
+_BREAKER = {
+    BreakerState.DISCONNECTED: Phrase("breaker_disconnected", "disconnected"),
+    BreakerState.READY: Phrase("breaker_ready", "ready for reconnection"),
+}
+
+
 def _said_by(meter: MeterView) -> Iterator[tuple[str, str]]:
     """Yield what a smart meter says that bounds the site."""
     if (reading := meter.reading) is None:
         return
     if reading.breaker not in {None, BreakerState.CONNECTED}:
-        yield "breaker_open", f"The meter reports its breaker as {reading.breaker}"
+        yield (
+            "breaker_open",
+            Phrase(
+                "breaker_open",
+                "The meter reports its breaker as {breaker}",
+                breaker=_BREAKER[reading.breaker],
+            ),
+        )
     if reading.power_threshold is not None:
         yield (
             "meter_threshold",
-            f"The meter cuts off above {reading.power_threshold / 1000:.3g} kW",
+            Phrase(
+                "meter_power_threshold",
+                "The meter disconnects above {power}",
+                power=f"{reading.power_threshold / 1000:.3g} kW",
+            ),
         )
     if reading.fuse_threshold is not None:
         yield (
             "meter_fuse_threshold",
-            f"The meter cuts off above {reading.fuse_threshold:.3g} A per line",
+            Phrase(
+                "meter_cuts_off",
+                "The meter cuts off above {current} per line",
+                current=f"{reading.fuse_threshold:.3g} A",
+            ),
         )
 
 
@@ -219,7 +281,11 @@ def _stop_problems(view: SiteView, names: Mapping[str, str]) -> list[SiteProblem
         SiteProblem(
             key="asset_not_stopped",
             subject=asset_id,
-            text=f"{names.get(asset_id, asset_id)} is not reached by the stop in force",
+            text=Phrase(
+                "not_reached",
+                "{name} is not reached by the stop in force",
+                name=names.get(asset_id, asset_id),
+            ),
         )
         for asset_id in view.plan.uncontrolled
     ]
@@ -243,16 +309,23 @@ def _not_kept(item: Compliance, names: Mapping[str, str]) -> Iterator[SiteProble
         yield SiteProblem(
             key="cut_off_by_relay",
             subject=output,
-            text=(
-                f"{names.get(output, output)} acts since this was not kept: "
-                f"{item.limit.cause.text}"
+            text=Phrase(
+                "relay_acts",
+                "{relay} acts since this was not kept: {limit}",
+                relay=names.get(output, output),
+                limit=item.limit.cause.text,
             ),
         )
     if item.level is Escalation.REPAIR:
         yield SiteProblem(
             key="limit_not_kept",
             subject=item.name,
-            text=f"{item.limit.cause.text}. It is exceeded by {item.worst:.0f} W",
+            text=Phrase(
+                "exceeded",
+                "{limit}. It is exceeded by {power}",
+                limit=item.limit.cause.text,
+                power=f"{item.worst:.0f} W",
+            ),
         )
 
 
@@ -266,11 +339,15 @@ def _virtual_meters(view: SiteView) -> Iterator[SiteProblem]:
 
 
 def _infeasible(item: Infeasible) -> SiteProblem:
-    unit = item.limit.quantity.unit
     return SiteProblem(
         key="limit_infeasible",
         subject=item.limit.cause.key,
-        text=f"{item.limit.cause.text}: {item.missing:.0f} {unit} missing",
+        text=Phrase(
+            "limit_missing",
+            "{limit}: {missing} missing",
+            limit=item.limit.cause.text,
+            missing=f"{item.missing:.0f} {item.limit.quantity.unit}",
+        ),
     )
 
 
@@ -281,13 +358,19 @@ def _weak(item: WeakStop, names: Mapping[str, str]) -> SiteProblem:
         return SiteProblem(
             key="stop_not_possible",
             subject=item.asset_id,
-            text=f"Nothing stops the {item.direction} of {name}",
+            text=Phrase(
+                f"nothing_stops_{item.direction}",
+                f"Nothing stops the {item.direction} of {{name}}",
+                name=name,
+            ),
         )
     return SiteProblem(
         key="stop_not_kept",
         subject=item.asset_id,
-        text=(
-            f"{name} is stopped by a setpoint that has to be refreshed: its "
-            f"{item.direction} returns by itself while Home Assistant is down"
+        text=Phrase(
+            f"stop_ends_{item.direction}",
+            "{name} is stopped by a setpoint that has to be refreshed: its "
+            f"{item.direction} returns by itself while Home Assistant is down",
+            name=name,
         ),
     )

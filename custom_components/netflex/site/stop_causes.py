@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ..model.asset import Direction
 from ..model.orders import Stops
+from ..model.phrase import Phrase
 from ..model.plan import Cause, Source
 
 
@@ -16,7 +17,10 @@ def stop_causes(stops: Stops, directions: Iterable[Direction]) -> tuple[Cause, .
                 Cause(
                     source=Source.EMERGENCY_STOP,
                     key=f"operator_stop_{direction}",
-                    text=f"The grid operator's emergency stop of {direction}",
+                    text=Phrase(
+                        f"operator_stop_{direction}",
+                        f"The grid operator's emergency stop of {direction}",
+                    ),
                 )
             )
         if holders := stops.local.holders(direction):
@@ -25,7 +29,11 @@ def stop_causes(stops: Stops, directions: Iterable[Direction]) -> tuple[Cause, .
                 Cause(
                     source=Source.LOCAL_STOP,
                     key=f"local_stop_{direction}",
-                    text=f"Local emergency stop of {direction} ({held_by})",
+                    text=Phrase(
+                        f"held_stop_{direction}",
+                        f"Local emergency stop of {direction} ({{holders}})",
+                        holders=held_by,
+                    ),
                 )
             )
     return tuple(causes)

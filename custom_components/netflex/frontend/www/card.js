@@ -63,8 +63,8 @@ export class NetflexCard extends HTMLElement {
     const first = !this._hass;
     const changed = first || this._hass.language !== hass.language;
     this._hass = hass;
-    if (first) this.restart();
-    else if (changed) this.draw();
+    if (changed) this.restart();
+    if (changed && !first) this.draw();
   }
 
   get hass() {

@@ -157,8 +157,9 @@ const feeds = new Map();
 export function subscribeSite(hass, entryId, listener) {
   const connection = hass.connection;
   let feed = feeds.get(entryId);
-  if (!feed || feed.connection !== connection) {
-    feed = new Feed(connection, entryId);
+  // In another language everything is asked for again.
+  if (!feed || feed.connection !== connection || feed.language !== hass.language) {
+    feed = new Feed(connection, entryId, hass.language);
     feeds.set(entryId, feed);
   }
   return feed.add(listener);
@@ -167,9 +168,10 @@ export function subscribeSite(hass, entryId, listener) {
 const RETRY = 5000;
 
 class Feed {
-  constructor(connection, entryId) {
+  constructor(connection, entryId, language) {
     this.connection = connection;
     this.entryId = entryId;
+    this.language = language;
     this.listeners = new Set();
     this.known = null;
     this.error = null;
@@ -193,6 +195,7 @@ class Feed {
       .subscribeMessage((message) => this.take(message), {
         type: "netflex/subscribe",
         entry_id: this.entryId,
+        ...(this.language && { language: this.language }),
       })
       .catch((error) => {
         this.fail(error && error.message ? error.message : String(error));

@@ -1,0 +1,70 @@
+"""What the site says, in the languages of the integration.
+
+The texts are those under `common` of the translations, by the keys of the phrases.
+"""
+
+from collections.abc import Mapping
+import re
+from typing import Any, Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.translation import (
+    async_get_cached_translations,
+    async_get_translations,
+)
+
+from .const import DOMAIN
+from .model.phrase import Phrase
+
+_CATEGORY: Final = "common"
+_PREFIX: Final = f"component.{DOMAIN}.{_CATEGORY}."
+_DECIMAL_COMMA: Final = frozenset({"nl", "fr", "de"})
+_FIGURE: Final = re.compile(r"(-?\d+)\.(\d+(?: \S+)?)")
+
+
+class Words:
+    """One language: says phrases, and leaves every other text as it is."""
+
+    def __init__(self, language: str, texts: Mapping[str, str]) -> None:
+        """Take the language's texts, by their full translation keys."""
+        self._texts = texts
+        self._comma = language.partition("-")[0] in _DECIMAL_COMMA
+
+    def say(self, text: str) -> str:
+        """Return a text in this language, in English where it has no words for it."""
+        if not isinstance(text, Phrase):
+            return text
+        words = self._texts.get(f"{_PREFIX}{text.key}")
+        if words is None:
+            return str(text)
+        figures = {name: self._figure(item) for name, item in text.figures.items()}
+        return words.format(**figures)
+
+    def say_all(self, value: Any) -> Any:
+        """Return a value with its texts in this language, in lists and objects too."""
+        if isinstance(value, str):
+            return self.say(value)
+        if isinstance(value, list):
+            return [self.say_all(item) for item in value]
+        if isinstance(value, Mapping):
+            return {key: self.say_all(item) for key, item in value.items()}
+        return value
+
+    def _figure(self, figure: str) -> str:
+        if self._comma and (found := _FIGURE.fullmatch(figure)):
+            return f"{found[1]},{found[2]}"
+        return self.say(figure)
+
+
+@callback
+def words_of(hass: HomeAssistant) -> Words:
+    """Return the language that Home Assistant itself is set to."""
+    language = hass.config.language
+    texts = async_get_cached_translations(hass, language, _CATEGORY, DOMAIN)
+    return Words(language, texts)
+
+
+async def async_words(hass: HomeAssistant, language: str) -> Words:
+    """Return the language of a user."""
+    texts = await async_get_translations(hass, language, _CATEGORY, {DOMAIN})
+    return Words(language, texts)

@@ -1,0 +1,182 @@
+"""What the core says to a user is said in the user's language."""
+
+import ast
+from collections.abc import Iterator
+from datetime import UTC, datetime
+import inspect
+import json
+import re
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.netflex.control import explain
+from custom_components.netflex.model.asset import Direction
+from custom_components.netflex.model.connection import Line
+from custom_components.netflex.model.orders import OrderName
+from custom_components.netflex.model.phrase import Phrase
+from custom_components.netflex.model.plan import Cause, Quantity, Source
+from custom_components.netflex.words import Words, async_words
+
+from .translations import ENGLISH, INTEGRATION, placeholders
+
+_LIMIT = explain.fuse(Line.L1, 25.0)
+_SAMPLES: dict[str, Any] = {
+    "base": 20_000.0,
+    "charge": 12.0,
+    "ceiling": 90.0,
+    "cost": 3.5,
+    "deadline": datetime(2026, 11, 28, 7, tzinfo=UTC),
+    "direction": Direction.PRODUCTION,
+    "energy": 12_500.0,
+    "floor": 10.0,
+    "free": 2500.0,
+    "grid": False,
+    "high": 21.0,
+    "holders": "button",
+    "late": False,
+    "limit": _LIMIT,
+    "line": Line.L2,
+    "low": 19.0,
+    "missing": 4000.0,
+    "name": "Garage",
+    "number": 3,
+    "percent": 50.0,
+    "quantity": Quantity.UNBALANCE,
+    "source": Source.FUSE,
+    "temperature": 18.5,
+    "value": 16.0,
+    "what": "charges",
+}
+
+
+def causes() -> Iterator[Cause]:
+    """Yield every cause that the decision knows, the variants of some included."""
+    for name, function in vars(explain).items():
+        function = inspect.unwrap(function) if callable(function) else function
+        if (
+            inspect.isfunction(function)
+            and function.__module__ == explain.__name__
+            and inspect.signature(function).return_annotation is Cause
+            and name not in {"grid_order", "safe_state", "override", "user_word"}
+        ):
+            given = inspect.signature(function).parameters
+            yield function(**{key: _SAMPLES[key] for key in given})
+    for order in (
+        OrderName.MAXSETP, OrderName.MINSETP, OrderName.MAXSETAP, OrderName.MINSETAP
+    ):  # fmt: skip
+        yield explain.grid_order(order, 50.0, 20_000.0, "contract")
+    for what in ("safe_current", "line", "rest", "not_raised", "not_back"):
+        yield explain.safe_state(what)
+
+
+def texts(language: str) -> dict[str, str]:
+    """Return the texts of a language as Home Assistant names them."""
+    content = json.loads(
+        (INTEGRATION / "translations" / f"{language}.json").read_text()
+    )
+    return {
+        f"component.netflex.common.{key}": text
+        for key, text in content["common"].items()
+    }
+
+
+def test_a_phrase_is_its_text() -> None:
+    phrase = Phrase(
+        "main_fuse", "Main fuse {current} on {line}", current="25 A", line="L1"
+    )
+    assert phrase == "Main fuse 25 A on L1"
+    assert json.dumps([phrase]) == '["Main fuse 25 A on L1"]'
+
+
+@pytest.mark.parametrize("cause", list(causes()), ids=lambda cause: cause.text.key)
+def test_every_cause_has_words_of_its_own(cause: Cause) -> None:
+    """The English words are those that the core itself uses, figure by figure."""
+    assert isinstance(cause.text, Phrase)
+    assert Words("en", texts("en")).say(cause.text) == str(cause.text)
+    for language in ("nl", "fr", "de"):
+        assert Words(language, texts(language)).say(cause.text) != str(cause.text)
+
+
+def _keys(node: ast.expr) -> list[str]:
+    """Return the patterns of the keys that an expression can be."""
+    match node:
+        case ast.Constant(value=str(key)):
+            return [re.escape(key)]
+        case ast.IfExp():
+            return [*_keys(node.body), *_keys(node.orelse)]
+        case ast.JoinedStr():
+            parts = [
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
+                for part in node.values
+            ]
+            return ["".join(parts)]
+    raise AssertionError(ast.unparse(node))
+
+
+def _phrases() -> Iterator[tuple[str, ast.Call]]:
+    """Yield where the code makes phrases."""
+    for path in sorted(INTEGRATION.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Phrase":
+                yield f"{path.name}:{node.lineno}", node
+
+
+def test_every_phrase_of_the_code_is_in_the_translations() -> None:
+    wrong = []
+    for place, call in _phrases():
+        figures = {word.arg for word in call.keywords}
+        for pattern in _keys(call.args[0]):
+            found = [key for key in ENGLISH["common"] if re.fullmatch(pattern, key)]
+            wrong += [place] if not found else []
+            for key in found:
+                words = ENGLISH["common"][key]
+                if None not in figures and placeholders(words) != figures:
+                    wrong.append(f"{place}: {key} has other figures")
+                if isinstance(english := call.args[1], ast.Constant):
+                    wrong += [] if english.value == words else [f"{place}: {key}"]
+    assert wrong == []
+
+
+def test_no_words_are_kept_that_nobody_says() -> None:
+    said = [pattern for _, call in _phrases() for pattern in _keys(call.args[0])]
+    assert [
+        key
+        for key in ENGLISH["common"]
+        if not any(re.fullmatch(pattern, key) for pattern in said)
+    ] == []
+
+
+def test_figures_have_the_languages_decimal_sign() -> None:
+    cause = explain.fuse(Line.L1, 25.5)
+    assert Words("nl", texts("nl")).say(cause.text) == "Hoofdzekering 25,5 A op L1"
+    assert (
+        Words("de-AT", texts("de")).say(cause.text).startswith("Hauptsicherung 25,5 A")
+    )
+    address = Phrase("client_refused", "{client} tried", client="192.168.1.4")
+    assert "192.168.1.4" in Words("fr", texts("fr")).say(address)
+
+
+def test_a_figure_that_is_a_phrase_is_said_too() -> None:
+    cause = explain.cut_off(_LIMIT)
+    assert Words("nl", texts("nl")).say(cause.text) == (
+        "Door een relais afgeschakeld, omdat dit niet nageleefd wordt: "
+        "Hoofdzekering 25,0 A op L1"
+    )
+
+
+def test_what_has_no_words_stays_english() -> None:
+    words = Words("nl", texts("nl"))
+    assert words.say("Nobody answers") == "Nobody answers"
+    assert words.say(Phrase("unheard_of", "{what} it is", what="So")) == "So it is"
+    assert words.say_all({"list": [explain.full(100.0).text, 3]}) == {
+        "list": ["De batterij is vol", 3]
+    }
+
+
+async def test_home_assistant_has_the_words(hass: HomeAssistant) -> None:
+    words = await async_words(hass, "fr")
+    assert words.say(explain.full(100.0).text) == "La batterie est pleine"
+    other = await async_words(hass, "fy")
+    assert other.say(explain.full(100.0).text) == "The battery is full"
