@@ -1,7 +1,7 @@
 // What every card is: a site chosen, its feed followed, drawn once a second at most.
 
 import { h, patch, subscribeSite } from "./lib.js";
-import { translate } from "./strings.js";
+import { pageLanguage, translate } from "./strings.js";
 
 const BASE_STYLE = `
   :host { display: block; height: 100%; }
@@ -136,10 +136,20 @@ export class NetflexCard extends HTMLElement {
   }
 }
 
-export function register(tag, type, name, description) {
+/** Defines a card and offers it, under its name in the language of the page by then. */
+export function register(tag, type, key) {
   if (!customElements.get(tag)) customElements.define(tag, type);
   window.customCards = window.customCards || [];
   if (!window.customCards.some((card) => card.type === tag)) {
-    window.customCards.push({ type: tag, name, description, preview: true });
+    window.customCards.push({
+      type: tag,
+      preview: true,
+      get name() {
+        return translate(pageLanguage(), key);
+      },
+      get description() {
+        return translate(pageLanguage(), `${key}_text`);
+      },
+    });
   }
 }

@@ -7,28 +7,8 @@ import { SiteCard } from "./site-card.js";
 import { registerStrategies } from "./strategy.js";
 import { TimelineCard } from "./timeline-card.js";
 
-register(
-  "netflex-site-card",
-  SiteCard,
-  "Netflex: site",
-  "The site as a one-line diagram: flows, fuse, limits and what is bound, with why.",
-);
-register(
-  "netflex-timeline-card",
-  TimelineCard,
-  "Netflex: orders",
-  "The grid operator's orders: ordered, applied, measured.",
-);
-register(
-  "netflex-demand-card",
-  DemandCard,
-  "Netflex: quarter hour",
-  "The running quarter hour, its forecast and the month's peak.",
-);
-register(
-  "netflex-link-card",
-  LinkCard,
-  "Netflex: link",
-  "The health of the grid operator's link.",
-);
+register("netflex-site-card", SiteCard, "card_site");
+register("netflex-timeline-card", TimelineCard, "card_timeline");
+register("netflex-demand-card", DemandCard, "card_demand");
+register("netflex-link-card", LinkCard, "card_link");
 registerStrategies();

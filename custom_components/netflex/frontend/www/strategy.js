@@ -1,6 +1,6 @@
 // The dashboard that builds itself from what the sites have.
 
-import { translate } from "./strings.js";
+import { pageLanguage, translate } from "./strings.js";
 
 const PER_KIND = {
   charger: ["user_limit", "charger_mode", "charger_state", "power", "setpoint", "problem_reason"],
@@ -101,7 +101,9 @@ export function registerStrategies() {
       type: "netflex",
       strategyType: "dashboard",
       name: "Netflex",
-      description: "The site's flows, the grid operator's orders and the quarter hour.",
+      get description() {
+        return translate(pageLanguage(), "dashboard_text");
+      },
     });
   }
 }

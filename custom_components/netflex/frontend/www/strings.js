@@ -97,6 +97,15 @@ const en = {
   refused_client: "{client} tried to connect and is not allowed: see Repairs.",
   points_unconfirmed: "The point table has not been compared with the operator's yet.",
   controls: "Orders and stops",
+  card_site: "Netflex: site",
+  card_site_text: "The site as a one-line diagram: flows, fuse, limits and what is bound, with why.",
+  card_timeline: "Netflex: orders",
+  card_timeline_text: "The grid operator's orders: ordered, applied, measured.",
+  card_demand: "Netflex: quarter hour",
+  card_demand_text: "The running quarter hour, its forecast and the month's peak.",
+  card_link: "Netflex: link",
+  card_link_text: "The health of the grid operator's link.",
+  dashboard_text: "The site's flows, the grid operator's orders and the quarter hour.",
 };
 
 const nl = {
@@ -196,6 +205,15 @@ const nl = {
   refused_client: "{client} probeerde te verbinden en is niet toegelaten: zie Reparaties.",
   points_unconfirmed: "De puntentabel is nog niet met die van de netbeheerder vergeleken.",
   controls: "Bevelen en stops",
+  card_site: "Netflex: de site",
+  card_site_text: "De site als eendraadsschema: stromen, zekering, grenzen en wat begrensd is, met de reden.",
+  card_timeline: "Netflex: bevelen",
+  card_timeline_text: "De bevelen van de netbeheerder: bevolen, uitgevoerd, gemeten.",
+  card_demand: "Netflex: kwartier",
+  card_demand_text: "Het lopende kwartier, de verwachting en de maandpiek.",
+  card_link: "Netflex: verbinding",
+  card_link_text: "De toestand van de verbinding met de netbeheerder.",
+  dashboard_text: "De stromen van de site, de bevelen van de netbeheerder en het kwartier.",
 };
 
 const fr = {
@@ -295,6 +313,15 @@ const fr = {
   refused_client: "{client} a tenté de se connecter sans y être autorisé : voir Réparations.",
   points_unconfirmed: "La table des points n'a pas encore été comparée à celle du gestionnaire.",
   controls: "Ordres et arrêts",
+  card_site: "Netflex : le site",
+  card_site_text: "Le site en schéma unifilaire : flux, fusible, limites et ce qui est limité, avec la raison.",
+  card_timeline: "Netflex : ordres",
+  card_timeline_text: "Les ordres du gestionnaire de réseau : ordonné, appliqué, mesuré.",
+  card_demand: "Netflex : quart d'heure",
+  card_demand_text: "Le quart d'heure en cours, sa prévision et la pointe du mois.",
+  card_link: "Netflex : liaison",
+  card_link_text: "L'état de la liaison du gestionnaire de réseau.",
+  dashboard_text: "Les flux du site, les ordres du gestionnaire de réseau et le quart d'heure.",
 };
 
 const de = {
@@ -394,9 +421,21 @@ const de = {
   refused_client: "{client} wollte sich verbinden und ist nicht erlaubt: siehe Reparaturen.",
   points_unconfirmed: "Die Punkttabelle wurde noch nicht mit der des Netzbetreibers verglichen.",
   controls: "Anordnungen und Stopps",
+  card_site: "Netflex: Standort",
+  card_site_text: "Der Standort als einpoliges Schema: Flüsse, Sicherung, Grenzen und was begrenzt ist, mit dem Grund.",
+  card_timeline: "Netflex: Anordnungen",
+  card_timeline_text: "Die Anordnungen des Netzbetreibers: angeordnet, ausgeführt, gemessen.",
+  card_demand: "Netflex: Viertelstunde",
+  card_demand_text: "Die laufende Viertelstunde, ihre Vorhersage und die Monatsspitze.",
+  card_link: "Netflex: Verbindung",
+  card_link_text: "Der Zustand der Verbindung des Netzbetreibers.",
+  dashboard_text: "Die Flüsse des Standorts, die Anordnungen des Netzbetreibers und die Viertelstunde.",
 };
 
 export const LANGUAGES = { en, nl, fr, de };
+
+/** The language of the page, for what is named before anything is drawn. */
+export const pageLanguage = () => document.documentElement.lang;
 
 /** A text in the user's language, English where that is not one of ours. */
 export function translate(language, key, values = {}) {
