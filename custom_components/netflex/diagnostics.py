@@ -13,10 +13,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
 from .coordinator import NetflexConfigEntry
+from .entry_dlms import DLMS_KEYS
 
 TO_REDACT: Final = {
     "allowed_clients",
     "bind_address",
+    *DLMS_KEYS,
     "client",
     "ean",
     "host",

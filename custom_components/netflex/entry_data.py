@@ -110,6 +110,8 @@ class DeviceSource(StrEnum):
 
     P1 = "p1"
     S1 = "s1"
+    DLMS = "dlms"
+    """A meter that pushes at its consumer interface."""
     PROFILE = "profile"
     ENTITY = "entity"
     TABLE = "table"
@@ -118,7 +120,7 @@ class DeviceSource(StrEnum):
     """It balances itself and is driven through the virtual meter that it reads."""
 
 
-USER_PORTS: Final = (DeviceSource.P1, DeviceSource.S1)
+USER_PORTS: Final = (DeviceSource.P1, DeviceSource.S1, DeviceSource.DLMS)
 """Sources that are a port of the smart meter itself."""
 
 ASSET_TYPES: Final = (

@@ -30,6 +30,7 @@ from .entry_data import (
     DeviceSource,
     SubentryType,
 )
+from .entry_dlms import DLMS_STALE_AFTER, dlms_config
 from .entry_meter import (
     CONF_MAX_AGE,
     capacity_tariff,
@@ -61,6 +62,8 @@ def meter_config(subentry: ConfigSubentry) -> MeterConfig:
         )
     elif source is DeviceSource.PROFILE:
         device = _device(subentry, None)
+    elif source is DeviceSource.DLMS:
+        stale_after = DLMS_STALE_AFTER
     return MeterConfig(
         meter_id=subentry.subentry_id,
         name=subentry.title,
@@ -71,6 +74,7 @@ def meter_config(subentry: ConfigSubentry) -> MeterConfig:
         tariff=capacity_tariff(data),
         share=share_config(data) if source is DeviceSource.P1 else None,
         s1=s1_config(data) if source is DeviceSource.S1 else None,
+        dlms=dlms_config(data) if source is DeviceSource.DLMS else None,
     )
 
 

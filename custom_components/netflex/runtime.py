@@ -32,6 +32,7 @@ from .links import Entities, SharedLinks
 from .local_stop_inputs import LocalStopWatch
 from .market.feed import SiteMarket
 from .market.store import dispatch_store
+from .metering.dlms_reader import DlmsSource
 from .metering.p1_reader import P1Source
 from .metering.p1_shared import SharedP1Source
 from .metering.recorder import Recording
@@ -199,6 +200,10 @@ class NetflexRuntime:
                 meter_id=config.meter_id,
                 settings=s1.settings,
                 baudrate=s1.baudrate,
+            )
+        if config.url is not None and (dlms := config.dlms) is not None:
+            return DlmsSource(
+                config.url, meter_id=config.meter_id, keys=dlms.keys, line=dlms.line
             )
         if config.url is not None and (share := config.share) is not None:
             return SharedP1Source(

@@ -26,6 +26,7 @@ from .entry_data import (
     ContractUnit,
     SubentryType,
 )
+from .entry_dlms import DLMS_KEYS
 from .model.connection import GridType
 from .telecontrol_options import CONF_TLS, OptionsError, checked_options
 
@@ -51,7 +52,7 @@ _OPTIONAL: Final[dict[str, tuple[type, ...]]] = {
     "port": (int,),
 }
 _PERSONAL: Final = frozenset(
-    {"serial", "serial_number", "ean", "mac", "password", "pin"}
+    {"serial", "serial_number", "ean", "mac", "password", "pin", *DLMS_KEYS}
 )
 
 

@@ -1,8 +1,11 @@
 """Recorded pushes of DLMS meters (see dlms/INDEX.md), and pushes made for a test."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+import time
 from typing import Any
 
 from custom_components.netflex.metering.dlms_apdu import DlmsKeys, Push
@@ -55,3 +58,23 @@ def three_pushes(
 def framed(message: bytes) -> bytes:
     """Return a message in the frames of an E450."""
     return b"".join(hdlc_frames(message))
+
+
+@asynccontextmanager
+async def pushing(wire: DlmsWire) -> AsyncGenerator[str]:
+    """Serve a meter on TCP that pushes its power every 20 ms; yield where."""
+    wire.periods = {PushGroup.TECHNICAL: 0.02, PushGroup.ENERGY: 0.05}
+    await wire.plug()
+
+    async def play() -> None:
+        while True:
+            wire.tick(time.monotonic())
+            await asyncio.sleep(0.01)
+
+    playing = asyncio.create_task(play())
+    try:
+        yield f"socket://127.0.0.1:{wire.port}"
+    finally:
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        await wire.unplug()

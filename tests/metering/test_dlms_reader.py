@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-import time
 from typing import Any
 
 import pytest
@@ -22,34 +21,13 @@ from custom_components.netflex.metering.errors import (
     NoDataError,
     NotDlmsError,
 )
-from custom_components.netflex.simulation.dlms_meter import DlmsWire
 
-from .dlms_recordings import E450_KEYS, OTHER_KEY, meter
+from .dlms_recordings import E450_KEYS, OTHER_KEY, meter, pushing
 from .wires import Line, Listener, adapter, until
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 WRONG = DlmsKeys(encryption=OTHER_KEY)
-
-
-@asynccontextmanager
-async def pushing(wire: DlmsWire) -> AsyncGenerator[str]:
-    """Serve a meter on TCP that pushes its power every 20 ms; yield where."""
-    wire.periods = {PushGroup.TECHNICAL: 0.02, PushGroup.ENERGY: 0.05}
-    await wire.plug()
-
-    async def play() -> None:
-        while True:
-            wire.tick(time.monotonic())
-            await asyncio.sleep(0.01)
-
-    playing = asyncio.create_task(play())
-    try:
-        yield f"socket://127.0.0.1:{wire.port}"
-    finally:
-        playing.cancel()
-        await asyncio.gather(playing, return_exceptions=True)
-        await wire.unplug()
 
 
 @asynccontextmanager

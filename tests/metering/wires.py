@@ -79,6 +79,10 @@ class Line:
         tty.setraw(self._slave)
         self.device = os.ttyname(self._slave)
 
+    def set_blocking(self, blocking: bool) -> None:
+        """Whether sending waits for room; without waiting it raises BlockingIOError."""
+        os.set_blocking(self._master, blocking)
+
     def send(self, data: bytes) -> None:
         os.write(self._master, data)
 

@@ -22,7 +22,7 @@ from ..const import DOMAIN
 from ..devices.device import DeviceConfig, ProbeResult
 from ..devices.entity_meter import FEWEST, MAX_AGE
 from ..devices.profile_parts import LOAD_NEGATIVE, LOAD_POSITIVE
-from ..entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
+from ..entry_data import CONF_ROLE, CONF_SOURCE, USER_PORTS, DeviceSource, SubentryType
 from ..entry_meter import (
     CONF_DIRECTION,
     CONF_MAX_AGE,
@@ -35,7 +35,8 @@ from ..entry_meter import (
 from ..metering.p1_objects import Telegram
 from ..metering.p1_reading import to_reading
 from ..model.asset import Nature
-from ..model.reading import MeterRole
+from ..model.reading import MeterReading, MeterRole
+from .dlms_meter import DlmsSteps
 from .fields import Fields, choice, flat, more, number, suggested
 from .meter_check import first_reading, meter_doubts
 from .meter_parts import (
@@ -59,14 +60,15 @@ AGES: Final = (2.0, 300.0)
 RARE_SENSORS: Final = ("reactive_power_entity", "frequency_entity")
 
 
-class MeterFlow(S1Steps):
-    """Adds or changes a meter: a user port, a device with a profile, or sensors."""
+class MeterFlow(DlmsSteps, S1Steps):
+    """Adds or changes a meter: a port of it, a device with a profile, or sensors."""
 
     kind: ClassVar = SubentryType.METER
     nature: ClassVar = Nature.METER
     sources: ClassVar = (
         DeviceSource.P1,
         DeviceSource.S1,
+        DeviceSource.DLMS,
         DeviceSource.PROFILE,
         DeviceSource.ENTITY,
     )
@@ -77,6 +79,8 @@ class MeterFlow(S1Steps):
             return await self.async_step_entity()
         if source is DeviceSource.S1:
             return await self.async_step_s1()
+        if source is DeviceSource.DLMS:
+            return await self.async_step_dlms()
         return await self.async_step_p1()
 
     def __init__(self) -> None:
@@ -134,8 +138,7 @@ class MeterFlow(S1Steps):
         if not port:
             errors[CONF_PORT] = "port_missing"
         elif any(
-            item.data[CONF_SOURCE] in {DeviceSource.P1, DeviceSource.S1}
-            and item.data[CONF_PORT] == port
+            item.data[CONF_SOURCE] in USER_PORTS and item.data[CONF_PORT] == port
             for item in self._others()
         ):
             errors[CONF_PORT] = "already_configured"
@@ -296,12 +299,7 @@ class MeterFlow(S1Steps):
     async def _async_described(self) -> SubentryFlowResult:
         """Ask about a meter that contradicts what the site knows already."""
         self._doubts = ()
-        if (tested := self._tested) is not None:
-            reading = (
-                to_reading(tested, meter_id="test", received=0.0)
-                if isinstance(tested, Telegram)
-                else first_reading(self._data, tested)
-            )
+        if (reading := self._first_reading()) is not None:
             own = (
                 self._reconfigure_subentry_id
                 if self.source == SOURCE_RECONFIGURE
@@ -309,6 +307,16 @@ class MeterFlow(S1Steps):
             )
             self._doubts = meter_doubts(self._get_entry(), own, self._data, reading)
         return await self.async_step_doubts() if self._doubts else self._finish()
+
+    def _first_reading(self) -> MeterReading | None:
+        """Return what the test has shown, None where there was none."""
+        if self._pushed is not None:
+            return self._pushed.reading
+        if isinstance(self._tested, Telegram):
+            return to_reading(self._tested, meter_id="test", received=0.0)
+        if self._tested is None:
+            return None
+        return first_reading(self._data, self._tested)
 
     async def async_step_doubts(
         self, _user_input: dict[str, Any] | None = None
@@ -328,6 +336,8 @@ class MeterFlow(S1Steps):
         match self._data[CONF_SOURCE]:
             case DeviceSource.P1:
                 return await self.async_step_p1()
+            case DeviceSource.DLMS:
+                return await self.async_step_dlms()
             case DeviceSource.ENTITY:
                 return await self.async_step_entity()
         return await self.async_step_device()

@@ -35,7 +35,7 @@ def meter_doubts(
         return ()
     connection = connection_point(entry.data)
     if (
-        data[CONF_SOURCE] == DeviceSource.P1
+        data[CONF_SOURCE] in {DeviceSource.P1, DeviceSource.DLMS}
         or entry.state is not ConfigEntryState.LOADED
     ):
         return doubts(reading, others=(), states=(), connection=connection)

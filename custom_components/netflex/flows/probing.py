@@ -14,11 +14,13 @@ from ..devices.device import DeviceConfig, ProbeError, ProbeResult
 from ..devices.factory import probe
 from ..devices.ports import LinkParams, ModbusUnit
 from ..links import Entities, modbus_params
+from ..metering.dlms_port import DlmsFound, probe_dlms
 from ..metering.errors import MeterError
 from ..metering.p1_objects import Telegram
 from ..metering.p1_port import probe_p1
 from ..metering.s1_port import S1Found, probe_s1
 from ..profiles import async_profiles
+from ..site.config import DlmsConfig
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -28,6 +30,10 @@ P1_TIMEOUT: Final = 15.0
 
 S1_TIMEOUT: Final = 5.0
 """s, for each of the two speeds: a meter sends thousands of frames a second."""
+
+
+DLMS_TIMEOUT: Final = 20.0
+"""s: a meter pushes every 5 s, some every 10 s."""
 
 
 class TemporaryUnits:
@@ -117,3 +123,15 @@ async def async_test_s1(url: str, baudrate: int | None) -> Tested[S1Found]:
     except Exception as err:
         _LOGGER.exception("The test of an S1 port failed")
         return None, "unknown", str(err)
+
+
+async def async_test_dlms(url: str, config: DlmsConfig) -> Tested[DlmsFound]:
+    """Test a pushed DLMS meter: one push must come that can be read."""
+    try:
+        found = await probe_dlms(url, DLMS_TIMEOUT, keys=config.keys, line=config.line)
+    except MeterError as err:
+        return None, err.key, str(err)
+    except Exception as err:
+        _LOGGER.exception("The test of a pushed DLMS meter failed")
+        return None, "unknown", str(err)
+    return found, None, ""

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from ..devices.device import DeviceConfig
 from ..devices.virtual_meter import VirtualMeterConfig
+from ..metering.dlms_apdu import DlmsKeys
+from ..metering.dlms_port import DlmsLine
 from ..metering.s1_analysis import DEFAULT_SETTINGS, S1Settings
 from ..model.asset import Direction, EmergencyOutput
 from ..model.connection import ConnectionPoint, Feeder
@@ -38,10 +40,18 @@ class S1Config:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterConfig:
-    """A meter: a P1 or S1 port at a URL, or a device with a profile or with entities.
+class DlmsConfig:
+    """How a pushed DLMS meter is read; `keys` None: it does not encipher."""
 
-    `s1` None: the port is a P1 one. `stale_after` s without a good reading it is not
+    keys: DlmsKeys | None = None
+    line: DlmsLine = DlmsLine.M_BUS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterConfig:
+    """A meter: a port at a URL, or a device with a profile or with entities.
+
+    The port is a P1 one where neither `s1` nor `dlms` says otherwise. `stale_after` s without a good reading it is not
     relied on any more. Of several meters of the connection point the first counts
     while it is fresh, those at an S1 port after the others: it has no registers, and
     what it alone brings is used beside them.
@@ -56,6 +66,7 @@ class MeterConfig:
     tariff: CapacityTariff = DEFAULT_TARIFF
     share: ShareConfig | None = None
     s1: S1Config | None = None
+    dlms: DlmsConfig | None = None
 
 
 class PowerUp(StrEnum):

@@ -411,5 +411,6 @@ def _wire(config: MeterConfig) -> MeterConfig:
         device=None if device is None else replace(device, name=""),
         share=config.share,
         s1=config.s1,
+        dlms=config.dlms,
         stale_after=config.stale_after,
     )

@@ -178,7 +178,17 @@ def _asset_problems(view: SiteView, names: Mapping[str, str]) -> Iterator[SitePr
 
 
 SILENCE = frozenset(
-    {"no_data", "not_p1", "encrypted", "not_s1", "damaged", "unknown_format"}
+    {
+        "no_data",
+        "not_p1",
+        "encrypted",
+        "not_s1",
+        "damaged",
+        "unknown_format",
+        "not_dlms",
+        "key_missing",
+        "key_wrong",
+    }
 )
 """Why a meter is silent, where the remedy is a text of its own."""
 
