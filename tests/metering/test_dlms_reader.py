@@ -73,7 +73,7 @@ async def test_over_a_serial_line_with_noise(framing: Framing) -> None:
     """Octets as they come at 2400 baud would be too slow here; the noise is alike."""
     wire, line = meter(framing), Line()
     try:
-        async with running(line.device) as (source, heard):
+        async with running(line.device, line=DlmsLine.PLAIN_2400) as (source, heard):
             await until(lambda: source.status.connected)
             for number in range(30):
                 wire.damage = int(number % 3 == 1)
