@@ -32,7 +32,7 @@ class LinePrinter:
         """Print a line, without what is absent."""
         print(json.dumps(_present(content), default=datetime.isoformat), flush=True)
 
-    def summary(self, counts: Mapping[str, float | str | bool | None]) -> None:
+    def summary(self, counts: Mapping[str, object]) -> None:
         """Print the last line."""
         print(json.dumps({"summary": counts}), flush=True)
 

@@ -4,13 +4,13 @@
 good telegrams, damaged ones, lost ones (missing on the meter's clock), the seconds
 between two of them, and bytes that belong to none. Problems go to standard error. The
 exit status is 0 if there was a good telegram. `s1 FILE|URL` does the same for frames
-and seconds (see `metering_s1`).
+and seconds (see `metering_s1`), `dlms FILE|URL` for pushes (see `metering_dlms`).
 """
 
 import argparse
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 import logging
@@ -20,17 +20,19 @@ import sys
 import time
 
 from ..metering.demand import NO_MEMORY, follow
+from ..metering.dlms_port import DlmsLine
 from ..metering.p1_framer import TelegramFramer
 from ..metering.p1_reader import P1Source
 from ..metering.p1_reading import GridRecognition, to_reading
 from ..model.reading import MeterReading
-from . import metering_s1
+from . import metering_dlms, metering_s1
 from .meter_lines import LinePrinter, follow_source
 
 _METER_ID = "p1"
 _KINDS = {
     "p1": "the P1 user port of a smart meter",
     "s1": "the S1 user port, with the samples of voltage and current",
+    "dlms": "a DLMS meter that pushes at its consumer interface",
 }
 _UNPRINTED = ("meter_id", "received", "measured", "outdated", "estimated")
 _LONGEST_GAP = 3600.0
@@ -141,25 +143,66 @@ def _arguments() -> argparse.ArgumentParser:
         )
         meter.add_argument("--seconds", type=float, help="stop after this time")
         meter.add_argument("--count", type=int, help="stop after this many readings")
+        if kind == "dlms":
+            meter.add_argument("--key", help="digits of the key, or @FILE with them")
+            meter.add_argument(
+                "--authentication-key", help="the same of the second key"
+            )
+            meter.add_argument(
+                "--line",
+                type=DlmsLine,
+                choices=list(DlmsLine),
+                default=DlmsLine.M_BUS,
+                help="rate and parity of a serial port",
+            )
     return parser
 
 
 def main(arguments: Sequence[str]) -> int:
     """Read the meter that the arguments name; return the exit status."""
-    options = _arguments().parse_args(arguments)
-    path = Path(options.source)
+    parser = _arguments()
+    options = parser.parse_args(arguments)
     # Problems are printed here; as warnings they would stand there twice.
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     try:
-        if options.kind == "s1":
-            from_file, from_port = metering_s1.read_file, metering_s1.read_port
-        else:
-            from_file, from_port = read_file, read_port
-        if path.is_file():
-            return from_file(path, options.count)
-        return asyncio.run(from_port(options.source, options.seconds, options.count))
+        match options.kind:
+            case "dlms":
+                try:
+                    return _dlms(options)
+                except ValueError as error:
+                    parser.error(str(error))
+            case "s1":
+                return _read(options, metering_s1.read_file, metering_s1.read_port)
+        return _read(options, read_file, read_port)
     except BrokenPipeError:
         # Whoever reads the lines has enough of them (head). What is still buffered
         # for them must not fail once more when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _read(
+    options: argparse.Namespace,
+    from_file: Callable[[Path, int | None], int],
+    from_port: Callable[[str, float | None, int | None], Coroutine[None, None, int]],
+) -> int:
+    """Read a recording or a port, whichever the source is."""
+    if (path := Path(options.source)).is_file():
+        return from_file(path, options.count)
+    return asyncio.run(from_port(options.source, options.seconds, options.count))
+
+
+def _dlms(options: argparse.Namespace) -> int:
+    """Read a DLMS meter.
+
+    Raises:
+        ValueError: A key is none.
+    """
+    keys = metering_dlms.keys_of(options.key, options.authentication_key)
+    return _read(
+        options,
+        lambda path, count: metering_dlms.read_file(path, keys, count),
+        lambda url, seconds, count: metering_dlms.read_port(
+            url, keys, options.line, seconds, count
+        ),
+    )
