@@ -22,6 +22,7 @@ from custom_components.netflex import runtime
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.metering.p1_port import probe_p1
 from custom_components.netflex.metering.p1_reader import P1Source
+from tests.metering.esphome_proxy import serial_proxy
 from tests.metering.recordings import recorded, telegrams_of
 from tests.metering.wires import adapter
 
@@ -81,7 +82,14 @@ async def serial_port(telegrams: list[bytes], interval: float) -> AsyncGenerator
         os.close(slave)
 
 
-PORTS = {"socket": network_port, "pty": serial_port}
+@asynccontextmanager
+async def proxied_port(telegrams: list[bytes], interval: float) -> AsyncGenerator[str]:
+    """Play a serial proxy of ESPHome, which is set up over its own protocol."""
+    async with serial_proxy(telegrams[0], interval) as proxy:
+        yield proxy.url
+
+
+PORTS = {"socket": network_port, "pty": serial_port, "esphome": proxied_port}
 
 
 @pytest.fixture
@@ -149,7 +157,7 @@ async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("port", ["socket", "pty"])
+@pytest.mark.parametrize("port", PORTS)
 @pytest.mark.parametrize(
     "interval", [0.05, pytest.param(1.0, marks=pytest.mark.slow)], ids=["fast", "real"]
 )

@@ -39,13 +39,14 @@ def _varint_octets(value: int) -> bytes:
 
 @dataclass(slots=True)
 class SerialProxy:
-    """One ESPHome device whose second serial port plays `data` again and again.
+    """One ESPHome device whose second serial port plays `data` every `interval` s.
 
     A port is granted to one client at a time. `settings` are the last that a client has
     asked for, `released` counts clients that gave the port back.
     """
 
     data: bytes
+    interval: float = 0.02
     url: str = ""
     settings: api_pb2.SerialProxyConfigureRequest | None = None
     mode: int | None = None
@@ -145,7 +146,7 @@ class SerialProxy:
             for start in range(0, len(self.data), _PIECE):
                 piece = self.data[start : start + _PIECE]
                 say(api_pb2.SerialProxyDataReceived(instance=instance, data=piece))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(self.interval)
 
 
 def _response(instance: int, kind: int) -> Any:
@@ -155,9 +156,11 @@ def _response(instance: int, kind: int) -> Any:
 
 
 @asynccontextmanager
-async def serial_proxy(data: bytes) -> AsyncGenerator[SerialProxy]:
+async def serial_proxy(
+    data: bytes, interval: float = 0.02
+) -> AsyncGenerator[SerialProxy]:
     """Serve on loopback; `url` names the port that plays."""
-    proxy = SerialProxy(data)
+    proxy = SerialProxy(data, interval)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     number = server.sockets[0].getsockname()[1]
     name = PORT_NAME.replace(" ", "%20")

@@ -13,7 +13,11 @@ from custom_components.netflex.metering.dlms_objects import (
     PushGroup,
     objects_of,
 )
-from custom_components.netflex.metering.dlms_reading import OLD, DlmsValues
+from custom_components.netflex.metering.dlms_reading import (
+    OBJECT_LIMIT,
+    OLD,
+    DlmsValues,
+)
 from custom_components.netflex.model.connection import GridType, LineValues
 from custom_components.netflex.model.reading import BreakerState
 from custom_components.netflex.simulation.dlms_encoding import Register, listed, paired
@@ -191,6 +195,16 @@ def test_groups_and_their_periods() -> None:
         PushGroup.ENERGY: 300.0,
         PushGroup.BILLING: 2_592_000.0,
     }
+
+
+def test_what_is_kept_of_a_meter_is_bounded() -> None:
+    """Its own power is kept up to date, however many codes come beside it."""
+    values = DlmsValues("meter")
+    for number in range(2000):
+        other = Register(bytes([1, 0, number >> 8, 7, number & 0xFF, 255]), number)
+        values.take(pushed(register("1-0:1.7.0", number), other), float(number))
+    assert len(values.values()) == OBJECT_LIMIT
+    assert values.reading(1999.0).power == 1999.0
 
 
 @pytest.mark.parametrize("data", [Datum(0, None), Datum(6, 1), Datum(2, ())])

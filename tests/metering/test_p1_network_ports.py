@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from aioesphomeapi import api_pb2
 import pytest
 
 from custom_components.netflex.metering.errors import CannotConnectError
@@ -132,7 +133,8 @@ async def test_a_serial_proxy_is_set_up_read_and_given_back() -> None:
             8,
             1,
         )
-        await until(lambda: proxy.holder is None)
+        assert proxy.mode == api_pb2.SERIAL_PROXY_MODE_RAW
+        await until(lambda: proxy.released == 1)
         source = P1Source(proxy.url, meter_id="meter")
         heard = Listener()
         await heard.start(source)
@@ -142,7 +144,7 @@ async def test_a_serial_proxy_is_set_up_read_and_given_back() -> None:
             assert source.status.connected
         finally:
             await source.stop()
-        await until(lambda: proxy.holder is None)
+        await until(lambda: proxy.released == 2)
 
 
 async def test_a_serial_proxy_that_another_reads_is_named() -> None:

@@ -296,11 +296,6 @@ async def test_serial_line_at_its_real_rate_with_noise(
         assert status.details["lost"] == 0
         assert status.details["overrun_bytes"] == 0
         assert len(heard.readings) == 5
-        steps = [
-            later.received - earlier.received
-            for earlier, later in zip(heard.readings, heard.readings[1:], strict=False)
-        ]
-        assert max(steps) < 1.5
 
 
 _SENDER = """

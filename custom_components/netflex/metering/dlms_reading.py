@@ -17,6 +17,8 @@ from .dlms_objects import EXPECTED_PERIODS, Obis, PushedValue, PushGroup, object
 
 OLD: Final = 2 * EXPECTED_PERIODS[PushGroup.TECHNICAL] + 2.0
 """s after which a power, current or voltage that has not come again is left out."""
+OBJECT_LIMIT: Final = 256
+"""Objects that are kept of one meter; an E450 pushes some thirty."""
 
 _WATT, _VAR, _WATT_HOUR, _AMPERE, _VOLT, _HERTZ = 27, 29, 30, 33, 35, 44
 _USUAL_CURRENT_PARTS: Final = 100.0
@@ -81,6 +83,8 @@ class DlmsValues:
         objects = objects_of(push.data)
         groups = set()
         for code, value in objects.items():
+            if code not in self._known and len(self._known) >= OBJECT_LIMIT:
+                continue
             self._known[code] = _Known(value=value, received=received)
             if (group := code.group) is not None:
                 groups.add(group)
