@@ -20,6 +20,7 @@ from .entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
 from .model.asset import Direction
 from .model.orders import OrderName
 from .model.reading import MeterRole
+from .sensor_northbound import has_northbound
 from .sensor_site import has_station
 from .site.view import SiteView
 from .view_values import (
@@ -109,6 +110,16 @@ def _link_attributes(view: SiteView, _subject: str) -> Attributes:
     }
 
 
+def _northbound_attributes(view: SiteView, _subject: str) -> Attributes:
+    state = view.northbound
+    return {
+        "since": None if state is None else state.since,
+        "problem": None if state is None else state.problem_text,
+        "attributes": None if state is None else state.attributes,
+        "control": None if state is None else state.control,
+    }
+
+
 def _infeasible(view: SiteView, _subject: str) -> bool | None:
     return None if view.plan is None else bool(view.plan.infeasible)
 
@@ -138,6 +149,18 @@ SITE_SENSORS: Final = (
         attributes_fn=_link_attributes,
         exists_fn=has_station,
         available_fn=has_station,
+    ),
+    NetflexBinarySensorDescription(
+        key="northbound",
+        translation_key="northbound",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda view, _subject: (
+            None if view.northbound is None else view.northbound.connected
+        ),
+        attributes_fn=_northbound_attributes,
+        exists_fn=has_northbound,
+        available_fn=has_northbound,
     ),
     _ordered(OrderName.EMERGENCY_STOP_PRODUCTION),
     _ordered(OrderName.EMERGENCY_STOP_CONSUMPTION),

@@ -40,6 +40,7 @@ from .metering.s1_reader import S1Source
 from .model.connection import Feeder
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
 from .model.schedule import zone_of
+from .northbound_options import CONF_NORTHBOUND
 from .protection_options import CONF_PROTECTION, island_input
 from .readings_options import CONF_READINGS
 from .rehearsals import async_newest_rehearsal
@@ -49,6 +50,7 @@ from .site.journal_notes import note_virtual_meter
 from .site.meters import AnyMeter, SiteMeters
 from .site.site import Site, SitePorts
 from .site.station_host import OutputFactory, StationFactory, StationHost
+from .site_northbound import SiteNorthbound, async_forget_northbound
 from .site_readings import SiteReadings, async_forget_readings
 from .stored import SiteMemory, SiteStore, read_site_memory
 from .telecontrol.journal import Journal
@@ -103,6 +105,7 @@ class NetflexRuntime:
         self.coordinator: SiteCoordinator
         self.readings: SiteReadings
         self.market: SiteMarket
+        self.northbound: SiteNorthbound
 
     # --------------------------------------------------------------------- composition
 
@@ -142,12 +145,15 @@ class NetflexRuntime:
         self._island = IslandWatch(self._hass, self.site)
         self.readings = SiteReadings(self._hass, self._entry, self.coordinator)
         self.market = SiteMarket(self._hass, self._entry, self.site)
+        self.northbound = SiteNorthbound(
+            self._hass, self._entry, self.coordinator, self.site
+        )
         try:
             await self.site.start()
             await self.market.async_start(market_config(self._entry, self._applied))
             self._inputs.async_set(local_stop_inputs(self._entry.options))
             self._island.async_set(_island_input(self._entry))
-            await self._async_keep_readings()
+            await self._async_follow_options()
         except BaseException:
             await self.async_stop(park=False)
             raise
@@ -157,6 +163,7 @@ class NetflexRuntime:
         self._inputs.async_stop()
         await self.readings.async_stop()
         await self.market.async_stop()
+        await self.northbound.async_stop()
         self._island.async_stop()
         await self.coordinator.async_shutdown()
         await self.site.stop()
@@ -388,7 +395,7 @@ class NetflexRuntime:
             if settings != self._station.settings:
                 await self._async_change_station(self._station, settings)
             self._inputs.async_set(local_stop_inputs(self._entry.options))
-            await self._async_keep_readings()
+            await self._async_follow_options()
             self._island.async_set(_island_input(self._entry))
             self.coordinator.async_settings_changed()
             known, present = _members(old), _members(new)
@@ -408,10 +415,11 @@ class NetflexRuntime:
             with suppress(ValueError):  # Said where the mode is read.
                 await self._hass.async_add_executor_job(zone_of, zone)
 
-    async def _async_keep_readings(self) -> None:
-        """Keep readings as the options say."""
+    async def _async_follow_options(self) -> None:
+        """Keep readings and tell a broker as the options say."""
         options = checked_options(self._entry.options)
         await self.readings.async_set(options.get(CONF_READINGS, {}))
+        await self.northbound.async_set(options.get(CONF_NORTHBOUND, {}), self._applied)
 
     async def _async_apply(self, member: _Member) -> None:
         """Add one member to the site, or put it in the place of the old one."""
@@ -458,6 +466,7 @@ async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
     await SiteStore(hass, entry_id).async_remove()
     await async_forget_readings(hass, entry_id)
     await dispatch_store(hass, entry_id).async_remove()
+    await async_forget_northbound(hass, entry_id)
     for path in (_orders_path(hass, entry_id), _writes_path(hass, entry_id)):
         await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
 

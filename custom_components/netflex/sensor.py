@@ -27,6 +27,7 @@ from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
 from .sensor_feeder import FEEDER_SENSORS
 from .sensor_meter import METER_SENSORS
+from .sensor_northbound import NORTHBOUND_SENSORS
 from .sensor_power import POWER_SENSORS
 from .sensor_rehearsal import REHEARSAL_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
@@ -55,6 +56,7 @@ def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
     lines_left = map(line_headroom_sensor, lines)
     for description in (
         *SITE_SENSORS,
+        *NORTHBOUND_SENSORS,
         *REHEARSAL_SENSORS,
         *COMPLIANCE_SENSORS,
         *DEMAND_SENSORS,

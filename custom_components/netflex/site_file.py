@@ -28,6 +28,7 @@ from .entry_data import (
 )
 from .entry_dlms import DLMS_KEYS
 from .model.connection import GridType
+from .northbound_options import CONF_NORTHBOUND
 from .telecontrol_options import CONF_TLS, OptionsError, checked_options
 
 KIND: Final = "netflex_site"
@@ -82,7 +83,11 @@ def export_site(entry: ConfigEntry) -> dict[str, Any]:
         subentry_id: f"{subentry.subentry_type}-{number}"
         for number, (subentry_id, subentry) in enumerate(entry.subentries.items(), 1)
     }
-    options = {key: value for key, value in entry.options.items() if key != CONF_TLS}
+    options = {
+        key: value
+        for key, value in entry.options.items()
+        if key not in {CONF_TLS, CONF_NORTHBOUND}
+    }
     return {
         "kind": KIND,
         "version": VERSION,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from custom_components.netflex.coordinator import SiteCoordinator
 from custom_components.netflex.model.asset import AssetState, ChargerState, Direction
 from custom_components.netflex.model.connection import GridType, LineValues
 from custom_components.netflex.model.demand import CapacityTariff, QuarterDemand
+from custom_components.netflex.model.northbound import NorthboundState, SetRefusal
 from custom_components.netflex.model.orders import (
     GridOrders,
     LinkState,
@@ -294,6 +295,24 @@ def full_view() -> SiteView:
             sites.LOAD_ID: state(sites.LOAD_ID, power=5900.0, enabled=True),
             sites.RELAY_ID: state(sites.RELAY_ID, enabled=False),
         },
+        northbound=NorthboundState(
+            connected=True,
+            since=NOW,
+            attributes=40,
+            stored=7,
+            dropped=2,
+            sent=1000,
+            accepted=3,
+            refused={"older": 1},
+            last_refusal=SetRefusal(
+                subject="gateway/relay1Control/parameter",
+                reason="older",
+                text="it is late",
+                at=NOW,
+            ),
+            control=True,
+            certificate_ends=NOW + timedelta(days=400),
+        ),
         plan=Plan(
             at=1.0,
             metered=True,

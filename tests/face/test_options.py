@@ -124,6 +124,7 @@ async def test_every_topic_can_be_reached(
         "limits",
         "protection",
         "readings",
+        "northbound",
         "shadow",
     ]
     for topic in topics:
@@ -455,7 +456,14 @@ async def test_without_telecontrol_only_the_sites_own_topics_can_be_chosen(
 
     begun = await begin(hass, entry)
     assert begun["step_id"] == "site"
-    topics = ["local_stops", "limits", "protection", "readings", "shadow"]
+    topics = [
+        "local_stops",
+        "limits",
+        "protection",
+        "readings",
+        "northbound",
+        "shadow",
+    ]
     assert begun["menu_options"] == topics
 
 

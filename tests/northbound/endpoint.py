@@ -19,7 +19,7 @@ async def run(port: int, folder: Path, first: int) -> None:
         number = first
         while True:
             house.take(points(float(number)), 5.0)
-            sys.stdout.write(f"{number} {house.bridge.status.stored}\n")
+            sys.stdout.write(f"{number} {house.bridge.state.stored}\n")
             sys.stdout.flush()
             number += 1
             await asyncio.sleep(0.01)

@@ -66,7 +66,7 @@ class Home:
         self.bridge.take(values)
 
     async def connected(self) -> None:
-        await until(lambda: self.bridge.status.connected)
+        await until(lambda: self.bridge.state.connected)
 
 
 def settings_of(broker: Broker, **changes: object) -> NorthboundSettings:

@@ -80,8 +80,8 @@ async def test_a_set_reaches_the_site_and_is_confirmed_with_its_id(
         house.take(points(enabled=False))
         update = f"@update/{ENDPOINT}/{CONTROL}"
         await until(lambda: heard.of(update)[-1]["value"] is False)
-        assert house.bridge.status.accepted == 1
-        assert house.bridge.status.last_refusal is None
+        assert house.bridge.state.accepted == 1
+        assert house.bridge.state.last_refusal is None
 
 
 async def test_case_15_a_set_older_than_the_value_is_ignored(
@@ -102,7 +102,7 @@ async def test_case_15_a_set_older_than_the_value_is_ignored(
             {"timestamp": (house.time[0] - 11) * 1000, "value": True}, Format.JSON
         )
         await client.publish(SET, late, qos=1)
-        await until(lambda: house.bridge.status.refused.get("older") == 2)
+        await until(lambda: house.bridge.state.refused.get("older") == 2)
         await client.publish(SET, command(house, True, late=9), qos=1)
         await until(lambda: len(house.settings) == 2)
         assert [setting.value for setting in house.settings] == [False, True]
@@ -117,11 +117,11 @@ async def test_a_set_that_is_older_than_the_endpoint_changes_nothing(
             stale = command(house, False, late=60)
         await client.publish(SET, stale, qos=1, retain=True)
         async with home(settings_of(broker), tmp_path) as house:
-            await until(lambda: house.bridge.status.refused.get("older") == 1)
+            await until(lambda: house.bridge.state.refused.get("older") == 1)
             assert house.settings == []
         await client.publish(SET, b'{"value": 0}', qos=1, retain=True)
         async with home(settings_of(broker), tmp_path) as house:
-            await until(lambda: house.bridge.status.refused.get("without_time") == 1)
+            await until(lambda: house.bridge.state.refused.get("without_time") == 1)
             assert house.settings == []
 
 
@@ -149,15 +149,15 @@ async def test_bad_input_is_refused_counted_and_changes_nothing(
         for problem, payload in bad.items():
             await client.publish(topics.get(problem, SET), payload, qos=1)
         await client.publish(f"@set/{ENDPOINT}/a/b/c/d", b"{}", qos=1)
-        await until(lambda: sum(house.bridge.status.refused.values()) == len(bad) + 1)
-        refused = house.bridge.status.refused
+        await until(lambda: sum(house.bridge.state.refused.values()) == len(bad) + 1)
+        refused = house.bridge.state.refused
         assert refused == dict.fromkeys(bad, 1) | {"unknown_attribute": 2}
-        last = house.bridge.status.last_refusal
+        last = house.bridge.state.last_refusal
         assert last is not None
         assert last.subject.endswith("/a/b/c/d")
         assert house.settings == []
         assert heard.of("@didSet/") == []
-        assert house.bridge.status.connected
+        assert house.bridge.state.connected
 
 
 async def test_outbound_only_until_control_is_allowed(
@@ -169,7 +169,7 @@ async def test_outbound_only_until_control_is_allowed(
     ):
         await house.connected()
         await client.publish(SET, command(house, False), qos=1)
-        await until(lambda: house.bridge.status.refused.get("not_allowed") == 1)
+        await until(lambda: house.bridge.state.refused.get("not_allowed") == 1)
         assert house.settings == []
 
 
@@ -183,8 +183,8 @@ async def test_what_the_site_does_not_take_is_refused_in_its_words(
         house.refuse = "the load is locked out"
         await house.connected()
         await client.publish(SET, command(house, False), qos=1)
-        await until(lambda: house.bridge.status.refused.get("not_taken") == 1)
-        last = house.bridge.status.last_refusal
+        await until(lambda: house.bridge.state.refused.get("not_taken") == 1)
+        last = house.bridge.state.last_refusal
         assert last is not None
         assert last.text == "the load is locked out"
         assert heard.of("@didSet/") == []

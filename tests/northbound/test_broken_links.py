@@ -96,7 +96,7 @@ async def back(broker: Broker, gate: asyncio.Event) -> AsyncGenerator[Heard]:
 async def gone(broker: Broker, gate: asyncio.Event, house: Home) -> None:
     gate.clear()
     broker.kill()
-    await until(lambda: not house.bridge.status.connected)
+    await until(lambda: not house.bridge.state.connected)
 
 
 @pytest.mark.parametrize("protocol", [Protocol.CLOUDIO_02, Protocol.CLOUDIO_01])
@@ -107,11 +107,11 @@ async def test_an_hour_without_a_broker_loses_nothing_and_keeps_the_order(
     async with home(settings, tmp_path) as house:
         await house.connected()
         house.take(points(0.0))
-        await until(lambda: house.bridge.status.stored == 0)
+        await until(lambda: house.bridge.state.stored == 0)
         await gone(broker, gate, house)
         # 720 values of 5 s are an hour.
         await tell(house, 1, 720)
-        assert house.bridge.status.stored >= 720
+        assert house.bridge.state.stored >= 720
         async with back(broker, gate) as heard:
             await until(lambda: 720.0 in powers(heard))
             await tell(house, 721, 5)
@@ -119,8 +119,8 @@ async def test_an_hour_without_a_broker_loses_nothing_and_keeps_the_order(
         assert in_order(powers(heard)) == [float(n) for n in range(1, 726)]
         delayed = heard.of(f"@delayed/{ENDPOINT}")
         assert bool(delayed) is (protocol is Protocol.CLOUDIO_02)
-        await until(lambda: house.bridge.status.stored == 0)
-        assert house.bridge.status.dropped == 0
+        await until(lambda: house.bridge.state.stored == 0)
+        assert house.bridge.state.dropped == 0
         assert house.links[:3] == [True, False, True]
 
 
@@ -134,12 +134,12 @@ async def test_memory_stays_flat_however_long_the_broker_is_away(
         try:
             for part in range(6):
                 await tell(house, part * 2000, 2000)
-                await until(lambda: house.bridge.status.stored <= 5000)
+                await until(lambda: house.bridge.state.stored <= 5000)
                 gc.collect()
                 sizes.append(tracemalloc.get_traced_memory()[0])
         finally:
             tracemalloc.stop()
-        status = house.bridge.status
+        status = house.bridge.state
         assert status.stored == 5000
         assert status.dropped > 10_000
     assert max(sizes[2:]) < sizes[1] + 200_000, sizes
@@ -152,9 +152,9 @@ async def test_beyond_the_bound_the_oldest_go_and_are_counted(
     broker.kill()
     async with home(settings_of(broker, most_stored=100), tmp_path) as house:
         await tell(house, 1, 300)
-        await until(lambda: house.bridge.status.stored == 100)
+        await until(lambda: house.bridge.state.stored == 100)
         # Two powers each time, and what is told more rarely.
-        assert house.bridge.status.dropped > 2 * 300 - 100
+        assert house.bridge.state.dropped > 2 * 300 - 100
         async with back(broker, gate) as heard:
             await until(lambda: 300.0 in powers(heard))
         kept = in_order(powers(heard))
@@ -238,11 +238,11 @@ async def test_a_broker_that_stalls_is_given_up_and_nothing_is_lost(
     async with home(settings_of(broker), tmp_path) as house:
         await house.connected()
         await tell(house, 1, 3)
-        await until(lambda: house.bridge.status.stored == 0)
+        await until(lambda: house.bridge.state.stored == 0)
         broker.signal(signal.SIGSTOP)
         await tell(house, 4, 30)
         # Half open: the socket is there and nobody answers.
-        await until(lambda: not house.bridge.status.connected)
+        await until(lambda: not house.bridge.state.connected)
         await until(lambda: house.bridge._outbox.count >= 30)
         broker.signal(signal.SIGCONT)
         async with listening(broker) as (_, heard):
@@ -250,7 +250,7 @@ async def test_a_broker_that_stalls_is_given_up_and_nothing_is_lost(
         told = in_order(powers(heard))
         assert told == [float(n) for n in range(int(told[0]), 34)]
         assert told[0] <= 4.0
-        await until(lambda: house.bridge.status.stored == 0)
+        await until(lambda: house.bridge.state.stored == 0)
 
 
 async def test_a_broker_killed_again_and_again_loses_nothing(
@@ -269,7 +269,7 @@ async def test_a_broker_killed_again_and_again_loses_nothing(
                     while last not in powers(heard):
                         await asyncio.sleep(0.01)
             everything += powers(heard)
-        assert house.bridge.status.dropped == 0
+        assert house.bridge.state.dropped == 0
     assert in_order(everything) == [float(n) for n in range(1, 201)]
 
 
@@ -375,7 +375,5 @@ async def test_a_running_link_says_why_it_has_no_broker(
     assert good.tls is not None
     refused = replace(good, tls=replace(good.tls, certificate=certificate, key=key))
     async with home(refused, tmp_path) as house:
-        await until(lambda: house.bridge.status.problem is not None)
-        problem = house.bridge.status.problem
-        assert problem is not None
-        assert problem.key == "certificate_refused"
+        await until(lambda: house.bridge.state.problem is not None)
+        assert house.bridge.state.problem == "certificate_refused"

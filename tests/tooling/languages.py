@@ -29,8 +29,9 @@ _ENGLISH = re.compile(r"\b(?:and|from|its|the|this|which|with)\b", re.IGNORECASE
 
 # Names, abbreviations, symbols and units that are the same in all four languages.
 _UNIVERSAL = {
-    "Cos", "EAN", "L1", "L2", "L3", "Mbit/s", "Modbus", "Netflex", "RTU", "TCP", "TLS",
-    "UTC", "k", "kvar", "phi", "t0", "t1", "t2", "t3", "var", "w",
+    "Broker", "CBOR", "Cos", "EAN", "JSON", "L1", "L2", "L3", "Mbit/s", "Modbus",
+    "Netflex", "RTU", "TCP", "TLS", "UTC", "k", "kvar", "phi", "t0", "t1", "t2", "t3",
+    "var", "w",
 }  # fmt: skip
 # Words that a language shares with English.
 SHARED_WORDS = {
@@ -39,12 +40,12 @@ SHARED_WORDS = {
         "Sites", "Status", "Type", "Wind", "in",
     },
     "fr": {
-        "Cause", "Injection", "Local", "Message", "Minimum", "Minute", "Mode", "Normal",
+        "Cause", "Format", "Injection", "Local", "Message", "Minimum", "Minute", "Mode", "Normal",
         "Phases", "Point", "Points", "Port", "Production", "Programme", "Site", "Sites",
         "Source", "Type", "minutes",
     },
     "de": {
-        "Hz", "Minimum", "Minute", "Name", "Normal", "Port", "Reserve", "Sensor",
+        "Format", "Hz", "Minimum", "Minute", "Name", "Normal", "Port", "Reserve", "Sensor",
         "Status", "Wind", "in",
     },
 }  # fmt: skip

@@ -26,6 +26,7 @@ from ..iec104.engine import Engine
 from ..iec104.lib60870_deviations import DEVIATIONS
 from ..iec104.tls import MinimumVersion
 from ..model.orders import OrderName
+from ..northbound_options import CONF_NORTHBOUND
 from ..protection_options import CONF_PROTECTION
 from ..readings_options import CONF_READINGS
 from ..site_options import CONF_LIMITS
@@ -64,6 +65,7 @@ from ..telecontrol_options import (
 from .fields import choice, flat, more, number, suggested, whole_number
 from .limits import LimitSteps
 from .local_stops import LocalStopSteps
+from .northbound import NorthboundSteps
 from .points import PointSteps
 from .protection import ProtectionSteps
 from .readings import ReadingSteps
@@ -81,6 +83,7 @@ SITE_TOPICS: Final = [
     CONF_LIMITS,
     CONF_PROTECTION,
     CONF_READINGS,
+    CONF_NORTHBOUND,
     CONF_SHADOW,
 ]
 TOPICS: Final = [
@@ -168,6 +171,7 @@ class NetflexOptionsFlow(
     LimitSteps,
     ProtectionSteps,
     ReadingSteps,
+    NorthboundSteps,
     ShadowSteps,
 ):
     """Changes one topic of a site; nothing is reloaded, only new wires drop the link.

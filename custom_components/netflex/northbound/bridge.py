@@ -1,12 +1,13 @@
 """The bridge between one site and one broker: values out, settings in."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 import time
 
+from ..model.northbound import NorthboundState, SetRefusal
 from .cloudio import CloudIo
 from .commands import Incoming, Problem, Refusal, SetCounts, read_set
-from .connection import LinkProblem
 from .direct_control import Numbers, SiteDescription, direct_control_tree
 from .link import Link, back_off
 from .messages import Dialect, Outgoing, Setting, Told
@@ -15,23 +16,6 @@ from .pacing import Pacer
 from .plain import Plain, plain_tree
 from .settings import NorthboundSettings, Protocol
 from .values import Pace, Point, Tree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeStatus:
-    """How the bridge does. `refused` is by the reason's key."""
-
-    connected: bool = False
-    problem: LinkProblem | None = None
-    store_problem: str | None = None
-    attributes: int = 0
-    stored: int = 0
-    dropped: int = 0
-    """Lost because too many waited, since the store was made."""
-    sent: int = 0
-    accepted: int = 0
-    refused: Mapping[str, int] = field(default_factory=dict)
-    last_refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +50,7 @@ class Bridge:
         self._known: dict[str, Told] = {}
         self._since: dict[str, float] = {}
         self._counts = SetCounts()
+        self._linked_at = ports.clock()
         self._link = Link(settings, self._dialect, outbox, self, ports.delays)
 
     async def start(self, site: SiteDescription) -> None:
@@ -115,12 +100,15 @@ class Bridge:
             self._link.post(self._dialect.told(told))
 
     @property
-    def status(self) -> BridgeStatus:
+    def state(self) -> NorthboundState:
         """How the bridge does now."""
         counts, link = self._counts, self._link
-        return BridgeStatus(
+        last, problem = counts.last, link.problem
+        return NorthboundState(
             connected=link.connected,
-            problem=link.problem,
+            since=_utc(self._linked_at),
+            problem=None if problem is None else problem.key,
+            problem_text=None if problem is None else problem.text,
             store_problem=link.store_problem,
             attributes=len(self._tree),
             stored=link.waiting,
@@ -128,7 +116,15 @@ class Bridge:
             sent=link.sent,
             accepted=counts.accepted,
             refused={key.value: count for key, count in counts.refused.items()},
-            last_refusal=counts.last,
+            last_refusal=None
+            if last is None
+            else SetRefusal(
+                subject=last.subject,
+                reason=last.problem.value,
+                text=last.text,
+                at=_utc(last.at),
+            ),
+            control=self._settings.control is not None,
         )
 
     # ------------------------------------------------------------------- the link's user
@@ -141,6 +137,7 @@ class Bridge:
 
     def on_link(self, *, connected: bool) -> None:
         """Pass on that the connection has come or gone."""
+        self._linked_at = self._ports.clock()
         self._ports.on_link(connected)
 
     def on_message(self, incoming: Incoming) -> None:
@@ -212,6 +209,10 @@ class Bridge:
             self._since.pop(path, None)
         if before:
             self._link.post(self._dialect.changed(before, tree))
+
+
+def _utc(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
 
 
 def _dialect(settings: NorthboundSettings) -> Dialect:

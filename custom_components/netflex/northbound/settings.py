@@ -21,9 +21,12 @@ class Protocol(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """PEM files: the broker's authorities; our certificate and its key, or neither."""
+    """PEM files: the broker's authorities, our certificate and its key, or neither.
 
-    authorities: Path
+    Without `authorities` those count that this machine knows.
+    """
+
+    authorities: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
 

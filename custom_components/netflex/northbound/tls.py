@@ -32,7 +32,10 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_verify_locations(cafile=files.authorities)
+        if files.authorities is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(cafile=files.authorities)
     except OSError as err:
         raise TlsFilesError("authorities_unusable", _words(err)) from err
     if files.certificate is None:

@@ -15,6 +15,7 @@ from ..model.asset import AssetState, Direction
 from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF
 from ..model.market import GridFrequency
+from ..model.northbound import NorthboundState
 from ..model.orders import (
     NO_LOCAL_STOPS,
     NO_ORDERS,
@@ -53,7 +54,7 @@ from .silence_test import SilenceResult
 from .site_clock import SiteClock
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
 from .stop_proofs import StopProofs
-from .view import DemandView, LearnedFallback, SiteView
+from .view import DemandView, LearnedFallback, SiteProblem, SiteView
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -119,6 +120,8 @@ class Site:
         self._economy = NO_ECONOMY
         self.dispatch = DispatchLedger(record=host.record, zone=ports.zone)
         """What dispatches have brought."""
+        self._northbound: NorthboundState | None = None
+        self._northbound_problems: tuple[SiteProblem, ...] = ()
         self._user = {asset_id: UserLimits(locked=True) for asset_id in locked}
         self._orders = NO_ORDERS
         self._epochs: StopEpochs = {}
@@ -336,6 +339,16 @@ class Site:
         else:
             self._remote.source_back(source)
         self._controller.wake()
+
+    def set_northbound(
+        self,
+        state: NorthboundState | None,
+        problems: tuple[SiteProblem, ...] = (),
+    ) -> None:
+        """Show how the bridge to a broker does; None: there is none."""
+        if (state, problems) != (self._northbound, self._northbound_problems):
+            self._northbound, self._northbound_problems = state, problems
+            self._publish()
 
     def withdraw_remote(self, source: str, reason: str) -> None:
         """End everything that a source outside asks."""
@@ -598,6 +611,7 @@ class Site:
             states=self._states(),
             user=dict(self._user),
             remote=self._remote.in_force(now),
+            northbound=self._northbound,
             plan=self._controller.plan,
             proofs=self._proofs.proofs,
             loop_lag=self._loop_lag.worst,
@@ -623,7 +637,8 @@ class Site:
                 synchronised=self._time.synchronised,
                 loop_endangers=self._loop_lag.endangers(now),
             )
-            + self._outputs.problems(self._stops, now),
+            + self._outputs.problems(self._stops, now)
+            + self._northbound_problems,
         )
 
     @property
