@@ -16,6 +16,7 @@ from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .model.asset import Asset, Nature
 from .model.northbound import NorthboundState
+from .model.phrase import Phrase
 from .model.plan import Cause, Source
 from .model.remote import RemoteCommand
 from .northbound.bridge import Bridge, BridgePorts
@@ -189,8 +190,8 @@ class SiteNorthbound:
         if asset.nature is not Nature.LOAD or not asset.controllable:
             return f"{asset.name} cannot be controlled"
         at = datetime.fromtimestamp(setting.at, UTC)
-        since = dt_util.as_local(at)
         enabled = bool(setting.value)
+        figures = {"host": settings.host, "time": f"{dt_util.as_local(at):%H:%M}"}
         self._site.give_remote(
             asset.id,
             RemoteCommand(
@@ -202,9 +203,13 @@ class SiteNorthbound:
                 cause=Cause(
                     source=Source.DISPATCH,
                     key="remote_enable" if enabled else "remote_hold",
-                    text=f"{settings.host} "
-                    f"{'lets it run' if enabled else 'holds it back'} "
-                    f"since {since:%H:%M}",
+                    text=Phrase(
+                        "remote_enable", "{host} lets it run since {time}", **figures
+                    )
+                    if enabled
+                    else Phrase(
+                        "remote_hold", "{host} holds it back since {time}", **figures
+                    ),
                 ),
             ),
         )
