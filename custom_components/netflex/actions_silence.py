@@ -20,6 +20,7 @@ from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import ASSET_TYPES
 from .site.silence_test import LONGEST, SilenceRefusedError
+from .words import words_of
 
 SERVICE_TEST_SILENCE: Final = "test_silence"
 ATTR_SECONDS: Final = "seconds"
@@ -59,7 +60,10 @@ async def _async_test_silence(call: ServiceCall) -> ServiceResponse:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="silence_refused",
-            translation_placeholders={"device": name, "reason": err.text},
+            translation_placeholders={
+                "device": name,
+                "reason": words_of(call.hass).say(err.text),
+            },
         ) from err
     fell_back = result.fell_back_after
     return {

@@ -12,6 +12,7 @@ import time
 from types import MappingProxyType
 
 from ..model.asset import Asset, AssetState, ChargerState, Nature
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint, SetpointKind
 from .contest import Contest
 from .device import Applied, DeviceError, ProbeError, ProbeResult
@@ -376,9 +377,15 @@ class EntityDevice:
                 continue
             value = self._read(role)
             if value is None:
-                return f"{self._roles[role]} does not exist"
+                return Phrase(
+                    "entity_gone", "{entity} does not exist", entity=self._roles[role]
+                )
             if not value.available:
-                return f"{self._roles[role]} is not available"
+                return Phrase(
+                    "entity_away",
+                    "{entity} is not available",
+                    entity=self._roles[role],
+                )
         return None
 
     def _changed(self) -> None:
@@ -398,9 +405,9 @@ class EntityDevice:
         problem = missing or (told.shortfall if told is not None else None)
         if follows is False and told is not None and problem is None:
             problem = (
-                "someone else changed it after it had followed"
+                Phrase("changed_after", "someone else changed it after it had followed")
                 if told.confirmed
-                else "it does not do what it was told"
+                else Phrase("not_done", "it does not do what it was told")
             )
         values: dict[str, Value | None] = {
             role: self._value(role) for role in _SENSORS if role in self._roles

@@ -11,6 +11,7 @@ from pymodbus.constants import ExcCodes
 
 from ..model.asset import Asset, AssetState
 from ..model.connection import NO_LINE_VALUES, LineValues
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint, SetpointKind
 from ..model.reading import MeterReading
 from .countis import CURRENTS, registers
@@ -398,7 +399,7 @@ class MeteredCharger:
         self._judge(problem, now)
         follows = self._follows()
         if problem is None and follows is False:
-            problem = "it draws more than its meter leaves"
+            problem = Phrase("draws_more", "it draws more than its meter leaves")
         reached = self._asked_since(now - POLL_TIMEOUT)
         if self._drives and own is not None:
             self._state = replace(own, problem=own.problem or problem)

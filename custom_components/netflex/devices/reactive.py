@@ -7,6 +7,7 @@ said, and a stop does not wait for it.
 from dataclasses import replace
 
 from ..model.asset import Asset
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from .device import DeviceError
 from .fitting import Fitting
@@ -16,6 +17,13 @@ from .writer import Writer
 
 MAX_REACTIVE = "max_reactive_power"
 """The point with the var that a device can give either way."""
+
+
+_NOT_FOLLOWED = Phrase("reactive_unfollowed", "it does not follow")
+
+
+def _reactive(problem: str) -> str:
+    return Phrase("reactive_problem", "reactive power: {problem}", problem=problem)
 
 
 class ReactivePower:
@@ -58,7 +66,7 @@ class ReactivePower:
         if setpoint.reactive is None and (asked is None or asked.value is None):
             return
         if not self.possible:
-            self.problem = "it cannot set reactive power now"
+            self.problem = Phrase("no_reactive", "it cannot set reactive power now")
             return
         try:
             applied = await self.writer.apply(
@@ -66,10 +74,10 @@ class ReactivePower:
             )
         except DeviceError as err:
             if err.key != "superseded":
-                self.problem = f"reactive power: {err.text}"
+                self.problem = _reactive(err.text)
             return
         self.problem = (
             None
             if applied.confirmed
-            else f"reactive power: {self.writer.problem or 'it does not follow'}"
+            else _reactive(self.writer.problem or _NOT_FOLLOWED)
         )

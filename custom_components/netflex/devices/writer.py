@@ -11,6 +11,7 @@ import logging
 from typing import NoReturn
 
 from ..model.asset import Asset, StopPath
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from .budget import reserve_of
 from .contest import Contest
@@ -26,6 +27,7 @@ from .scheduler import Preempted, Priority
 from .session import Session
 from .values import number_of, step_words
 
+_NOT_FOLLOWED = Phrase("device_unfollowed", "the device does not follow")
 _LOGGER = logging.getLogger(__name__)
 
 REACTIVE = "reactive"
@@ -185,7 +187,10 @@ class Writer:
                     change.switched(phases, self._clock())
                 else:
                     change.gave_up(self._clock())
-                    self.problem = "its phases stay: the car goes on drawing current"
+                    self.problem = Phrase(
+                        "phases_stay",
+                        "its phases stay: the car goes on drawing current",
+                    )
         while (left := change.settling(self._clock())) > 0:
             await asyncio.sleep(left)
             self._check(ticket)
@@ -481,7 +486,7 @@ class Writer:
             await asyncio.sleep(_LOOK_AGAIN)
             self._check(wanted.ticket)
         if not agrees:
-            self.problem = readback.mismatch or "the device does not follow"
+            self.problem = readback.mismatch or _NOT_FOLLOWED
         self.on_change()
         return Applied(
             written_at=written_at, confirmed=agrees is True, readback=self.readback()
@@ -580,7 +585,9 @@ class Writer:
         except Superseded, Preempted:
             return
         except (LinkError, DeviceError) as err:
-            self.problem = f"keep-alive failed: {err}"
+            self.problem = Phrase(
+                "keep_alive_failed", "keep-alive failed: {why}", why=str(err)
+            )
             self.on_change()
             await asyncio.sleep(_AFTER_A_FAILURE)
             return

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ..devices.silence import Silenceable
 from ..model.connection import GridType
+from ..model.phrase import Phrase
 from ..model.plan import Plan
 from . import silence_test
 from .journal_notes import Record
@@ -49,11 +50,17 @@ class LearnedFallbacks:
         """
         if seat is None or not isinstance(device := seat.device, Silenceable):
             raise SilenceRefusedError(
-                "not_refreshed", "nothing is refreshed there that could be left out"
+                "not_refreshed",
+                Phrase(
+                    "silence_nothing_refreshed",
+                    "nothing is refreshed there that could be left out",
+                ),
             )
         asset_id = seat.asset.id
         if asset_id in self._running:
-            raise SilenceRefusedError("running", "a test of it runs already")
+            raise SilenceRefusedError(
+                "running", Phrase("silence_running", "a test of it runs already")
+            )
         self._running.add(asset_id)
         try:
             result = await silence_test.run(

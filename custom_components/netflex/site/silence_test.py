@@ -9,6 +9,7 @@ from ..control.units import power_per_ampere
 from ..devices.silence import Silenceable, SilenceFacts
 from ..model.asset import Asset, AssetState, Nature
 from ..model.connection import GridType
+from ..model.phrase import Phrase
 from ..model.plan import Plan
 from ..telecontrol.journal_format import RecordKind
 from .actors import AssetActor
@@ -93,15 +94,31 @@ def refusal(subject: SilenceSubject) -> SilenceRefusedError | None:
     facts = subject.device.silence_facts
     if facts is None:
         return SilenceRefusedError(
-            "not_refreshed", f"{name} needs no refreshing: it keeps what it was told"
+            "not_refreshed",
+            Phrase(
+                "silence_not_refreshed",
+                "{name} needs no refreshing: it keeps what it was told",
+                name=name,
+            ),
         )
     if not state.available:
-        return SilenceRefusedError("not_answering", f"{name} does not answer")
+        return SilenceRefusedError(
+            "not_answering",
+            Phrase("silence_not_answering", "{name} does not answer", name=name),
+        )
     if plan is None or subject.asset.id not in plan.setpoints:
-        return SilenceRefusedError("nothing_written", f"{name} was told nothing yet")
+        return SilenceRefusedError(
+            "nothing_written",
+            Phrase("silence_nothing_told", "{name} was told nothing yet", name=name),
+        )
     if not subject.actor.done:
         return SilenceRefusedError(
-            "nothing_written", f"{name} has not taken its setpoint yet"
+            "nothing_written",
+            Phrase(
+                "silence_not_taken",
+                "{name} has not taken its setpoint yet",
+                name=name,
+            ),
         )
     return forbidden(subject, facts, plan)
 
@@ -112,19 +129,33 @@ def forbidden(
     """Return what forbids to leave the device alone, now or still (S10)."""
     name = subject.asset.name
     if plan.stopped:
-        return SilenceRefusedError("stop_active", "an emergency stop is in force")
+        return SilenceRefusedError(
+            "stop_active",
+            Phrase("silence_stop", "an emergency stop is in force"),
+        )
     if plan.ordered:
         return SilenceRefusedError(
-            "limit_active", f"a limit is in force: {plan.ordered[0].cause.text}"
+            "limit_active",
+            Phrase(
+                "silence_limit",
+                "a limit is in force: {limit}",
+                limit=plan.ordered[0].cause.text,
+            ),
         )
     if not plan.metered:
         return SilenceRefusedError(
-            "meter_stale", "nobody measures the connection point"
+            "meter_stale",
+            Phrase("silence_meter", "nobody measures the connection point"),
         )
     if (short := _short(subject, facts, plan)) is not None:
         return SilenceRefusedError(
             "no_headroom",
-            f"there is no room for what {name} may do then: {short}",
+            Phrase(
+                "silence_no_room",
+                "there is no room for what {name} may do then: {missing}",
+                name=name,
+                missing=short,
+            ),
         )
     return None
 
@@ -141,15 +172,31 @@ def _short(subject: SilenceSubject, facts: SilenceFacts, plan: Plan) -> str | No
         high = low = facts.fallback
     rise, fall = max(0.0, high - power), max(0.0, power - low)
     if left.import_power is not None and rise > left.import_power:
-        return f"{rise:.0f} W more import, {left.import_power:.0f} W are left"
+        return Phrase(
+            "more_import",
+            "{power} more import, {left} are left",
+            power=f"{rise:.0f} W",
+            left=f"{left.import_power:.0f} W",
+        )
     if left.injection_power is not None and fall > left.injection_power:
-        return f"{fall:.0f} W more injection, {left.injection_power:.0f} W are left"
+        return Phrase(
+            "more_injection",
+            "{power} more injection, {left} are left",
+            power=f"{fall:.0f} W",
+            left=f"{left.injection_power:.0f} W",
+        )
     watts = power_per_ampere(subject.grid_type, asset, len(asset.lines))
     amperes = max(rise, fall) / watts
     for line in asset.lines:
         room = left.line_current[line]
         if amperes > 0 and room is not None and amperes + _MARGIN > room:
-            return f"{amperes:.1f} A more on {line}, {room:.1f} A are left"
+            return Phrase(
+                "more_current",
+                "{current} more on {line}, {left} are left",
+                current=f"{amperes:.1f} A",
+                line=line,
+                left=f"{room:.1f} A",
+            )
     return None
 
 

@@ -18,6 +18,7 @@ import time
 from typing import Any, Final
 
 from ..model.orders import AnyOrder, OrderName
+from ..model.phrase import Phrase
 from .journal_files import flush_files, list_segments
 from .journal_format import URGENT, ChainEnd, Draft, RecordKind, Stamp, timestamp
 from .journal_house import Housekeeping
@@ -119,7 +120,9 @@ class Journal:
             self._work.notify()
             hung = self._busy_for() > HUNG_AFTER
         if hung:
-            self._report(JournalProblem.NOT_WRITTEN, _not_written("it hangs"))
+            self._report(
+                JournalProblem.NOT_WRITTEN, _not_written(Phrase("it_hangs", "it hangs"))
+            )
 
     def reconcile(self, orders: Mapping[OrderName, AnyOrder]) -> None:
         """Record where orders in force after a start and the journal differ."""
@@ -394,12 +397,28 @@ class Journal:
     def _broken(self, breaks: list[Break]) -> None:
         if not breaks:
             return
-        places = "one place" if len(breaks) == 1 else f"{len(breaks)} places"
+        first = str(breaks[0])
         self._report(
             JournalProblem.BROKEN,
-            f"The journal was damaged or changed in {places}, first in {breaks[0]}",
+            Phrase(
+                "journal_broken_once",
+                "The journal was damaged or changed in one place, first in {first}",
+                first=first,
+            )
+            if len(breaks) == 1
+            else Phrase(
+                "journal_broken",
+                "The journal was damaged or changed in {places} places, first in "
+                "{first}",
+                places=str(len(breaks)),
+                first=first,
+            ),
         )
 
 
 def _not_written(why: str) -> str:
-    return f"Records of the journal wait in memory and may be lost: {why}"
+    return Phrase(
+        "journal_waits",
+        "Records of the journal wait in memory and may be lost: {why}",
+        why=why,
+    )

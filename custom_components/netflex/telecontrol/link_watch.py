@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from ..model.phrase import Phrase
 from .link_loss import HostClock, LinkLossAction, LinkLossPolicy, LinkMark
 from .settings import ProblemKey, Timing
 from .stop_feedback import ProblemHook
@@ -125,5 +126,7 @@ class LinkWatch:
         self._alarmed = lost_for is not None
         self._on_problem(
             ProblemKey.LINK_LOST,
-            None if lost_for is None else "The grid operator's link is down",
+            None
+            if lost_for is None
+            else Phrase("link_down", "The grid operator's link is down"),
         )

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from ..model.phrase import Phrase
 from .order_book import OrderBook
 from .order_store import OrderStore, OrderStoreError, StoreTicket
 from .settings import ProblemKey, Timing
@@ -110,7 +111,11 @@ class OrderKeeper:
             self._failing = True
             self._on_problem(
                 ProblemKey.ORDERS_NOT_STORED,
-                f"The grid operator's orders are in force but not stored: {text}",
+                Phrase(
+                    "orders_not_stored",
+                    "The grid operator's orders are in force but not stored: {why}",
+                    why=text,
+                ),
             )
         if self._retry is None:
             self._retry = asyncio.get_running_loop().call_later(

@@ -28,6 +28,7 @@ from ..model.orders import (
     OrderEvent,
     OrderName,
 )
+from ..model.phrase import Phrase
 from .journal import Journal
 from .link_loss import HostClock, SystemClock
 from .link_watch import LinkWatch
@@ -153,8 +154,12 @@ class TelecontrolStation:
                 self._restored = True
                 self._on_problem(
                     ProblemKey.ORDERS_RESTORED,
-                    "The grid operator's orders were found in a restored backup. They "
-                    "hold until the operator gives new ones or has them released",
+                    Phrase(
+                        "orders_restored",
+                        "The grid operator's orders were found in a restored backup. "
+                        "They hold until the operator gives new ones or has them "
+                        "released",
+                    ),
                 )
             self._watch.restore(loaded.book.link)
         self._loaded = True

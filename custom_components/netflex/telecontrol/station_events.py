@@ -17,6 +17,7 @@ from ..iec104 import (
 )
 from ..iec104.asdu import MalformedAsduError, UnknownTypeError, decode_asdu
 from ..iec104.information_objects import CommandObject
+from ..model.phrase import Phrase
 from .link_loss import HostClock
 from .link_watch import LinkWatch
 from .meaning import OrderRefusedError, decode_order
@@ -136,7 +137,12 @@ class StationEvents(StationObserver):
             self._stale = True
             self._on_problem(
                 ProblemKey.STALE_ORDER,
-                f"The order {point.name} was refused: {text}. Compare the clocks",
+                Phrase(
+                    "stale_order",
+                    "The order {order} was refused: its time tag is too old, in the "
+                    "future or invalid. Compare the clocks",
+                    order=point.name,
+                ),
             )
         self._desk.refused(
             point.order,

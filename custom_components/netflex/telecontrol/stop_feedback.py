@@ -7,12 +7,15 @@ from enum import StrEnum
 from typing import Final
 
 from ..model.asset import Direction
+from ..model.phrase import Phrase
 from .settings import ProblemKey
 
 PROBLEM_KEYS: Final = {
     Direction.PRODUCTION: ProblemKey.STOP_PRODUCTION,
     Direction.CONSUMPTION: ProblemKey.STOP_CONSUMPTION,
 }
+
+_OUTPUTS = Phrase("the_outputs", "the outputs")
 
 type ProblemHook = Callable[[str, str | None], None]
 
@@ -166,9 +169,13 @@ class StopFeedback:
 
     def _alarm(self, direction: Direction) -> None:
         missing = self._stops[direction].missing
-        what = ", ".join(missing) if missing else "the outputs"
         self._on_problem(
             PROBLEM_KEYS[direction],
-            f"The emergency stop of {direction} is in force, but after "
-            f"{self.deadline:g} s this has not confirmed it: {what}",
+            Phrase(
+                f"stop_not_confirmed_{direction}",
+                f"The emergency stop of {direction} is in force, but after {{time}} "
+                "this has not confirmed it: {what}",
+                time=f"{self.deadline:g} s",
+                what=", ".join(missing) if missing else _OUTPUTS,
+            ),
         )
