@@ -12,7 +12,7 @@ from custom_components.netflex.control.memory import EMPTY
 from custom_components.netflex.model.asset import Asset, ChargerState, Direction, Nature
 from custom_components.netflex.model.connection import Feeder, Line, LineValues
 from custom_components.netflex.model.orders import QMode, Stops
-from custom_components.netflex.model.plan import Plan
+from custom_components.netflex.model.plan import Plan, Scope, Source
 from custom_components.netflex.model.protection import Protection
 from custom_components.netflex.model.snapshot import UserLimits
 
@@ -397,3 +397,86 @@ def test_contradictory_orders_in_every_pair_and_order_of_arrival(
         assert ends[0]["sun"][:2] == (0, True)
     if "emergency_stop_consumption" in {one, other}:
         assert ends[0]["car"][:2] == ends[0]["boiler"][:2] == (0, True)
+
+
+PERCENTAGES = ("minsetp", "maxsetp", "minsetap", "maxsetap")
+MOST_IMPORTANT = {Source.FUSE, Source.FEEDER}
+
+
+@settings(max_examples=120, deadline=None)
+@given(rich())
+def test_no_more_important_limit_is_broken_for_the_sake_of_a_lesser_one(
+    case: Case,
+) -> None:
+    """Without what is less important, a fuse would miss as much or more."""
+    case = replace(case, model=replace(case.model, protection=Protection()))
+    lesser = dict.fromkeys(PERCENTAGES)
+    alone = replace(
+        case,
+        given=replace(case.given, **lesser, q_mode=None),
+        user={
+            name: replace(limits, current=None, power=None)
+            for name, limits in case.user.items()
+        },
+    )
+    before = _missing(decided(alone))
+    for scope, missing in _missing(decided(case)).items():
+        assert missing <= before.get(scope, 0.0) + 0.5, scope
+
+
+def _missing(result: Plan) -> dict[Scope, float]:
+    return {
+        item.limit.scope: item.missing
+        for item in result.infeasible
+        if item.limit.source in MOST_IMPORTANT
+    }
+
+
+@pytest.mark.parametrize("name", PERCENTAGES)
+@settings(max_examples=80, deadline=None)
+@given(
+    case=rich(), loose=st.sampled_from([100.0, 70.0]), tight=st.sampled_from([30, 0])
+)
+def test_tightening_a_limit_raises_nobody_whom_it_binds(
+    name: str, case: Case, loose: float, tight: int
+) -> None:
+    """Unless somebody no longer fits and leaves room: a load, or a car at 0 A (S18)."""
+    model = replace(
+        case.model,
+        protection=Protection(),
+        assets={
+            key: asset
+            for key, asset in case.model.assets.items()
+            if asset.nature is not Nature.LOAD
+        },
+    )
+    case = replace(case, model=model)
+    before, after = (
+        decided(
+            replace(
+                case,
+                given=replace(
+                    case.given, **{name: order(float(percent))}, q_mode=order(None)
+                ),
+            )
+        )
+        for percent in (loose, tight)
+    )
+    chargers = [key for key, it in model.assets.items() if it.nature is Nature.CHARGER]
+    paused = any(
+        before.setpoints[key].value and not after.setpoints[key].value
+        for key in chargers
+    )
+    for asset_id, setpoint in after.setpoints.items():
+        if name not in {cause.key for cause in setpoint.causes}:
+            continue
+        asset = model.assets[asset_id]
+        old, new = before.setpoints[asset_id].value, setpoint.value
+        if asset.nature is Nature.CHARGER:
+            assert paused or (new or 0.0) <= (old or 0.0) + 0.11, asset_id
+        elif asset.nature is Nature.INVERTER:
+            assert new is not None and (old is None or new <= old + 1), asset_id
+        else:
+            sign = 1 if name in {"maxsetp", "minsetap"} else -1
+            drawn = [max(0.0, sign * (value or 0.0)) for value in (old, new)]
+            assert paused or drawn[1] <= drawn[0] + 2, asset_id

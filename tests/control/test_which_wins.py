@@ -8,6 +8,7 @@ import pytest
 
 from custom_components.netflex.control.memory import EMPTY
 from custom_components.netflex.model.asset import Asset, ChargerState, Direction, Nature
+from custom_components.netflex.model.connection import Feeder
 from custom_components.netflex.model.orders import LocalStops, Stops
 from custom_components.netflex.model.plan import Plan, Quantity, ScopeKind
 from custom_components.netflex.model.snapshot import UserLimits
@@ -408,3 +409,25 @@ def test_contradictory_orders_end_alike_in_every_order_of_arrival(
             at=100.0 + index / 10,
         )
     assert values(result) == {"car": 0, "battery": 0, "sun": 0}
+
+
+@pytest.mark.parametrize(
+    "given_", [{"minsetp": 0.0, "minsetap": 0.0}, {"minsetap": 0.0}]
+)
+def test_a_battery_that_may_not_charge_does_not_take_what_another_one_delivers(
+    given_: dict[str, float],
+) -> None:
+    """A user's target of 9 kW discharge: neither injection nor the feeder's fuse."""
+    one, other = battery("one", rated=3000.0), battery("other", rated=10_000.0)
+    row = Feeder(id="row", name="Row", fuse=10.0, members=frozenset({"one", "other"}))
+    result = plan(
+        site(one, other, main_fuse=25.0, feeders=(row,)),
+        reading(0.0),
+        {"one": 0.0, "other": 0.0},
+        given=orders(**given_),
+        user={"other": UserLimits(target_power=-9000.0)},
+    )
+    assert result.infeasible == ()
+    told = values(result)
+    assert told["one"] == 0
+    assert told["other"] == (0 if "minsetp" in given_ else -6900)

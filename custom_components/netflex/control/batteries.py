@@ -47,8 +47,14 @@ def set_batteries(balance: Balance, tuning: Tuning, bank: Bank | None = None) ->
         # The user's own target goes before the tariff.
         members = [u for u in batteries if not u.urgent] if soft else batteries
         _fit(members, bound, flow + _held(batteries, members), sign)
+    charged = _charged(batteries)
     for capacity in balance.consumption:
         _fit_budget(batteries, capacity)
+    if _charged(batteries) < charged:
+        # What may not charge any more does not take what another one delivers.
+        for bound, flow, sign in ranges:
+            if sign < 0:
+                _fit(batteries, bound, flow, sign, yielding=True)
 
 
 def _held(batteries: list[Unit], members: list[Unit]) -> float:
@@ -164,10 +170,22 @@ def _tell(unit: Unit, value: float, causes: list[Cause]) -> None:
     unit.causes = causes
 
 
-def _fit(batteries: list[Unit], bound: Bound, flow: float, sign: int) -> None:
+def _charged(batteries: list[Unit]) -> float:
+    return sum(max(0.0, unit.told or 0.0) for unit in batteries)
+
+
+def _fit(
+    batteries: list[Unit],
+    bound: Bound,
+    flow: float,
+    sign: int,
+    *,
+    yielding: bool = False,
+) -> None:
     """Move batteries until a channel's flow is inside one bound, as far as they can.
 
-    `sign` 1 holds import (they discharge), -1 injection (they charge).
+    `sign` 1 holds import (they discharge), -1 injection (they charge); `yielding` only
+    takes back what works against the bound.
     """
     members = [unit for unit in batteries if unit.uses(bound.channel)]
     if not members:
@@ -177,14 +195,16 @@ def _fit(batteries: list[Unit], bound: Bound, flow: float, sign: int) -> None:
     excess = sign * flow - bound.value
     if excess <= (_NEGLIGIBLE if bound.channel == 0 else _NEGLIGIBLE / 230):
         return
-    _push(members, excess, bound, sign)
+    _push(members, excess, bound, sign, yielding=yielding or bound.yields_only)
 
 
-def _push(members: list[Unit], excess: float, bound: Bound, sign: int) -> None:
+def _push(
+    members: list[Unit], excess: float, bound: Bound, sign: int, *, yielding: bool
+) -> None:
     scales = [1.0 if bound.channel == 0 else unit.watts for unit in members]
     # First nobody works against it, then everybody works for it: no battery
     # charges what another one delivers.
-    for crossing in (False,) if bound.yields_only else (False, True):
+    for crossing in (False,) if yielding else (False, True):
         rooms = [_room(unit, sign, crossing=crossing) for unit in members]
         usable = [room / scale for room, scale in zip(rooms, scales, strict=True)]
         shares = distribute(excess, usable, usable)
