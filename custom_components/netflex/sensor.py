@@ -97,6 +97,7 @@ RATES: Final = {
     SensorDeviceClass.VOLTAGE: 30.0,
     SensorDeviceClass.FREQUENCY: 30.0,
     SensorDeviceClass.ENERGY: 60.0,
+    SensorDeviceClass.REACTIVE_ENERGY: 60.0,
     SensorDeviceClass.GAS: 60.0,
     SensorDeviceClass.WATER: 60.0,
     SensorDeviceClass.DURATION: 60.0,

@@ -12,6 +12,7 @@ from homeassistant.const import (
     UnitOfEnergy,
     UnitOfFrequency,
     UnitOfPower,
+    UnitOfReactiveEnergy,
     UnitOfReactivePower,
     UnitOfTime,
 )
@@ -214,6 +215,26 @@ def _enum(
     )
 
 
+def _quadrant(index: int, name: str) -> NetflexSensorDescription:
+    """Return the reactive energy of one quadrant."""
+    return NetflexSensorDescription(
+        key=f"reactive_energy_q{index + 1}",
+        translation_key="reactive_energy",
+        translation_placeholders={"quadrant": name},
+        device_class=SensorDeviceClass.REACTIVE_ENERGY,
+        native_unit_of_measurement=UnitOfReactiveEnergy.VOLT_AMPERE_REACTIVE_HOUR,
+        suggested_unit_of_measurement=(
+            UnitOfReactiveEnergy.KILO_VOLT_AMPERE_REACTIVE_HOUR
+        ),
+        suggested_display_precision=2,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        entity_registry_enabled_default=False,
+        value_fn=_reads(lambda reading: reading.reactive_energy[index], 0),
+        available_fn=measures,
+        exists_fn=_said(lambda reading: reading.reactive_energy[index]),
+    )
+
+
 GRID_TYPES: Final = {
     GridType.SINGLE_PHASE: "single_phase",
     GridType.STAR: "star",
@@ -282,6 +303,7 @@ METER_SENSORS: Final = (
         lambda reading: reading.energy_export_tariffs[1],
         enabled=False,
     ),
+    *(_quadrant(index, name) for index, name in enumerate(("I", "II", "III", "IV"))),
     _sensor(
         "power_threshold",
         lambda reading: reading.power_threshold,

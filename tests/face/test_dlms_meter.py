@@ -221,6 +221,34 @@ async def test_keys_are_in_no_file(
         await hass.async_block_till_done()
 
 
+@pytest.mark.usefixtures("all_enabled")
+async def test_all_three_groups_are_entities(
+    hass: HomeAssistant, running: MockConfigEntry, form: Form
+) -> None:
+    wire = e450()
+    async with pushing(wire) as url:
+        wire.periods = dict.fromkeys(PushGroup, 0.05)
+        await fill(form, url)
+        expected = {
+            "sensor.e450_reactive_energy_quadrant_i": "30.098",
+            "sensor.e450_reactive_energy_quadrant_iv": "9801.363",
+            "sensor.e450_energy_import_day_tariff": "8768.04",
+            "sensor.e450_energy_import_night_tariff": "3280.91",
+            "sensor.e450_energy_injection": "18.054",
+            "sensor.e450_reactive_power": "0.0",
+        }
+
+        def said() -> bool:
+            states = {key: hass.states.get(key) for key in expected}
+            return expected == {
+                key: item and item.state for key, item in states.items()
+            }
+
+        await until(said)
+        await hass.config_entries.async_remove(running.entry_id)
+        await hass.async_block_till_done()
+
+
 def test_a_meter_without_a_key_is_read_without() -> None:
     data = {
         "source": "dlms",

@@ -65,6 +65,7 @@ def test_what_counts_up_and_what_is_measured() -> None:
     for item in (*METER_SENSORS, *SUB_METER_SENSORS, *DEMAND_SENSORS):
         if item.device_class in {
             SensorDeviceClass.ENERGY,
+            SensorDeviceClass.REACTIVE_ENERGY,
             SensorDeviceClass.GAS,
             SensorDeviceClass.WATER,
         }:

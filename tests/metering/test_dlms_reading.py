@@ -67,10 +67,12 @@ def test_three_groups_make_one_reading() -> None:
     assert reading.energy_import == 12_048_950.0
     assert reading.energy_import_tariffs == (8_768_040.0, 3_280_910.0)
     assert reading.energy_export_tariffs == (18_054.0, 0.0)
+    assert reading.reactive_energy == (30_098.0, 0.0, 7.0, 9_801_363.0)
     assert (reading.meter_time, reading.serial) == (NOON, "44337811")
     assert reading.measured == {
         "energy_import": 1.0,
         "energy_export": 1.0,
+        "reactive_energy": 1.0,
         "energy_import_tariffs": 0.0,
         "energy_export_tariffs": 0.0,
     }

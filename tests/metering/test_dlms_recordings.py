@@ -45,6 +45,7 @@ EXPECTED = {
         "power": 777.0,
         "energy_import": 25_149_419.0,
         "energy_export": 4_422_366.0,
+        "reactive_energy": (3_132_846.0, 13_247.0, 3_633_198.0, 15_745_368.0),
         "serial": "44337811",
     },
     "e450_hdlc_enciphered": {

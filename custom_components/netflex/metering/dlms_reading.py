@@ -20,7 +20,7 @@ OLD: Final = 2 * EXPECTED_PERIODS[PushGroup.TECHNICAL] + 2.0
 OBJECT_LIMIT: Final = 256
 """Objects that are kept of one meter; an E450 pushes some thirty."""
 
-_WATT, _VAR, _WATT_HOUR, _AMPERE, _VOLT, _HERTZ = 27, 29, 30, 33, 35, 44
+_WATT, _VAR, _WATT_HOUR, _VAR_HOUR, _AMPERE, _VOLT, _HERTZ = 27, 29, 30, 32, 33, 35, 44
 _USUAL_CURRENT_PARTS: Final = 100.0
 """Of an ampere, with meters that do not say it, as Landis+Gyr's E450."""
 _HIGHEST_VOLTAGE: Final = 1000.0
@@ -40,6 +40,7 @@ _BREAKERS: Final = (
 _CURRENTS: Final = (31, 51, 71)
 _VOLTAGES: Final = (32, 52, 72)
 _FREQUENCY: Final = 14
+_QUADRANTS: Final = (5, 6, 7, 8)
 _LINE_STEP: Final = 20
 """Between the codes of one line and those of the next."""
 
@@ -124,6 +125,7 @@ class DlmsValues:
                 values.register(2, 1, "energy_export_tariffs"),
                 values.register(2, 2, "energy_export_tariffs"),
             ),
+            reactive_energy=values.quadrants(),
             tariff=self._tariff(),
             breaker=self._breaker(),
             serial=self._text(_SERIALS),
@@ -216,6 +218,16 @@ class _Values:
     def register(self, quantity: int, tariff: int, name: str) -> float | None:
         """Return a counter in Wh."""
         return self.get(Obis(1, quantity, 8, tariff), _WATT_HOUR, name)
+
+    def quadrants(
+        self,
+    ) -> tuple[float | None, float | None, float | None, float | None]:
+        """Return reactive energy in varh by quadrant."""
+        first, second, third, fourth = (
+            self.get(Obis(1, quantity, 8, 0), _VAR_HOUR, "reactive_energy")
+            for quantity in _QUADRANTS
+        )
+        return first, second, third, fourth
 
 
 def _scaled(code: Obis, value: PushedValue) -> float | None:

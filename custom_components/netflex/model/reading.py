@@ -109,6 +109,13 @@ class MeterReading:
     energy_import_tariffs: tuple[float | None, float | None] = (None, None)
     """Wh, tariff 1 (day in Belgium) and 2 (night)."""
     energy_export_tariffs: tuple[float | None, float | None] = (None, None)
+    reactive_energy: tuple[float | None, float | None, float | None, float | None] = (
+        None,
+        None,
+        None,
+        None,
+    )
+    """varh by quadrant, I to IV: import is I and IV, injection II and III."""
     tariff: int | None = None
     quarter_demand: float | None = None
     """W: energy imported so far in the running quarter / 900 s (1-0:1.4.0)."""
