@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from math import log
 from time import process_time
 from typing import Any
@@ -11,12 +12,36 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from custom_components.netflex.control.decide import decide
 from custom_components.netflex.control.memory import EMPTY, Memory
-from custom_components.netflex.model.asset import AssetState
+from custom_components.netflex.model.asset import AssetState, Nature
 from custom_components.netflex.model.connection import Feeder
+from custom_components.netflex.model.demand import QuarterDemand
+from custom_components.netflex.model.market import GridFrequency, Market
 from custom_components.netflex.model.orders import NO_ORDERS, GridOrders
 from custom_components.netflex.model.plan import Plan
+from custom_components.netflex.model.programme import (
+    BackupReserve,
+    ChargeTo,
+    CheapestHours,
+    CurvePoint,
+    DischargeTo,
+    Dispatch,
+    ExportAvoidance,
+    FrequencyResponse,
+    Hold,
+    ImbalanceChase,
+    ImportAvoidance,
+    ImportAvoidanceWhenShort,
+    PeakApproach,
+    PeakDischarge,
+    PeakShaving,
+    PriceThreshold,
+    SelfConsumption,
+    TimedPrice,
+)
 from custom_components.netflex.model.snapshot import SiteModel, Snapshot
+from tests.control.programmes import between, entry, imbalance, prices, programme, store
 from tests.control.sites import (
+    START,
     battery,
     charger,
     clock,
@@ -154,3 +179,99 @@ def test_growth_is_no_worse_than_n_log_n(benchmark: BenchmarkFixture) -> None:
                 allowed = large * log(large) / (small * log(small))
                 # A quarter more: other programs share the machine's caches.
                 assert times[large] <= times[small] * allowed * 1.25, plot
+
+
+QUARTER = QuarterDemand(
+    start=START, elapsed=300.0, average=800.0, power=2000.0, complete=True
+)
+
+
+def earning() -> tuple[SiteModel, Market]:
+    """Return four batteries with twenty modes each, and 48 h of quarterly prices."""
+    morning, evening = between("07:00", "09:00"), between("17:00", "20:00")
+    day, night = between("09:00", "17:00"), between("22:00", "06:00")
+    curve = (CurvePoint(price=-50.0, charge=100.0), CurvePoint(price=90.0, charge=0.0))
+    above = (CurvePoint(price=95.0, charge=100.0), CurvePoint(price=300.0, charge=0.0))
+    rates = (TimedPrice(value=20.0, schedule=night), TimedPrice(value=5.0))
+    modes = programme(
+        Dispatch(),
+        FrequencyResponse(power=3000.0),
+        BackupReserve(charge=10.0),
+        entry(DischargeTo(charge=30.0), morning),
+        entry(PeakDischarge(charge=20.0), evening),
+        ImbalanceChase(
+            charge_curve=curve,
+            discharge_curve=above,
+            import_rates=rates,
+            export_rates=rates,
+        ),
+        entry(ChargeTo(charge=80.0), night),
+        entry(ChargeTo(charge=40.0), between("14:00", "15:00")),
+        PeakApproach(
+            peak=evening,
+            force_charge=20.0,
+            encourage_charge=90.0,
+            assumed_power=3000.0,
+        ),
+        entry(CheapestHours(hours=3.0), night),
+        entry(CheapestHours(hours=2.0), day),
+        PriceThreshold(charge_below=-10.0, discharge_above=400.0),
+        entry(PriceThreshold(charge_below=10.0, power=2000.0), day),
+        PeakShaving(limit=9000.0),
+        entry(PeakShaving(), evening),
+        ImportAvoidanceWhenShort(),
+        entry(ExportAvoidance(), day),
+        entry(ImportAvoidance(), evening),
+        entry(Hold(), between("02:00", "03:00")),
+        SelfConsumption(reserve=15.0),
+    )
+    assert len(modes.entries) == 20
+    batteries = [store(f"battery{n}") for n in range(4)]
+    series = prices(
+        *(60.0 + 40.0 * (n % 48 - 24) / 24 for n in range(192)),
+        step=timedelta(minutes=15),
+        stale_after=1e6,
+    )
+    market = Market(
+        import_price=series,
+        export_price=series,
+        imbalance=imbalance(80.0, 93.0, stale_after=1e6),
+    )
+    given = {asset.id: modes for asset in batteries}
+    return site(*batteries, inverter(), programmes=given), market
+
+
+def test_decision_of_four_batteries_with_twenty_modes(
+    benchmark: BenchmarkFixture,
+) -> None:
+    """Prices of 48 h and an imbalance are known; target 2 ms, median."""
+    model, market = earning()
+    memory, at = EMPTY, 100.0
+
+    def once() -> Plan:
+        nonlocal memory, at
+        at += 1.0
+        states = {
+            name: state(asset, 0.0, at)
+            for name, asset in model.assets.items()
+            if asset.nature is Nature.BATTERY
+        }
+        states["sun"] = state(model.assets["sun"], -3000.0, at)
+        # The meter wavers, so that nothing is left where it was.
+        snapshot = Snapshot(
+            reading=reading(1500.0 + 400.0 * (at % 3), at),
+            states=states,
+            market=market,
+            frequency=GridFrequency(value=50.0, received=at),
+            quarter=QUARTER,
+        )
+        now = replace(clock(at), utc=START + timedelta(seconds=at))
+        result, memory = decide(model, snapshot, memory, now)
+        return result
+
+    result = benchmark.pedantic(once, rounds=100, iterations=1, warmup_rounds=10)
+    assert len(result.programmes) == 4
+    assert all(item.active for item in result.programmes.values())
+    stats: Any = benchmark.stats
+    if stats is not None:
+        assert stats.stats.median * 1000 <= 2.0 * MARGIN
