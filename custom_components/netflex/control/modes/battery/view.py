@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from ....model.asset import Asset
 from ....model.dispatch import DispatchCommand
 from ....model.market import GridFrequency, Market
+from ....model.phrase import Phrase
 from ....model.plan import Cause
 from ....model.schedule import ALWAYS, EntityWindows, Holidays, Window
 from ....model.snapshot import Clock
@@ -98,32 +99,43 @@ type Answer = BatteryWish | CannotAct | None
 """None: it may act, and has nothing to say now."""
 
 NO_CHARGE: Final = CannotAct(
-    key="charge_unknown", text="the battery does not say its state of charge"
+    key="charge_unknown",
+    text=Phrase("lacks_charge", "the battery does not say its state of charge"),
 )
 NO_CAPACITY: Final = CannotAct(
-    key="capacity_unknown", text="the battery's capacity is not set"
+    key="capacity_unknown",
+    text=Phrase("lacks_capacity", "the battery's capacity is not set"),
 )
 NO_END: Final = CannotAct(
-    key="window_open", text="nobody says when its scheduled time ends"
+    key="window_open",
+    text=Phrase("lacks_end", "nobody says when its scheduled time ends"),
 )
 NO_CLOCK: Final = CannotAct(
-    key="clock_not_synchronised", text="the clock is not synchronised"
+    key="clock_not_synchronised",
+    text=Phrase("lacks_clock", "the clock is not synchronised"),
 )
 NO_PRICE: Final = CannotAct(
-    key="price_unknown", text="there is no price for now, or it is out of date"
+    key="price_unknown",
+    text=Phrase("lacks_price", "there is no price for now, or it is out of date"),
 )
 NO_IMBALANCE: Final = CannotAct(
     key="imbalance_unknown",
-    text="there is no imbalance of the system for now, or it is out of date",
+    text=Phrase(
+        "lacks_imbalance",
+        "there is no imbalance of the system for now, or it is out of date",
+    ),
 )
 NO_FREQUENCY: Final = CannotAct(
-    key="frequency_unknown", text="nobody measures the frequency now"
+    key="frequency_unknown",
+    text=Phrase("lacks_frequency", "nobody measures the frequency now"),
 )
 NO_QUARTER: Final = CannotAct(
-    key="quarter_unknown", text="the demand of the quarter hour is not known"
+    key="quarter_unknown",
+    text=Phrase("lacks_quarter", "the demand of the quarter hour is not known"),
 )
 SCHEDULE_UNKNOWN: Final = CannotAct(
-    key="schedule_unknown", text="the entity of its schedule says nothing"
+    key="schedule_unknown",
+    text=Phrase("lacks_schedule", "the entity of its schedule says nothing"),
 )
 
 
