@@ -1,7 +1,8 @@
 """What the core says to a user is said in the user's language."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 import inspect
 import json
@@ -9,16 +10,23 @@ import re
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
+from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.control import explain
 from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.model.connection import Line
 from custom_components.netflex.model.orders import OrderName
 from custom_components.netflex.model.phrase import Phrase
 from custom_components.netflex.model.plan import Cause, Quantity, Source
+from custom_components.netflex.site.view import SiteProblem
 from custom_components.netflex.words import Words, async_words
 
+from . import sites
+from .fakes import FakeSite
 from .translations import ENGLISH, INTEGRATION, placeholders
 
 _LIMIT = explain.fuse(Line.L1, 25.0)
@@ -180,3 +188,55 @@ async def test_home_assistant_has_the_words(hass: HomeAssistant) -> None:
     assert words.say(explain.full(100.0).text) == "La batterie est pleine"
     other = await async_words(hass, "fy")
     assert other.say(explain.full(100.0).text) == "The battery is full"
+
+
+async def test_the_languages_of_a_site_its_repairs_and_its_cards(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    faked: Callable[[], FakeSite],
+    hass_ws_client: WebSocketGenerator,
+    socket_enabled: None,
+) -> None:
+    """A card follows its user, what is stored follows Home Assistant."""
+    hass.config.language = "nl"
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    site = faked()
+    plan = site.view.plan
+    assert plan is not None
+    told = replace(plan.setpoints[sites.CHARGER_ID], causes=(_LIMIT,))
+    lag = Phrase("loop_lag", "At worst {lag} in the last minute", lag="0.5 s")
+    site.show(
+        plan=replace(plan, setpoints={**plan.setpoints, sites.CHARGER_ID: told}),
+        problems=(SiteProblem(key="loop_held_up", subject="site", text=lag),),
+    )
+    await hass.async_block_till_done()
+
+    setpoint = er.async_get(hass).async_get_entity_id(
+        "sensor", DOMAIN, f"{sites.CHARGER_ID}_setpoint"
+    )
+    assert setpoint is not None
+    state = hass.states.get(setpoint)
+    assert state is not None
+    assert state.attributes["cause"] == "Hoofdzekering 25,0 A op L1"
+    assert state.attributes["cause_key"] == "main_fuse"
+    (shown,) = (
+        issue.translation_placeholders
+        for issue in ir.async_get(hass).issues.values()
+        if issue.translation_key == "loop_held_up"
+    )
+    assert shown is not None
+    assert shown["text"] == "In het slechtste geval 0,5 s in de laatste minuut"
+
+    client = await hass_ws_client(hass)
+    subscription = {"type": "netflex/subscribe", "entry_id": entry.entry_id}
+    for language, words in (
+        ({"language": "de"}, "Hauptsicherung 25,0 A auf L1"),
+        ({"language": "en"}, "Main fuse 25.0 A on L1"),
+        ({}, "Hoofdzekering 25,0 A op L1"),
+    ):
+        await client.send_json_auto_id(subscription | language)
+        assert (await client.receive_json())["success"]
+        told_card = (await client.receive_json())["event"]["assets"][sites.CHARGER_ID]
+        assert told_card["setpoint"]["causes"][0]["text"] == words
