@@ -20,6 +20,7 @@ from homeassistant.util import dt as dt_util, slugify
 import voluptuous as vol
 
 from .actions_common import aware, loaded_entry
+from .actions_quality import async_register_quality
 from .actions_replay import async_register_replay
 from .actions_silence import async_register_silence_test
 from .actions_waveform import async_register_waveform
@@ -161,6 +162,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
     )
     async_register_waveform(hass)
     async_register_replay(hass)
+    async_register_quality(hass)
 
 
 async def _async_get_readings(call: ServiceCall) -> ServiceResponse:

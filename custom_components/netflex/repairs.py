@@ -32,6 +32,8 @@ SEVERITIES: Final = {
     "current_reversed": ir.IssueSeverity.WARNING,
     "clock_not_synchronised": ir.IssueSeverity.WARNING,
     "cut_off_by_relay": ir.IssueSeverity.WARNING,
+    "data_doubtful": ir.IssueSeverity.WARNING,
+    "data_not_collected": ir.IssueSeverity.WARNING,
     "decision_failed": ir.IssueSeverity.CRITICAL,
     "device_not_told": ir.IssueSeverity.ERROR,
     "frames_lost": ir.IssueSeverity.WARNING,

@@ -51,6 +51,7 @@ from .site.meters import AnyMeter, SiteMeters
 from .site.site import Site, SitePorts
 from .site.station_host import OutputFactory, StationFactory, StationHost
 from .site_northbound import SiteNorthbound, async_forget_northbound
+from .site_quality import SiteQuality, quality_store
 from .site_readings import SiteReadings, async_forget_readings
 from .stored import SiteMemory, SiteStore, read_site_memory
 from .telecontrol.journal import Journal
@@ -104,6 +105,7 @@ class NetflexRuntime:
         self.site: Site
         self.coordinator: SiteCoordinator
         self.readings: SiteReadings
+        self.quality: SiteQuality
         self.market: SiteMarket
         self.northbound: SiteNorthbound
 
@@ -144,6 +146,14 @@ class NetflexRuntime:
         self._inputs = LocalStopWatch(self._hass, self.site)
         self._island = IslandWatch(self._hass, self.site)
         self.readings = SiteReadings(self._hass, self._entry, self.coordinator)
+        self.quality = SiteQuality(
+            self._hass,
+            self._entry,
+            self.site,
+            self.coordinator,
+            self._profiles,
+            lambda: self._applied,
+        )
         self.market = SiteMarket(self._hass, self._entry, self.site)
         self.northbound = SiteNorthbound(
             self._hass, self._entry, self.coordinator, self.site
@@ -154,6 +164,7 @@ class NetflexRuntime:
             self._inputs.async_set(local_stop_inputs(self._entry.options))
             self._island.async_set(_island_input(self._entry))
             await self._async_follow_options()
+            await self.quality.async_start()
         except BaseException:
             await self.async_stop(park=False)
             raise
@@ -162,6 +173,7 @@ class NetflexRuntime:
         """Stop the site; the station waits for the next one if `park`."""
         self._inputs.async_stop()
         await self.readings.async_stop()
+        await self.quality.async_stop()
         await self.market.async_stop()
         await self.northbound.async_stop()
         self._island.async_stop()
@@ -464,6 +476,7 @@ async def async_close_parked(hass: HomeAssistant, entry_id: str) -> None:
 async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
     """Delete what was stored for an entry that was removed."""
     await SiteStore(hass, entry_id).async_remove()
+    await quality_store(hass, entry_id).async_remove()
     await async_forget_readings(hass, entry_id)
     await dispatch_store(hass, entry_id).async_remove()
     await async_forget_northbound(hass, entry_id)

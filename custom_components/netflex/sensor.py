@@ -29,6 +29,7 @@ from .sensor_feeder import FEEDER_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_northbound import NORTHBOUND_SENSORS
 from .sensor_power import POWER_SENSORS
+from .sensor_quality import SITE_QUALITY_SENSORS, SOURCE_QUALITY_SENSORS
 from .sensor_rehearsal import REHEARSAL_SENSORS
 from .sensor_site import SITE_SENSORS, NetflexSensorDescription, line_headroom_sensor
 from .sensor_sub_meter import SUB_METER_SENSORS, UNITS
@@ -60,6 +61,7 @@ def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
         *REHEARSAL_SENSORS,
         *COMPLIANCE_SENSORS,
         *DEMAND_SENSORS,
+        *SITE_QUALITY_SENSORS,
         *lines_left,
     ):
         yield NetflexSensor(coordinator, description)
@@ -71,9 +73,9 @@ def _of_subentry(
     kind = SubentryType(subentry.subentry_type)
     descriptions: Iterable[NetflexSensorDescription]
     if kind is SubentryType.METER:
-        descriptions = METER_SENSORS
+        descriptions = (*METER_SENSORS, *SOURCE_QUALITY_SENSORS)
         if subentry.data.get(CONF_SOURCE) == DeviceSource.S1:
-            descriptions = (*METER_SENSORS, *POWER_SENSORS)
+            descriptions = (*descriptions, *POWER_SENSORS)
         for description in SUB_METER_SENSORS:
             yield SubMeterSensor(coordinator, description, subentry)
     elif kind is SubentryType.VIRTUAL_METER:
@@ -83,7 +85,8 @@ def _of_subentry(
     else:
         lines = (Line(line) for line in subentry.data.get(CONF_LINES) or Line)
         currents = () if kind is SubentryType.RELAY else map(current_sensor, lines)
-        descriptions = (*ASSET_SENSORS[kind], *currents)
+        quality = () if kind is SubentryType.RELAY else SOURCE_QUALITY_SENSORS
+        descriptions = (*ASSET_SENSORS[kind], *currents, *quality)
     for description in descriptions:
         yield NetflexSensor(coordinator, description, subentry)
 

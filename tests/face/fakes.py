@@ -39,9 +39,11 @@ from custom_components.netflex.model.reading import (
     SubMeterKind,
 )
 from custom_components.netflex.model.snapshot import UserLimits
+from custom_components.netflex.site.quality_problems import quality_problems
 from custom_components.netflex.site.recording import Recording
 from custom_components.netflex.site.view import DemandView, MeterView, SiteView
 from custom_components.netflex.telecontrol.wire_trace import WireEntry
+from custom_components.netflex.telemetry.quality import QualityReport
 
 from . import sites
 
@@ -92,6 +94,9 @@ class FakeSite:
         self.show(
             local_stops=self.view.local_stops.with_holder(direction, holder, held=held)
         )
+
+    def set_quality(self, report: QualityReport | None) -> None:
+        self.show(quality=report, problems=tuple(quality_problems(report)))
 
     def set_peak_target(self, target: float | None) -> None:
         self.commands.append(("peak", target))

@@ -8,6 +8,7 @@ from ..metering.p1_shared import SHARE_PROBLEM
 from ..model.phrase import Phrase
 from ..model.plan import Compliance, Escalation, Infeasible
 from ..model.reading import BreakerState
+from .quality_problems import quality_problems
 from .view import MeterView, SiteProblem, SiteView
 
 
@@ -67,6 +68,7 @@ def find_problems(
     problems.extend(_weak(item, names) for item in weak)
     problems.extend(_stop_problems(view, names))
     problems.extend(_virtual_meters(view))
+    problems.extend(quality_problems(view.quality))
     if not synchronised:
         problems.append(
             SiteProblem(

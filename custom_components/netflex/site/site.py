@@ -33,6 +33,7 @@ from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
 from ..telecontrol.journal_format import RecordKind
 from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol.rehearsal_station import RehearsalState
+from ..telemetry.quality import QualityReport
 from .compliance_notes import ComplianceNotes
 from .config import MeterConfig, OutputConfig, SiteConfig, SiteRules
 from .controller import Controller
@@ -118,6 +119,7 @@ class Site:
         self._remote = RemoteCommands(host.record)
         self._programmes = config.programmes
         self._economy = NO_ECONOMY
+        self._quality: QualityReport | None = None
         self.dispatch = DispatchLedger(record=host.record, zone=ports.zone)
         """What dispatches have brought."""
         self._northbound: NorthboundState | None = None
@@ -304,6 +306,11 @@ class Site:
         """Take over what markets, schedules and dispatch sources say now."""
         self._economy = economy
         self._controller.wake()
+
+    def set_quality(self, report: QualityReport | None) -> None:
+        """Show the newest daily report on the data."""
+        self._quality = report
+        self._publish()
 
     def set_islanded(self, islanded: bool) -> None:
         """Take over whether the house is away from the grid (S20)."""
@@ -622,6 +629,7 @@ class Site:
             outputs=self._outputs.views(self._stops),
             economy=self._economy,
             dispatch_proofs=self.dispatch.proofs,
+            quality=self._quality,
         )
         return replace(
             view,

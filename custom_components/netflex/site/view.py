@@ -17,6 +17,7 @@ from ..model.power_quality import PowerQuality
 from ..model.reading import MeterReading, MeterRole, MonthPeak
 from ..model.remote import RemoteCommand
 from ..model.snapshot import UserLimits
+from ..telemetry.quality import QualityReport
 from .economy import NO_ECONOMY, DispatchProof, Economy
 from .meter_quality import Finding
 from .rehearsal_status import RehearsalStatus
@@ -230,6 +231,8 @@ class SiteView:
     """What running and ended dispatches have brought, running ones first."""
     proofs: tuple[StopProof, ...] = ()
     problems: tuple[SiteProblem, ...] = ()
+    quality: QualityReport | None = None
+    """The newest daily report on the data; None: there was none yet."""
     loop_lag: float | None = None
     """s: the worst lateness of this loop in the last minute."""
     rehearsal: RehearsalStatus | None = None

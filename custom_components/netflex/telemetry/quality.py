@@ -532,3 +532,35 @@ def _energy_fault(hours: list[_Hour], thresholds: Thresholds) -> float | None:
     )
     difference = counted - integral
     return difference if abs(difference) > allowed else None
+
+
+def report_to_dict(report: QualityReport | None) -> dict[str, Any] | None:
+    """Return a report as it is stored and answered."""
+    return None if report is None else asdict(report)
+
+
+def report_from_dict(stored: Mapping[str, Any] | None) -> QualityReport | None:
+    """Return a stored report.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    if stored is None:
+        return None
+    try:
+        sources = tuple(
+            SourceQuality(
+                **{
+                    **source,
+                    "series": tuple(SeriesQuality(**row) for row in source["series"]),
+                }
+            )
+            for source in stored["sources"]
+        )
+        faults = tuple(
+            Fault(**{**fault, "kind": FaultKind(fault["kind"])})
+            for fault in stored["faults"]
+        )
+        return QualityReport(**{**stored, "sources": sources, "faults": faults})
+    except (KeyError, TypeError) as err:
+        raise ValueError(f"damaged: {err!r}") from err

@@ -1,0 +1,182 @@
+"""The daily report on a site's data: counting, storing, reporting at 06:00 UTC."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_utc_time_change
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN, LOGGER
+from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .devices.device import DeviceConfig
+from .devices.profile_loader import ProfileLibrary
+from .devices.yaml_nodes import ProfileError
+from .model.asset import Asset
+from .model.connection import ConnectionPoint
+from .site.config import SiteConfig
+from .site.quality_feed import QualityFeed, expectations
+from .site.site import Site
+from .telemetry.quality import (
+    Expectation,
+    QualityLedger,
+    QualityReport,
+    report_from_dict,
+    report_to_dict,
+)
+
+STORE_VERSION: Final = 1
+SAVE_DELAY: Final = 600.0
+"""s of counting that a crash may cost."""
+REPORT_HOUR: Final = 6
+"""UTC, as GOFLEX's daily report."""
+P1_PERIOD: Final = 1.0
+"""s between two telegrams of a P1 port whose own rhythm is not known yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """What of a site's configuration counts here; `periods` s by source."""
+
+    config: SiteConfig
+    assets: Mapping[str, Asset]
+    periods: Mapping[str, float]
+
+    @property
+    def connection(self) -> ConnectionPoint:
+        """The connection point."""
+        return self.config.connection
+
+
+class SiteQuality:
+    """Counts the data of one site and reports on them every day."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: NetflexConfigEntry,
+        site: Site,
+        coordinator: SiteCoordinator,
+        profiles: ProfileLibrary,
+        config: Callable[[], SiteConfig],
+    ) -> None:
+        """Prepare; `config` returns the site as it is now."""
+        self._hass = hass
+        self._site = site
+        self._coordinator = coordinator
+        self._profiles = profiles
+        self._config = config
+        self._store = quality_store(hass, entry.entry_id)
+        self._ledger = QualityLedger()
+        self._feed = QualityFeed(self._ledger)
+        self._known: _Facts | None = None
+        self.daily: QualityReport | None = None
+        """The newest report of 06:00 UTC."""
+        self._unsubscribe: list[CALLBACK_TYPE] = []
+
+    async def async_start(self) -> None:
+        """Go on from what was stored, and count from now on."""
+        stored = await self._store.async_load()
+        try:
+            if stored is not None:
+                self._ledger = QualityLedger.from_dict(stored["ledger"])
+                self._feed = QualityFeed(self._ledger)
+                self.daily = report_from_dict(stored["report"])
+                self._site.set_quality(self.daily)
+        except (KeyError, ValueError) as err:
+            LOGGER.warning("The stored data quality is not used: %s", err)
+        self._unsubscribe = [
+            self._coordinator.async_add_listener(self._take),
+            async_track_utc_time_change(
+                self._hass, self._report, hour=REPORT_HOUR, minute=0, second=0
+            ),
+        ]
+
+    async def async_stop(self) -> None:
+        """Store what was counted."""
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
+        await self._store.async_save(self._stored())
+
+    def report(self) -> QualityReport:
+        """Return what the last 24 hours were like, as of now."""
+        return self._ledger.report(dt_util.utcnow().timestamp(), self._expectations())
+
+    @callback
+    def _take(self) -> None:
+        facts = self._facts()
+        self._feed.take(
+            dt_util.utcnow().timestamp(),
+            self._coordinator.data,
+            facts.connection,
+            facts.assets,
+            facts.periods,
+        )
+        self._store.async_delay_save(self._stored, SAVE_DELAY)
+
+    @callback
+    def _report(self, _now: datetime) -> None:
+        wanted = self._expectations()
+        self._ledger.forget_others(item.source for item in wanted)
+        self.daily = self.report()
+        self._site.set_quality(self.daily)
+        self._store.async_delay_save(self._stored, 0)
+
+    def _expectations(self) -> tuple[Expectation, ...]:
+        facts = self._facts()
+        return expectations(
+            self._coordinator.data, facts.connection, facts.assets, facts.periods
+        )
+
+    def _facts(self) -> _Facts:
+        """Return what does not change until the configuration does."""
+        config = self._config()
+        if self._known is None or self._known.config is not config:
+            self._known = _Facts(
+                config=config,
+                assets={
+                    device.device_id: device.asset
+                    for device in config.devices
+                    if device.asset is not None
+                },
+                periods=self._periods(config),
+            )
+        return self._known
+
+    def _periods(self, config: SiteConfig) -> Mapping[str, float]:
+        """Return the s between two answers of everything that has a rhythm."""
+        periods = {
+            meter.meter_id: P1_PERIOD
+            for meter in config.meters
+            if meter.url is not None and meter.s1 is None
+        }
+        polled: list[tuple[str, DeviceConfig]] = [
+            (device.device_id, device) for device in config.devices
+        ]
+        polled += [
+            (meter.meter_id, meter.device)
+            for meter in config.meters
+            if meter.device is not None
+        ]
+        for source, device in polled:
+            # One that cannot be set up is looked at once a minute, and found missing.
+            with suppress(KeyError, ProfileError):
+                if device.profile is not None:
+                    profile = self._profiles.get(device.profile).bind(device.params)
+                    periods[source] = profile.fast
+        return periods
+
+    def _stored(self) -> dict[str, Any]:
+        return {
+            "ledger": self._ledger.to_dict(),
+            "report": report_to_dict(self.daily),
+        }
+
+
+def quality_store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
+    """Return the file of one site's counts."""
+    return Store(hass, STORE_VERSION, f"{DOMAIN}.{entry_id}.quality")
