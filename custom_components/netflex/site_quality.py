@@ -152,7 +152,7 @@ class SiteQuality:
         periods = {
             meter.meter_id: P1_PERIOD
             for meter in config.meters
-            if meter.url is not None and meter.s1 is None
+            if meter.url is not None and meter.s1 is None and meter.dlms is None
         }
         polled: list[tuple[str, DeviceConfig]] = [
             (device.device_id, device) for device in config.devices

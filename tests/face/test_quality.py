@@ -161,7 +161,7 @@ async def test_at_six_each_fault_is_named_and_raised(counted: Counted) -> None:
     assert sites.METER_ID not in missing
     charger = missing[sites.CHARGER_ID]
     assert charger["series"] is None
-    assert charger["text"].endswith(" % of its data did not come")
+    assert charger["text"].endswith(" % of its values did not come: data")
     issues = {
         key: issue
         for (_domain, key), issue in ir.async_get(hass).issues.items()

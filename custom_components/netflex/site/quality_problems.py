@@ -1,8 +1,10 @@
 """What the newest report on the data says, in a user's words."""
 
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Final
 
+from ..model.phrase import Phrase
 from ..telemetry.quality import Fault, FaultKind, QualityReport
 from .view import SiteProblem
 
@@ -11,48 +13,89 @@ def quality_problems(report: QualityReport | None) -> Iterator[SiteProblem]:
     """Yield one problem for each source with doubtful data, and one for the site."""
     if report is None:
         return
-    faults: dict[str, list[Fault]] = {}
+    faults: dict[str, list[Phrase]] = {}
     for fault in report.faults:
-        faults.setdefault(fault.source, []).append(fault)
+        faults.setdefault(fault.source, []).append(fault_text(fault))
     for source, found in faults.items():
-        text = "; ".join(map(fault_text, found))
+        text = reduce(_both, found)
         if source:
             yield SiteProblem(key="data_doubtful", subject=source, text=text)
         else:
             yield SiteProblem(key="data_not_collected", subject="site", text=text)
 
 
-def fault_text(fault: Fault) -> str:
+def fault_text(fault: Fault) -> Phrase:
     """Return what is wrong, without the name of the device."""
     return _TEXTS[fault.kind](fault)
 
 
-def _what(fault: Fault) -> str:
-    """Return a series in words: "line_voltage.L1" is the line voltage L1."""
+def _both(first: Phrase, second: Phrase) -> Phrase:
+    return Phrase("data_both", "{first}; {second}", first=first, second=second)
+
+
+_SERIES: Final = {
+    name: Phrase(f"series_{name}", english)
+    for name, english in {
+        "power": "power",
+        "frequency": "frequency",
+        "energy_import": "counter of import",
+        "energy_export": "counter of injection",
+        "energy_consumed": "counter of consumption",
+        "energy_produced": "counter of production",
+        "state_of_charge": "state of charge",
+        "temperature": "temperature",
+    }.items()
+}
+_ALL: Final = Phrase("series_all", "data")
+
+
+def _what(fault: Fault) -> Phrase | str:
+    """Return a series in words: "line_voltage.L1" is the voltage of L1."""
     if fault.series is None:
-        return "data"
-    return fault.series.replace("_", " ").replace(".", " ")
+        return _ALL
+    name, _, line = fault.series.partition(".")
+    if name == "line_voltage":
+        return Phrase("voltage_of_line", "voltage of {line}", line=line)
+    if name == "line_current":
+        return Phrase("current_of_line", "current of {line}", line=line)
+    return _SERIES.get(fault.series, fault.series)
 
 
-_TEXTS: Final[dict[FaultKind, Callable[[Fault], str]]] = {
-    FaultKind.NOT_RUNNING: lambda fault: (
-        f"For {fault.amount / 60:.0f} min nobody looked: Home Assistant or this site "
-        "did not run"
+def _clock(fault: Fault) -> Phrase:
+    seconds = f"{abs(fault.amount):.0f} s"
+    if fault.amount > 0:
+        return Phrase("data_clock_ahead", "its clock is {left} fast", left=seconds)
+    return Phrase("data_clock_behind", "its clock is {left} slow", left=seconds)
+
+
+_TEXTS: Final[dict[FaultKind, Callable[[Fault], Phrase]]] = {
+    FaultKind.NOT_RUNNING: lambda fault: Phrase(
+        "data_not_running",
+        "for {time} nobody looked, since Home Assistant or this site did not run",
+        time=f"{fault.amount / 60:.0f} min",
     ),
-    FaultKind.MISSING: lambda fault: (
-        f"{fault.amount * 100:.0f} % of its {_what(fault)} did not come"
+    FaultKind.MISSING: lambda fault: Phrase(
+        "data_missing",
+        "{share} of its values did not come: {series}",
+        share=f"{fault.amount * 100:.0f} %",
+        series=_what(fault),
     ),
-    FaultKind.IMPLAUSIBLE: lambda fault: (
-        f"{fault.amount * 100:.1f} % of its values of {_what(fault)} cannot be"
+    FaultKind.IMPLAUSIBLE: lambda fault: Phrase(
+        "data_implausible",
+        "{share} of its values cannot be: {series}",
+        share=f"{fault.amount * 100:.1f} %",
+        series=_what(fault),
     ),
-    FaultKind.STUCK: lambda fault: (
-        f"its {_what(fault)} stood still for {fault.amount / 3600:.1f} h"
+    FaultKind.STUCK: lambda fault: Phrase(
+        "data_stuck",
+        "a value stood still for {time}: {series}",
+        time=f"{fault.amount / 3600:.1f} h",
+        series=_what(fault),
     ),
-    FaultKind.ENERGY: lambda fault: (
-        f"its counters and its power differ by {abs(fault.amount) / 1000:.2f} kWh"
+    FaultKind.ENERGY: lambda fault: Phrase(
+        "data_energy",
+        "its counters and its power differ by {energy}",
+        energy=f"{abs(fault.amount) / 1000:.2f} kWh",
     ),
-    FaultKind.CLOCK: lambda fault: (
-        f"its clock is {abs(fault.amount):.0f} s "
-        f"{'ahead of' if fault.amount > 0 else 'behind'} ours"
-    ),
+    FaultKind.CLOCK: _clock,
 }
