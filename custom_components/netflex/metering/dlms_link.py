@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from .s1 import residue
+from .crc_x25 import GOOD_RESIDUE, residue
 
 _LONGEST_FRAME: Final = 2049
 """Bytes of an HDLC frame, more than one of M-Bus has."""
 _SLICE: Final = 2048
 BUFFER_LIMIT: Final = _LONGEST_FRAME + _SLICE
 """Bytes that are held at most."""
-_GOOD_RESIDUE: Final = 0xF0B8
-"""What CRC-16/X-25 leaves over content and checksum, before its final inversion."""
 
 _FLAG: Final = 0x7E
 _FORMAT_TYPE: Final = 0xA0
@@ -131,18 +129,6 @@ def _between(buffer: bytes, place: int) -> bool:
     return place + 1 == len(buffer) or buffer[place + 1] in {_FLAG, _LONG, _SHORT}
 
 
-def _frame_at(buffer: bytes, place: int) -> _Found | None:
-    """Return the frame that begins at a place; None: that cannot be said yet."""
-    match buffer[place]:
-        case 0x7E:
-            return _hdlc_at(buffer, place)
-        case 0x68:
-            return _long_at(buffer, place)
-        case 0x10:
-            return _short_at(buffer, place)
-    return _NOTHING
-
-
 def _hdlc_at(buffer: bytes, place: int) -> _Found | None:
     first = place + 1
     if len(buffer) < first + 2:
@@ -152,28 +138,16 @@ def _hdlc_at(buffer: bytes, place: int) -> _Found | None:
         return _NOTHING
     length = (buffer[first] & _LENGTH_HIGH) << 8 | buffer[first + 1]
     end = first + length
-    # Format, two addresses whose last octets are odd, control, header checksum.
-    header = first + 2
-    for _ in range(2):
-        for _ in range(_LONGEST_ADDRESS):
-            if header >= len(buffer):
-                return None
-            header += 1
-            if buffer[header - 1] & 1:
-                break
-        else:
-            return _NOTHING
-    header += 3
-    if header > end:
-        return _NOTHING
+    # Format, two addresses, control, and the checksum of the header.
+    header = _behind_address(buffer, _behind_address(buffer, first + 2)) + 3
     if header > len(buffer):
         return None
     # A length that is damaged shows here, before its many bytes are waited for.
-    if residue(buffer[first:header]) != _GOOD_RESIDUE:
+    if header > end or residue(buffer[first:header]) != GOOD_RESIDUE:
         return _NOTHING
     if end >= len(buffer):
         return None
-    if buffer[end] != _FLAG or residue(buffer[first:end]) != _GOOD_RESIDUE:
+    if buffer[end] != _FLAG or residue(buffer[first:end]) != GOOD_RESIDUE:
         return _NOTHING
     content = buffer[header : max(end - 2, header)]
     if content.startswith(_LLC):
@@ -181,6 +155,14 @@ def _hdlc_at(buffer: bytes, place: int) -> _Found | None:
     last = not buffer[first] & _SEGMENTED
     # The closing flag may open the next frame.
     return end - place, Frame(Framing.HDLC, content, last) if content else None
+
+
+def _behind_address(buffer: bytes, place: int) -> int:
+    """Return where an address ends: behind its first odd octet, or too far away."""
+    for end in range(place, min(place + _LONGEST_ADDRESS, len(buffer))):
+        if buffer[end] & 1:
+            return end + 1
+    return place + _LONGEST_ADDRESS
 
 
 def _long_at(buffer: bytes, place: int) -> _Found | None:
@@ -220,3 +202,12 @@ def _short_at(buffer: bytes, place: int) -> _Found | None:
         return None
     good = whole[-1] == _STOP and (whole[1] + whole[2]) & 0xFF == whole[3]
     return (_SHORT_LENGTH, None) if good else _NOTHING
+
+
+_READERS: Final = {_FLAG: _hdlc_at, _LONG: _long_at, _SHORT: _short_at}
+
+
+def _frame_at(buffer: bytes, place: int) -> _Found | None:
+    """Return the frame that begins at a place; None: that cannot be said yet."""
+    reader = _READERS.get(buffer[place])
+    return _NOTHING if reader is None else reader(buffer, place)

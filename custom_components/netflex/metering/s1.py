@@ -15,12 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .crc_x25 import BYTE_TABLE, GOOD_RESIDUE, residue
 from .s1_format import EMUCS_H_1_3, S1Block, S1Counts, S1Format, S1Profile
 
 _SLICE: Final = 65536
 _FLAG: Final = 0x7E
-_GOOD_RESIDUE: Final = 0xF0B8
-"""What CRC-16/X-25 leaves over content and checksum, before its final inversion."""
 # An UI frame to all stations, of any length.
 _ANY_HEADER: Final = re.compile(rb"\x7e\x80([\x08-\xff])\xff\x03", re.DOTALL)
 
@@ -37,28 +36,6 @@ _NEUTRAL: Final = 0b10000
 _VERSION_SHIFT: Final = 5
 _RATE_STEP: Final = 100
 """Samples per s of one digit of the rate, where sampling is per second."""
-
-
-def _byte_table() -> list[int]:
-    """Return the table of CRC-16/X-25 by octet (reflected polynomial 0x8408)."""
-    table = []
-    for octet in range(256):
-        value = octet
-        for _ in range(8):
-            value = (value >> 1) ^ (0x8408 if value & 1 else 0)
-        table.append(value)
-    return table
-
-
-_BYTE_TABLE: Final = _byte_table()
-
-
-def residue(octets: bytes) -> int:
-    """Return what CRC-16/X-25 leaves over some octets, without the final inversion."""
-    value = 0xFFFF
-    for octet in octets:
-        value = (value >> 8) ^ _BYTE_TABLE[(value ^ octet) & 0xFF]
-    return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +69,7 @@ class _Checksums:
 @cache
 def _checksums(length: int) -> _Checksums:
     """Return how to check frames whose checksum covers this many octets."""
-    last = np.array(_BYTE_TABLE, dtype=np.uint16)
+    last = np.array(BYTE_TABLE, dtype=np.uint16)
     rows = [last]
     for _ in range(length - 1):
         rows.append((rows[-1] >> 8) ^ last[rows[-1] & 0xFF])
@@ -300,7 +277,7 @@ class S1Framer:
             content = octets[match.start() + 1 : match.start() + 1 + match[1][0]]
             if len(content) + 2 == self._profile.length:
                 continue
-            if residue(content) == _GOOD_RESIDUE:
+            if residue(content) == GOOD_RESIDUE:
                 refused = self._counts.refused + 1
                 self._counts = replace(self._counts, refused=refused)
                 return
