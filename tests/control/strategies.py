@@ -1,6 +1,8 @@
 """Random sites, readings, states and orders, all of them possible."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -9,9 +11,20 @@ from custom_components.netflex.model.asset import Asset, AssetState, Nature
 from custom_components.netflex.model.connection import GridType, Line
 from custom_components.netflex.model.orders import GridOrders, LocalStops
 from custom_components.netflex.model.reading import MeterReading
-from custom_components.netflex.model.snapshot import SiteModel, UserLimits
+from custom_components.netflex.model.snapshot import Override, SiteModel, UserLimits
 
-from .sites import ALL, battery, charger, inverter, load, orders, reading, site, state
+from .sites import (
+    ALL,
+    START,
+    battery,
+    charger,
+    inverter,
+    load,
+    orders,
+    reading,
+    site,
+    state,
+)
 
 PERCENT = st.one_of(
     st.none(), st.sampled_from([0.0, 50.0, 100.0]), st.floats(0, 100).map(round)
@@ -109,6 +122,24 @@ def users(draw: st.DrawFn, asset: Asset) -> UserLimits:
     return UserLimits(power=draw(st.sampled_from([None, 0.0, 2000.0])))
 
 
+@st.composite
+def overridden(draw: st.DrawFn, asset: Asset) -> UserLimits:
+    """Draw what a user may have asked for, mostly with something else for a while."""
+    limits = draw(users(asset))
+    if draw(st.integers(0, 3)) == 0:
+        return limits
+    asked = draw(users(asset))
+    override = Override(
+        current=asked.current,
+        power=asked.power,
+        target_power=asked.target_power,
+        switch=asked.switch,
+        stop=draw(st.integers(0, 4)) == 0,
+        until=draw(st.sampled_from([None, START, START + timedelta(hours=1)])),
+    )
+    return replace(limits, override=override)
+
+
 def _holders(name: str) -> st.SearchStrategy[frozenset[str]]:
     """One local holder at times, mostly none."""
     nobody: frozenset[str] = frozenset()
@@ -116,7 +147,10 @@ def _holders(name: str) -> st.SearchStrategy[frozenset[str]]:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(
+    draw: st.DrawFn,
+    user: Callable[[Asset], st.SearchStrategy[UserLimits]] = users,
+) -> Case:
     """Draw a whole situation with a fresh meter on a star grid."""
     chosen = draw(assets())
     model = site(
@@ -149,5 +183,5 @@ def cases(draw: st.DrawFn) -> Case:
             production=draw(_holders("key switch")),
             consumption=draw(_holders("fire panel")),
         ),
-        user={asset.id: draw(users(asset)) for asset in chosen},
+        user={asset.id: draw(user(asset)) for asset in chosen},
     )

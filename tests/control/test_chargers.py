@@ -307,7 +307,7 @@ def test_restart_the_state_is_rebuilt_from_the_device() -> None:
     limited = state(charger(), 5520.0, current_limit=8.0)
     result, memory = step(model, reading(5520.0), {"car": limited})
     assert values(result) == {"car": 8.0}
-    assert result.next_change == 105.0
+    assert result.next_change == 110.0
     for at in range(101, 112):
         result, memory = step(
             model,

@@ -204,7 +204,7 @@ def test_a_complete_line_forgets_what_was_before() -> None:
     assert dict(steps[-1].snapshot.states) == {}
 
 
-@given(strategies.cases())
+@given(strategies.cases(strategies.overridden))
 @settings(max_examples=50, deadline=None)
 def test_any_site_and_snapshot_come_back_as_they_were(case: strategies.Case) -> None:
     frame = Frame(

@@ -11,10 +11,11 @@ from custom_components.netflex.model.asset import Asset, ChargerState, Direction
 from custom_components.netflex.model.connection import Feeder
 from custom_components.netflex.model.orders import LocalStops, Stops
 from custom_components.netflex.model.plan import Plan, Quantity, ScopeKind
-from custom_components.netflex.model.snapshot import UserLimits
+from custom_components.netflex.model.snapshot import NO_USER_LIMITS, UserLimits
 
 from .sites import (
     ALL,
+    START,
     battery,
     charger,
     inverter,
@@ -29,7 +30,7 @@ from .sites import (
     step,
     values,
 )
-from .strategies import Case, cases
+from .strategies import Case, cases, overridden
 
 
 def decided(case: Case) -> Plan:
@@ -90,8 +91,14 @@ def flow(
     return total
 
 
+def stopped_by_override(case: Case, asset: Asset) -> bool:
+    """Whether an override stops an asset as an emergency stop would."""
+    override = case.user.get(asset.id, NO_USER_LIMITS).override
+    return override is not None and override.stop and override.until != START
+
+
 @settings(max_examples=100, deadline=None)
-@given(cases())
+@given(cases(overridden))
 def test_which_wins_no_stop_is_ever_violated(case: Case) -> None:
     result = decided(case)
     stops = Stops(orders=case.given, local=case.local)
@@ -119,11 +126,12 @@ def test_which_wins_no_stop_is_ever_violated(case: Case) -> None:
             )
             if acts and stops.stopped(direction)
         }
-        assert result.setpoints[asset.id].emergency == bool(concerned)
+        emergency = bool(concerned) or stopped_by_override(case, asset)
+        assert result.setpoints[asset.id].emergency == emergency
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases())
+@given(cases(overridden))
 def test_which_wins_import_and_fuse_hold_or_nothing_is_left_to_yield(
     case: Case,
 ) -> None:
@@ -152,7 +160,7 @@ def test_which_wins_import_and_fuse_hold_or_nothing_is_left_to_yield(
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases())
+@given(cases(overridden))
 def test_S19_what_the_plan_breaks_it_says(case: Case) -> None:
     result = decided(case)
     named = {
@@ -175,7 +183,7 @@ def test_S19_what_the_plan_breaks_it_says(case: Case) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases())
+@given(cases(overridden))
 def test_S18_a_charger_gets_nothing_or_its_minimum_and_never_more_than_allowed(
     case: Case,
 ) -> None:
@@ -192,7 +200,7 @@ def test_S18_a_charger_gets_nothing_or_its_minimum_and_never_more_than_allowed(
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases())
+@given(cases(overridden))
 def test_every_bounded_setpoint_names_a_cause(case: Case) -> None:
     result = decided(case)
     for asset in case.model.assets.values():

@@ -10,40 +10,26 @@ the scenario could be run, 1 if not.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 import sys
 from typing import Any
 
 from ..control import scenario
-from ..control.replay import Summary, changes, replay
+from ..control.replay import ChangeError, Summary, changes, changes_of, replay
 from ..control.scenario import ScenarioError
-from ..control.tuning import DEFAULT, Tuning
+from ..control.tuning import Tuning
 from ..model.plan import Plan
-
-
-class UsageError(ValueError):
-    """A change that cannot be made, in words."""
 
 
 def _changes(given: Sequence[str]) -> tuple[Tuning, dict[str, str]]:
     """Return the decision's times and the places of the site that are changed."""
-    names = {item.name for item in fields(Tuning)}
-    times: dict[str, Any] = {}
-    places: dict[str, str] = {}
+    named = {}
     for entry in given:
         name, separator, value = entry.partition("=")
         if not separator or not name:
-            raise UsageError(f"{entry}: must be NAME=VALUE")
-        name = name.removeprefix("site.").removeprefix("tuning.")
-        if name not in names:
-            places[name] = value
-            continue
-        try:
-            times[name] = float(value)
-        except ValueError as err:
-            raise UsageError(f"{entry}: {value!r} is no number") from err
-    return replace(DEFAULT, **times), places
+            raise ChangeError(f"{entry}: must be NAME=VALUE")
+        named[name] = value
+    return changes_of(named)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -95,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
-    except (ScenarioError, UsageError, OSError, UnicodeDecodeError) as err:
+    except (ScenarioError, ChangeError, OSError, UnicodeDecodeError) as err:
         print(err, file=sys.stderr)
         return 1
     return status

@@ -30,6 +30,7 @@ from . import (
     limits as limits_,
     modes,
     overloads,
+    overrides,
     phases,
     reactive,
     trip,
@@ -82,7 +83,7 @@ def decide(
     """
     now = clock.monotonic
     away = island.without_grid(snapshot)
-    snapshot = island.in_force(site, snapshot)
+    snapshot = overrides.in_force(island.in_force(site, snapshot), clock)
     limits = limits_.collect(site, snapshot)
     layout = layout_of(site)
     returned = memory.without_grid and not away
@@ -105,6 +106,7 @@ def decide(
     judged = escalation.escalate(site, units, judged, now, tuning)
     actions = unlimited.switched_off(site, limits, escalation.actions(site, judged))
     escalation.cut_off(units, actions)
+    actions = overrides.tested(site, snapshot, units, actions)
     _go_safe(units, seen, site)
     grid = site.connection.grid_type
     overloads.tighten(seen, units, snapshot.overloads, grid, now, tuning)
@@ -243,8 +245,8 @@ def _plan(
     for unit in flows.units:
         if unit.held_until is not None:
             moment.due(unit.held_until)
-    if flows.picture.fresh and snapshot.reading is not None:
-        moment.due(snapshot.reading.received + site.meter_timeout)
+    if (end := overrides.next_end(snapshot, clock)) is not None:
+        moment.due(end)
     safe = _safe_limits(flows)
     infeasible = find_infeasible(flows)
     return Plan(
@@ -291,7 +293,7 @@ def _setpoint(unit: Unit, known: Setpoint | None, actions: Actions) -> Setpoint:
 def _causes(unit: Unit) -> tuple[Cause, ...]:
     """Return what bound a setpoint, the most important first, each once."""
     causes = unit.causes
-    if not unit.held:
+    if not unit.held and not unit.emergency:
         # Nearly all of a thousand assets: told by one or two causes.
         if len(causes) < 2:
             return tuple(causes)
@@ -303,7 +305,7 @@ def _causes(unit: Unit) -> tuple[Cause, ...]:
     stops = [
         cause
         for cause in (*unit.low_causes, *unit.high_causes)
-        if cause.source < Source.FUSE
+        if cause.source < Source.FUSE or cause.key == explain.TESTED
     ]
     found = dict.fromkeys([*stops, *unit.causes])
     return tuple(sorted(found, key=lambda cause: cause.source))

@@ -10,6 +10,7 @@ from ..model.connection import Line
 from ..model.orders import OrderName
 from ..model.phrase import Phrase
 from ..model.plan import Cause, Quantity, Source
+from ..model.snapshot import Override, OverrideReason, UserLimits
 
 
 def power(value: float) -> str:
@@ -403,6 +404,39 @@ def user_switch() -> Cause:
         key="user_switch",
         text=Phrase("user_switch", "You switched it off"),
     )
+
+
+TESTED: Final = "commissioning"
+"""Key of what the commissioning does with an asset or an output."""
+
+
+@lru_cache(maxsize=64)
+def override(what: Override) -> Cause:
+    """Return the cause of what an asset does for a while in place of its mode."""
+    told = []
+    if what.stop:
+        told.append("stopped")
+    if what.current is not None:
+        told.append(current(what.current))
+    if what.power is not None:
+        told.append(f"{power(what.power)} at most")
+    if what.target_power is not None:
+        told.append(power(what.target_power))
+    if what.switch is not None:
+        told.append("on" if what.switch else "off")
+    words = ", ".join(told)
+    if what.reason is OverrideReason.COMMISSIONING:
+        return Cause(source=Source.USER, key=TESTED, text=f"Commissioning: {words}")
+    until = "" if what.until is None else f" until {what.until:%Y-%m-%d %H:%M} UTC"
+    return Cause(source=Source.USER, key="override", text=f"Override{until}: {words}")
+
+
+def user_word(user: UserLimits, field: str, own: Cause) -> Cause:
+    """Return the cause of a user's value: the override's where that one counts."""
+    told = user.override
+    if told is not None and getattr(told, field) == getattr(user, field):
+        return override(told)
+    return own
 
 
 @lru_cache(maxsize=8)

@@ -4,9 +4,10 @@ The flows are those of the scenario: what other setpoints would have done to the
 simulated.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from ..model.demand import QUARTER
 from ..model.plan import Compliance, ComplianceState, Plan, Setpoint, SetpointKind
@@ -19,6 +20,32 @@ from .tuning import DEFAULT, Tuning
 
 _LONGEST = 60.0
 """s between two moments that a power is taken to have lasted for."""
+
+
+class ChangeError(ValueError):
+    """A change of a replay that cannot be made, in words."""
+
+
+def changes_of(given: Mapping[str, str]) -> tuple[Tuning, dict[str, str]]:
+    """Return the decision's times and the places of the site that are changed.
+
+    Times go by the name of their field in `Tuning`, everything else is a place in the
+    site (`connection.main_fuse`, `assets.car.maximum_current`); values are as JSON.
+    Raises ChangeError where a time is no number.
+    """
+    names = {item.name for item in fields(Tuning)}
+    times: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for place, value in given.items():
+        name = place.removeprefix("site.").removeprefix("tuning.")
+        if name not in names:
+            places[name] = value
+            continue
+        try:
+            times[name] = float(value)
+        except ValueError as err:
+            raise ChangeError(f"{place}: {value!r} is no number") from err
+    return replace(DEFAULT, **times), places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,8 @@ _CHOICES = frozenset(
         "user_switch",
         "locked_out",
         "islanded",
+        "override",
+        explain.TESTED,
         "mode_off",
         "mode_minimum",
         "below_minimum",

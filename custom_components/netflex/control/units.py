@@ -15,7 +15,7 @@ from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
 from ..model.connection import NO_LINE_VALUES, GridType, Line, power_of_current
 from ..model.plan import Cause, SetpointKind
 from ..model.remote import held_back
-from ..model.snapshot import NO_USER_LIMITS, Clock, Snapshot, UserLimits
+from ..model.snapshot import NO_USER_LIMITS, Clock, Override, Snapshot, UserLimits
 from . import explain
 from .layout import Layout
 from .limits import Limits
@@ -292,6 +292,8 @@ def build(
             turn += _bound_by_stops(
                 unit, stopped, clock.monotonic, turn, tuning, grid=memory.grid_back
             )
+        if unit.user.override is not None and unit.user.override.stop:
+            _stop_by_override(unit, unit.user.override)
         units.append(unit)
     return units
 
@@ -444,15 +446,26 @@ def _bound_by_user(unit: Unit) -> None:
         unit.narrow_low(0.0, cause)
         unit.high, unit.low = min(unit.high, 0.0), max(unit.low, 0.0)
     if user.current is not None and unit.asset.nature is Nature.CHARGER:
+        cause = explain.user_current(user.current)
         unit.narrow_high(
-            max(0.0, user.current) * unit.watts, explain.user_current(user.current)
+            max(0.0, user.current) * unit.watts,
+            explain.user_word(user, "current", cause),
         )
     if user.power is not None:
         power = max(0.0, user.power)
+        cause = explain.user_word(user, "power", explain.user_power(power))
         if unit.asset.nature is not Nature.INVERTER:
-            unit.narrow_high(power, explain.user_power(power))
+            unit.narrow_high(power, cause)
         if unit.asset.nature in {Nature.INVERTER, Nature.BATTERY}:
-            unit.narrow_low(-power, explain.user_power(power))
+            unit.narrow_low(-power, cause)
+
+
+def _stop_by_override(unit: Unit, override: Override) -> None:
+    """Have one asset stopped as an emergency stop of both directions would."""
+    cause = explain.override(override)
+    _stop_high(unit, cause)
+    _stop_low(unit, cause)
+    unit.emergency = takes_stop(unit.asset)
 
 
 def _bound_by_stops(

@@ -34,7 +34,9 @@ def load_wish(unit: Unit) -> bool:
     if unit.high <= 0:
         return False
     if unit.user.switch is False:
-        unit.high_causes = (explain.user_switch(),)
+        unit.high_causes = (
+            explain.user_word(unit.user, "switch", explain.user_switch()),
+        )
         return False
     return True
 

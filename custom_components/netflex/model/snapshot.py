@@ -93,6 +93,33 @@ class SiteModel:
     """By the id of the battery; one without a programme follows its mode."""
 
 
+class OverrideReason(StrEnum):
+    """Why an asset is used in another way than its mode says, for a while."""
+
+    USER = "user"
+    COMMISSIONING = "commissioning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What one asset is to do for a while in place of its mode; None: nothing.
+
+    A wish like any other: stops, fuse, grid operator and the device itself come after
+    it, and it never widens the user's own limits. Units and signs are those of
+    `UserLimits`; a charger with `current` charges at that, whatever its mode.
+    """
+
+    current: float | None = None
+    power: float | None = None
+    target_power: float | None = None
+    switch: bool | None = None
+    stop: bool = False
+    """Stopped as an emergency stop does it; of an output: it acts."""
+    until: datetime | None = None
+    """UTC of its end; None: whoever set it takes it back."""
+    reason: OverrideReason = OverrideReason.USER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserLimits:
     """What the user asks for one asset; None: nothing.
@@ -113,6 +140,8 @@ class UserLimits:
     energy: float | None = None
     """Wh that a charger is to deliver by `deadline`."""
     deadline: datetime | None = None
+    override: Override | None = None
+    """What holds in place of the mode for a while."""
 
 
 NO_USER_LIMITS = UserLimits()

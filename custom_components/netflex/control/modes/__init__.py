@@ -26,6 +26,7 @@ from . import (
     load_solar,
     minimum,
     off,
+    override,
     self_consumption,
     solar,
     solar_minimum,
@@ -85,6 +86,9 @@ def _entry(unit: Unit) -> _Entry | None:
     nature = unit.asset.nature
     if (default := _DEFAULT.get(nature)) is None:
         return None
+    told = unit.user.override
+    if nature is Nature.CHARGER and told is not None and told.current is not None:
+        return _Entry(wish=override.wish)
     if nature is Nature.BATTERY and unit.user.target_power is not None:
         return _Entry(wish=target.wish)
     modes, mode = _MODES[nature], unit.user.mode
@@ -121,6 +125,7 @@ def apply(
         if not unit.movable or (
             unit.asset.nature is Nature.CHARGER
             and unit.user.mode in _UNBOUNDED
+            and unit.user.override is None
             and unit.past.mode is NEW_MODE
         ):
             continue

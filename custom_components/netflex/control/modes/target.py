@@ -14,7 +14,7 @@ def wish(view: View, user: UserLimits, memory: ModeMemory) -> tuple[Wish, ModeMe
             low=target,
             high=target,
             target=target,
-            cause=explain.user_target(target),
+            cause=explain.user_word(user, "target_power", explain.user_target(target)),
             urgent=True,
         ),
         memory,
