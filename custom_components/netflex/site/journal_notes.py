@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ..control import explain
 from ..devices.device import Applied
 from ..model.asset import Direction
 from ..model.connection import ConnectionPoint
 from ..model.orders import LocalStops
 from ..model.plan import Plan, Setpoint
+from ..model.snapshot import Override
 from ..telecontrol.journal import Journal
 from ..telecontrol.journal_format import RecordKind
 from .view import MeterSwitch
@@ -73,6 +75,17 @@ def note_local_stops(record: Record, before: LocalStops, after: LocalStops) -> N
                 RecordKind.LOCAL_STOP,
                 {"direction": direction, "holder": holder, "value": holder in new},
             )
+
+
+def note_override(record: Record, asset_id: str, override: Override | None) -> None:
+    """Record what an asset does for a while in place of its mode, or that it ended."""
+    record(
+        RecordKind.OVERRIDE,
+        {
+            "device": asset_id,
+            "value": None if override is None else explain.override(override).text,
+        },
+    )
 
 
 def note_virtual_meter(

@@ -41,6 +41,11 @@ class LearnedFallbacks:
         """What devices were seen to do, by asset."""
         return dict(self._known)
 
+    @property
+    def testing(self) -> bool:
+        """Whether a device is left alone now."""
+        return bool(self._running)
+
     async def test(
         self, seat: Seat | None, grid_type: GridType, seconds: float | None
     ) -> SilenceResult:

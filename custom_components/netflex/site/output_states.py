@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..control.explain import CUT_OFF
+from ..control.overrides import DRIVES
 from ..model.asset import AssetState, EmergencyOutput
 from ..model.orders import Stops
 from ..model.plan import Cause, Plan
@@ -69,7 +69,7 @@ class OutputStates:
             for asset_id in self._configs
             if (setpoint := plan.setpoints.get(asset_id)) is not None
             for cause in setpoint.causes
-            if cause.key == CUT_OFF
+            if cause.key in DRIVES
         }
         if cut_off == self._cut_off:
             return None

@@ -133,6 +133,15 @@ class Seats:
         """Return one device and what drives it."""
         return self._seats.get(asset_id)
 
+    def configs(self) -> dict[str, DeviceConfig]:
+        """Return how each device is set up, by id."""
+        return {key: seat.config for key, seat in self._seats.items()}
+
+    def done(self, asset_id: str) -> bool:
+        """Whether a device has taken its newest setpoint."""
+        seat = self._seats.get(asset_id)
+        return seat is not None and seat.actor.done
+
     def assets(self) -> dict[str, Asset]:
         """Return what each device is, by id."""
         return {key: seat.asset for key, seat in self._seats.items()}

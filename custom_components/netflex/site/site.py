@@ -29,11 +29,13 @@ from ..model.plan import Plan
 from ..model.programme import Programme
 from ..model.reading import MeterReading
 from ..model.remote import RemoteCommand
-from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
+from ..model.snapshot import Clock, Override, SiteModel, Snapshot, UserLimits
 from ..telecontrol.journal_format import RecordKind
 from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol.rehearsal_station import RehearsalState
 from ..telemetry.quality import QualityReport
+from .commissioning import SiteCommissioning
+from .commissioning_stage import CommissioningPorts
 from .compliance_notes import ComplianceNotes
 from .config import MeterConfig, OutputConfig, SiteConfig, SiteRules
 from .controller import Controller
@@ -51,10 +53,11 @@ from .rehearsal import SiteRehearsal
 from .rehearsal_plant import Look
 from .remote import RemoteCommands
 from .seats import Seats
-from .silence_test import SilenceResult
+from .silence_test import SilenceRefusedError, SilenceResult
 from .site_clock import SiteClock
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
 from .stop_proofs import StopProofs
+from .users import UserWishes
 from .view import DemandView, LearnedFallback, SiteProblem, SiteView
 
 _LOGGER = logging.getLogger(__name__)
@@ -99,6 +102,7 @@ class Site:
         memory: Memory | None = None,
         locked: frozenset[str] = frozenset(),
         fallbacks: Mapping[str, LearnedFallback] | None = None,
+        overrides: Mapping[str, Override] | None = None,
         tuning: Tuning = DEFAULT,
     ) -> None:
         """Prepare a site; nothing runs before `start`."""
@@ -124,7 +128,7 @@ class Site:
         """What dispatches have brought."""
         self._northbound: NorthboundState | None = None
         self._northbound_problems: tuple[SiteProblem, ...] = ()
-        self._user = {asset_id: UserLimits(locked=True) for asset_id in locked}
+        self._users = UserWishes(host.record, locked=locked, overrides=overrides)
         self._orders = NO_ORDERS
         self._epochs: StopEpochs = {}
         self._proofs = StopProofs(host.report_assets)
@@ -152,6 +156,24 @@ class Site:
         self._shadow = config.shadow
         self.rehearsal = SiteRehearsal(
             config.name, host, self.look, ports.utcnow, self._publish
+        )
+        self.commissioning = SiteCommissioning(
+            CommissioningPorts(
+                look=self.look,
+                link=lambda: self._link,
+                done=self._seats.done,
+                devices=self._seats.configs,
+                outputs=lambda: {
+                    item.output.asset_id: item for item in self._outputs.configs
+                },
+                busy=self._busy,
+                decide=lambda: self._controller.decide(),
+                save=ports.save_memory,
+                record=host.record,
+                monotonic=ports.monotonic,
+                utcnow=ports.utcnow,
+                on_change=self._publish,
+            )
         )
         self.recording = Recording()
         """What the decision was run with lately."""
@@ -221,6 +243,8 @@ class Site:
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
+        # Before the door closes: outputs that are tried are given back through it.
+        await self.commissioning.cancel()
         await self.rehearsal.cancel()
         self._host.detach()
         self._ports.meters.power.on_overload = self._controller.wake
@@ -255,7 +279,8 @@ class Site:
         """Remove a meter, a device or an output by its id."""
         await self._ports.meters.remove(subject)
         await self._seats.remove(subject)
-        self._user.pop(subject, None)
+        self._users.drop(subject)
+        self.commissioning.forget(subject)
         self._remote.forget(subject)
         self._fallbacks.drop(subject)
         if self._outputs.remove(subject):
@@ -327,12 +352,15 @@ class Site:
 
     def set_user_limits(self, asset_id: str, limits: UserLimits) -> None:
         """Take over what the user asks of one asset: one more source of limits."""
-        locked = self.locked
-        self._user[asset_id] = limits
-        if self.locked != locked:
+        if self._users.put(asset_id, limits):
             # A lock-out must outlive whatever happens next, as a stop does.
             self._ports.save_local_stops(self._local)
         self._controller.wake()
+
+    @property
+    def overrides(self) -> Mapping[str, Override]:
+        """What holds for a while in place of modes, by asset."""
+        return self._users.overrides
 
     def give_remote(self, asset_id: str, command: RemoteCommand) -> None:
         """Take over what a source outside asks of one load: it can only tighten."""
@@ -365,9 +393,7 @@ class Site:
     @property
     def locked(self) -> frozenset[str]:
         """The assets that are locked out for maintenance."""
-        return frozenset(
-            asset_id for asset_id, limits in self._user.items() if limits.locked
-        )
+        return self._users.locked
 
     def set_local_stop(self, direction: Direction, holder: str, *, held: bool) -> None:
         """Have one holder hold or release the site's own stop of a direction."""
@@ -381,6 +407,10 @@ class Site:
         """The site's own stops as they are held now."""
         return self._local
 
+    def set_stop_inputs(self, names: Mapping[str, str]) -> None:
+        """Take over which inputs, by holder, stop the site beside those of modules."""
+        self.commissioning.set_stop_inputs(names)
+
     def set_silent_inputs(self, silent: Mapping[str, str]) -> None:
         """Show which inputs of local stops say nothing, and what that means."""
         self._silent_inputs = silent
@@ -393,11 +423,19 @@ class Site:
 
         Raises SilenceRefusedError where that may not be.
         """
+        if self.commissioning.running:
+            raise SilenceRefusedError("running", "a commissioning runs")
         result = await self._fallbacks.test(
             self._seats.get(asset_id), self._connection.grid_type, seconds
         )
         self._publish()
         return result
+
+    def _busy(self) -> str | None:
+        """Return what else is tried at the site now."""
+        if self._fallbacks.testing:
+            return "a device is left alone to see what it does"
+        return "a rehearsal runs" if self.rehearsal.running else None
 
     @property
     def fallbacks(self) -> Mapping[str, LearnedFallback]:
@@ -529,7 +567,7 @@ class Site:
             ),
             islanded=self._islanded,
             states=self._states(),
-            user=dict(self._user),
+            user=self.commissioning.overlay(self._users.limits),
             remote=self._remote.in_force(self._ports.monotonic()),
             quarter=None if demand is None else demand.quarter,
             market=economy.market,
@@ -564,6 +602,8 @@ class Site:
 
     def _carry_out(self, plan: Plan) -> None:
         """Fill the mailboxes, report, and publish; awaits nothing."""
+        if self._users.end_overrides(self._clock()):
+            self._ports.save_memory()
         self._seats.post(plan.setpoints, shadow=self.shadow)
         self._report_stops()
         self._drive_cut_off(plan)
@@ -616,7 +656,7 @@ class Site:
             meter_switch=self._ports.meters.switch,
             demand=self._demand(),
             states=self._states(),
-            user=dict(self._user),
+            user=self._users.limits,
             remote=self._remote.in_force(now),
             northbound=self._northbound,
             plan=self._controller.plan,
@@ -626,6 +666,8 @@ class Site:
             shadow=self.shadow,
             virtual_meters=self._seats.virtual_meters(),
             fallbacks=self.fallbacks,
+            commissioning=self.commissioning.status,
+            commissioned=tuple(self.commissioning.results.values()),
             outputs=self._outputs.views(self._stops),
             economy=self._economy,
             dispatch_proofs=self.dispatch.proofs,

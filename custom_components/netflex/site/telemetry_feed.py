@@ -4,6 +4,8 @@ Keys never change, since histories hang on them: `site.…`, `meter.<id>.…`,
 `asset.<id>.…`, `demand.…`. W, Wh, %, A; words are stable keys, not sentences.
 """
 
+from functools import lru_cache
+
 from ..model.plan import SITE, Plan, Quantity
 from ..telemetry.values import Series, SeriesKind
 from .view import SiteView
@@ -64,13 +66,19 @@ def _of(owner: object | None, name: str) -> float | None:
 
 
 def _gauge(values: Values, key: str, unit: str, value: float | None) -> None:
-    values[Series(key=key, kind=SeriesKind.GAUGE, unit=unit)] = value
+    values[_series(key, SeriesKind.GAUGE, unit)] = value
 
 
 def _counter(values: Values, key: str, value: float | None) -> None:
     if value is not None:
-        values[Series(key=key, kind=SeriesKind.COUNTER, unit="Wh")] = value
+        values[_series(key, SeriesKind.COUNTER, "Wh")] = value
 
 
 def _word(key: str) -> Series:
-    return Series(key=key, kind=SeriesKind.TEXT)
+    return _series(key, SeriesKind.TEXT)
+
+
+@lru_cache(maxsize=4096)
+def _series(key: str, kind: SeriesKind, unit: str | None = None) -> Series:
+    """Return a series, the same object at every view."""
+    return Series(key=key, kind=kind, unit=unit)

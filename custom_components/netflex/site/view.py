@@ -18,6 +18,7 @@ from ..model.reading import MeterReading, MeterRole, MonthPeak
 from ..model.remote import RemoteCommand
 from ..model.snapshot import UserLimits
 from ..telemetry.quality import QualityReport
+from .commissioning_record import CommissioningStatus, Result
 from .economy import NO_ECONOMY, DispatchProof, Economy
 from .meter_quality import Finding
 from .rehearsal_status import RehearsalStatus
@@ -251,3 +252,7 @@ class SiteView:
         default_factory=lambda: MappingProxyType({})
     )
     """What devices were seen to do when they were left alone, by asset."""
+    commissioning: CommissioningStatus | None = None
+    """The newest commissioning since the start; None: there was none."""
+    commissioned: tuple[Result, ...] = ()
+    """What commissionings have shown."""
