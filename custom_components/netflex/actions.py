@@ -19,7 +19,9 @@ from homeassistant.helpers.service import async_register_admin_service
 from homeassistant.util import dt as dt_util, slugify
 import voluptuous as vol
 
+from .actions_commissioning import async_register_commissioning
 from .actions_common import aware, loaded_entry
+from .actions_override import async_register_override
 from .actions_quality import async_register_quality
 from .actions_replay import async_register_replay
 from .actions_silence import async_register_silence_test
@@ -163,6 +165,8 @@ def async_register_actions(hass: HomeAssistant) -> None:
     async_register_waveform(hass)
     async_register_replay(hass)
     async_register_quality(hass)
+    async_register_override(hass)
+    async_register_commissioning(hass)
 
 
 async def _async_get_readings(call: ServiceCall) -> ServiceResponse:

@@ -1,15 +1,17 @@
-"""What several actions share: the site that they are for, and times."""
+"""What several actions share: the site or asset that they are for, and times."""
 
 from datetime import UTC, datetime
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import ATTR_CONFIG_ENTRY_ID
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_DEVICE_ID
 from homeassistant.core import ServiceCall
 from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
+from .entry_data import ASSET_TYPES
 
 
 def aware(time: datetime) -> datetime:
@@ -35,3 +37,26 @@ def loaded_entry(call: ServiceCall) -> NetflexConfigEntry:
             translation_placeholders={"site": entry.title},
         )
     return entry
+
+
+def driven_asset(call: ServiceCall) -> tuple[NetflexConfigEntry, str]:
+    """Return the site of a device that is driven, and the device's id there."""
+    device = dr.async_get(call.hass).async_get(call.data[ATTR_DEVICE_ID])
+    for entry_id in () if device is None else device.config_entries:
+        entry: NetflexConfigEntry | None = call.hass.config_entries.async_get_entry(
+            entry_id
+        )
+        if (
+            device is None
+            or entry is None
+            or entry.domain != DOMAIN
+            or entry.state is not ConfigEntryState.LOADED
+        ):
+            continue
+        for subentry in entry.subentries.values():
+            if (
+                subentry.subentry_type in ASSET_TYPES
+                and (DOMAIN, subentry.subentry_id) in device.identifiers
+            ):
+                return entry, subentry.subentry_id
+    raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_asset")

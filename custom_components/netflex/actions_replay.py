@@ -1,8 +1,12 @@
-"""The action that exports what the decision was run with, to be replayed."""
+"""The actions that export what the decision was run with, and run it once more."""
 
 from datetime import UTC, datetime
+from functools import partial
+import json
 from pathlib import Path
-from typing import Final
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Any, Final
 
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import (
@@ -20,8 +24,17 @@ import voluptuous as vol
 
 from .actions_common import aware, loaded_entry
 from .const import DOMAIN
+from .control.replay import ChangeError, changes_of
+from .control.scenario import ScenarioError
+from .coordinator import NetflexConfigEntry
+from .replays import compare
+from .site.recording import ReplayExport
 
 SERVICE_EXPORT_REPLAY: Final = "export_replay"
+SERVICE_REPLAY: Final = "replay"
+ATTR_CHANGES: Final = "changes"
+LONGEST: Final = 15_000
+"""Moments that are run at once: some hours."""
 ATTR_FROM: Final = "from"
 ATTR_TO: Final = "to"
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,10 +47,14 @@ EXPORT_REPLAY_SCHEMA: Final = vol.Schema(
     }
 )
 
+REPLAY_SCHEMA: Final = EXPORT_REPLAY_SCHEMA.extend(
+    {vol.Required(ATTR_CHANGES): {cv.string: vol.Any(bool, int, float, str)}}
+)
+
 
 @callback
 def async_register_replay(hass: HomeAssistant) -> None:
-    """Register the action."""
+    """Register the actions."""
     async_register_admin_service(
         hass,
         DOMAIN,
@@ -46,19 +63,80 @@ def async_register_replay(hass: HomeAssistant) -> None:
         schema=EXPORT_REPLAY_SCHEMA,
         supports_response=SupportsResponse.ONLY,
     )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_REPLAY,
+        _async_replay,
+        schema=REPLAY_SCHEMA,
+        supports_response=SupportsResponse.ONLY,
+    )
 
 
 async def _async_export_replay(call: ServiceCall) -> ServiceResponse:
     """Write what is kept of a period to a file below the configuration."""
     entry = loaded_entry(call)
+    start, end = _period(call)
+    name = f"replay_{slugify(entry.title)}_{end:%Y%m%dT%H%M%SZ}.jsonl"
+    target = Path(call.hass.config.path(DOMAIN, name))
+    export = await _async_exported(entry, target, start, end)
+    return {"path": str(export.path), **_covers(export)}
+
+
+async def _async_replay(call: ServiceCall) -> ServiceResponse:
+    """Run the decision over a period once more, with other values."""
+    entry = loaded_entry(call)
+    start, end = _period(call)
+    given = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in call.data[ATTR_CHANGES].items()
+    }
+    try:
+        tuning, places = changes_of(given)
+        folder = await call.hass.async_add_executor_job(mkdtemp)
+        try:
+            target = Path(folder) / "replay.jsonl"
+            export = await _async_exported(entry, target, start, end)
+            if export.count > LONGEST:
+                raise ServiceValidationError(
+                    translation_domain=DOMAIN,
+                    translation_key="replay_too_long",
+                    translation_placeholders={
+                        "count": str(export.count),
+                        "most": str(LONGEST),
+                    },
+                )
+            found = await call.hass.async_add_executor_job(
+                compare, target, tuning, places
+            )
+        finally:
+            await call.hass.async_add_executor_job(
+                partial(rmtree, folder, ignore_errors=True)
+            )
+    except (ChangeError, ScenarioError) as err:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="replay_change",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    return {**_covers(export), **found.to_response()}
+
+
+def _period(call: ServiceCall) -> tuple[datetime, datetime]:
+    """Return the period that a recording is asked for, in UTC."""
     start = aware(call.data.get(ATTR_FROM, _BEGINNING))
     end = aware(call.data.get(ATTR_TO, dt_util.utcnow()))
     if start >= end:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="period_empty"
         )
-    name = f"replay_{slugify(entry.title)}_{end:%Y%m%dT%H%M%SZ}.jsonl"
-    target = Path(call.hass.config.path(DOMAIN, name))
+    return start, end
+
+
+async def _async_exported(
+    entry: NetflexConfigEntry, target: Path, start: datetime, end: datetime
+) -> ReplayExport:
+    """Write what is kept of a period to a file."""
     try:
         export = await entry.runtime_data.site.recording.export(target, start, end)
     except OSError as err:
@@ -71,8 +149,11 @@ async def _async_export_replay(call: ServiceCall) -> ServiceResponse:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="nothing_recorded"
         )
+    return export
+
+
+def _covers(export: ReplayExport) -> dict[str, Any]:
     return {
-        "path": str(export.path),
         "count": export.count,
         "from": export.first.isoformat(),
         "to": export.last.isoformat(),

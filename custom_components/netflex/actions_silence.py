@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import (
     HomeAssistant,
@@ -12,13 +11,12 @@ from homeassistant.core import (
     callback,
 )
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_register_admin_service
 import voluptuous as vol
 
+from .actions_common import driven_asset
 from .const import DOMAIN
-from .coordinator import NetflexConfigEntry
-from .entry_data import ASSET_TYPES
 from .site.silence_test import LONGEST, SilenceRefusedError
 from .words import words_of
 
@@ -50,7 +48,7 @@ def async_register_silence_test(hass: HomeAssistant) -> None:
 
 async def _async_test_silence(call: ServiceCall) -> ServiceResponse:
     """Leave a device alone for as long as nothing forbids it, and tell what it did."""
-    entry, asset_id = _asset(call)
+    entry, asset_id = driven_asset(call)
     name = entry.subentries[asset_id].title
     try:
         result = await entry.runtime_data.site.test_silence(
@@ -77,26 +75,3 @@ async def _async_test_silence(call: ServiceCall) -> ServiceResponse:
         "ended_by": result.ended_by,
         "came_back": result.came_back,
     }
-
-
-def _asset(call: ServiceCall) -> tuple[NetflexConfigEntry, str]:
-    """Return the site of a device that is driven, and the device's id there."""
-    device = dr.async_get(call.hass).async_get(call.data[ATTR_DEVICE_ID])
-    for entry_id in () if device is None else device.config_entries:
-        entry: NetflexConfigEntry | None = call.hass.config_entries.async_get_entry(
-            entry_id
-        )
-        if (
-            device is None
-            or entry is None
-            or entry.domain != DOMAIN
-            or entry.state is not ConfigEntryState.LOADED
-        ):
-            continue
-        for subentry in entry.subentries.values():
-            if (
-                subentry.subentry_type in ASSET_TYPES
-                and (DOMAIN, subentry.subentry_id) in device.identifiers
-            ):
-                return entry, subentry.subentry_id
-    raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_asset")

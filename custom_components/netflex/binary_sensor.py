@@ -11,11 +11,9 @@ from homeassistant.components.binary_sensor import (
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import NetflexEntity, ShownEntity, async_setup_entities
+from .coordinator import SiteCoordinator
+from .entity import NetflexEntity, ShownEntity, platform_setup
 from .entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
 from .model.asset import Direction
 from .model.orders import OrderName
@@ -318,17 +316,6 @@ _OWN_SENSORS: Final = {
 }
 
 
-async def async_setup_entry(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Set up the binary sensors of a site."""
-    async_setup_entities(
-        hass, entry, async_add_entities, of_site=_of_site, of_subentry=_of_subentry
-    )
-
-
 def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
     for description in SITE_SENSORS:
         yield NetflexBinarySensor(coordinator, description)
@@ -343,6 +330,9 @@ def _of_subentry(
         subentry.data[CONF_ROLE] == MeterRole.CONNECTION_POINT
     ):
         yield NetflexBinarySensor(coordinator, OVERLOAD_SENSOR, subentry)
+
+
+async_setup_entry = platform_setup(of_site=_of_site, of_subentry=_of_subentry)
 
 
 class NetflexBinarySensor(ShownEntity, BinarySensorEntity):

@@ -4,12 +4,9 @@ from typing import Final, override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import Unauthorized
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import NetflexConfigEntry
-from .entity import NetflexEntity, async_setup_entities
+from .entity import NetflexEntity, platform_setup
 from .rehearsals import async_rehearse
 
 # A second press while one runs is refused with a reason, not kept waiting.
@@ -20,21 +17,6 @@ DESCRIPTION: Final = ButtonEntityDescription(
     translation_key="rehearse",
     entity_category=EntityCategory.CONFIG,
 )
-
-
-async def async_setup_entry(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Set up the button of a site."""
-    async_setup_entities(
-        hass,
-        entry,
-        async_add_entities,
-        of_site=lambda coordinator: [RehearseButton(coordinator, DESCRIPTION)],
-        of_subentry=lambda _coordinator, _subentry: (),
-    )
 
 
 class RehearseButton(NetflexEntity, ButtonEntity):
@@ -53,3 +35,8 @@ class RehearseButton(NetflexEntity, ButtonEntity):
             if user is None or not user.is_admin:
                 raise Unauthorized(context=context, entity_id=self.entity_id)
         await async_rehearse(self.hass, self.coordinator.config_entry, real=False)
+
+
+async_setup_entry = platform_setup(
+    of_site=lambda coordinator: [RehearseButton(coordinator, DESCRIPTION)]
+)

@@ -201,6 +201,7 @@ def _urgent(view: SiteView) -> tuple[object, ...]:
         view.link,
         view.proofs,
         view.problems,
+        view.commissioning,
         None
         if view.rehearsal is None
         else (view.rehearsal.outcome, view.rehearsal.report),

@@ -8,13 +8,11 @@ from typing import Final, override
 from homeassistant.components.datetime import DateTimeEntity, DateTimeEntityDescription
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import RestoreEntity
 from homeassistant.util import dt as dt_util
 
-from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import NetflexEntity, async_setup_entities
+from .coordinator import SiteCoordinator
+from .entity import NetflexEntity, platform_setup
 from .entry_data import SubentryType
 from .model.snapshot import NO_USER_LIMITS
 
@@ -28,26 +26,14 @@ DEADLINE: Final = DateTimeEntityDescription(
 )
 
 
-async def async_setup_entry(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Set up the deadlines of a site."""
-    async_setup_entities(
-        hass,
-        entry,
-        async_add_entities,
-        of_site=lambda _coordinator: (),
-        of_subentry=_of_subentry,
-    )
-
-
 def _of_subentry(
     coordinator: SiteCoordinator, subentry: ConfigSubentry
 ) -> Iterable[NetflexEntity]:
     if subentry.subentry_type == SubentryType.CHARGER:
         yield ChargeDeadline(coordinator, DEADLINE, subentry)
+
+
+async_setup_entry = platform_setup(of_subentry=_of_subentry)
 
 
 class ChargeDeadline(NetflexEntity, DateTimeEntity, RestoreEntity):

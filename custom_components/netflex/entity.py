@@ -5,8 +5,8 @@ with its subentry, also when it is added while the site runs, and an entity that
 depends on what a device offers comes when the device first says it.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Final, Protocol, cast, override
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, Protocol, cast, override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
@@ -165,30 +165,42 @@ class _Platform:
                 self._waiting.append(entity)
 
 
-@callback
-def async_setup_entities(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    add: AddConfigEntryEntitiesCallback,
+type SetUp = Callable[
+    [HomeAssistant, NetflexConfigEntry, AddConfigEntryEntitiesCallback],
+    Coroutine[Any, Any, None],
+]
+
+
+def platform_setup(
     *,
-    of_site: Callable[[SiteCoordinator], Iterable[NetflexEntity]],
-    of_subentry: Callable[[SiteCoordinator, ConfigSubentry], Iterable[NetflexEntity]],
-) -> None:
-    """Set up one platform of a site."""
-    async_register_devices(hass, entry)
-    platform = _Platform(entry, add, of_subentry)
-    coordinator = entry.runtime_data.coordinator
-    platform.offer(of_site(coordinator))
-    for subentry_id in entry.subentries:
-        platform.offer_subentry(subentry_id)
+    of_site: Callable[[SiteCoordinator], Iterable[NetflexEntity]] = lambda _site: (),
+    of_subentry: Callable[
+        [SiteCoordinator, ConfigSubentry], Iterable[NetflexEntity]
+    ] = lambda _site, _subentry: (),
+) -> SetUp:
+    """Return a platform's `async_setup_entry`, which adds what these yield."""
 
-    @callback
-    def added(subentry_id: str) -> None:
+    async def async_setup_entry(
+        hass: HomeAssistant,
+        entry: NetflexConfigEntry,
+        async_add_entities: AddConfigEntryEntitiesCallback,
+    ) -> None:
         async_register_devices(hass, entry)
-        platform.offer_subentry(subentry_id)
+        platform = _Platform(entry, async_add_entities, of_subentry)
+        coordinator = entry.runtime_data.coordinator
+        platform.offer(of_site(coordinator))
+        for subentry_id in entry.subentries:
+            platform.offer_subentry(subentry_id)
 
-    entry.async_on_unload(coordinator.async_on_assets(added))
-    entry.async_on_unload(coordinator.async_add_listener(platform.look))
+        @callback
+        def added(subentry_id: str) -> None:
+            async_register_devices(hass, entry)
+            platform.offer_subentry(subentry_id)
+
+        entry.async_on_unload(coordinator.async_on_assets(added))
+        entry.async_on_unload(coordinator.async_add_listener(platform.look))
+
+    return async_setup_entry
 
 
 @callback

@@ -5,11 +5,10 @@ from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.core import callback
 
-from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import NetflexEntity, async_setup_entities
+from .coordinator import SiteCoordinator
+from .entity import NetflexEntity, platform_setup
 from .entry_data import CONF_SOURCE, DeviceSource
 from .event_power import LOAD_STEP, POWER_QUALITY, LoadStepEvent, PowerQualityEvent
 from .model.orders import OrderEvent, OrderName
@@ -24,27 +23,18 @@ DESCRIPTION: Final = EventEntityDescription(
 )
 
 
-async def async_setup_entry(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Set up the event of a site."""
-    async_setup_entities(
-        hass,
-        entry,
-        async_add_entities,
-        of_site=lambda coordinator: [GridOrderEvent(coordinator, DESCRIPTION)],
-        of_subentry=_of_subentry,
-    )
-
-
 def _of_subentry(
     coordinator: SiteCoordinator, subentry: ConfigSubentry
 ) -> Iterable[NetflexEntity]:
     if subentry.data.get(CONF_SOURCE) == DeviceSource.S1:
         yield PowerQualityEvent(coordinator, POWER_QUALITY, subentry)
         yield LoadStepEvent(coordinator, LOAD_STEP, subentry)
+
+
+async_setup_entry = platform_setup(
+    of_site=lambda coordinator: [GridOrderEvent(coordinator, DESCRIPTION)],
+    of_subentry=_of_subentry,
+)
 
 
 class GridOrderEvent(NetflexEntity, EventEntity):

@@ -102,6 +102,7 @@ class LocalStopWatch:
         """Bring the site's own stops to what the inputs say."""
         names = self._entity_ids()
         self._carry_over(names)
+        self._site.set_stop_inputs({name: self._name(name) for name in names.values()})
         for direction in Direction:
             held = self._site.local_stops.holders(direction)
             inputs = {names[reference] for reference in self._inputs.of(direction)}
@@ -114,6 +115,11 @@ class LocalStopWatch:
                     continue
                 self._site.set_local_stop(direction, holder, held=False)
         self._note_silence(names)
+
+    def _name(self, entity_id: str) -> str:
+        """Return how a user knows an input."""
+        state = self._hass.states.get(entity_id)
+        return entity_id if state is None else state.name
 
     def _is_open(self, entity_id: str) -> bool | None:
         """Whether an input's circuit is open, None while it says nothing."""

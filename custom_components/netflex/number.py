@@ -17,11 +17,9 @@ from homeassistant.const import (
     UnitOfEnergy,
     UnitOfPower,
 )
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import NetflexEntity, async_setup_entities
+from .coordinator import SiteCoordinator
+from .entity import NetflexEntity, platform_setup
 from .entry_data import CONF_MAX_CURRENT, SubentryType
 from .model.snapshot import NO_USER_LIMITS
 
@@ -63,17 +61,6 @@ PEAK_TARGET: Final = NumberEntityDescription(
 )
 
 
-async def async_setup_entry(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Set up the numbers of a site."""
-    async_setup_entities(
-        hass, entry, async_add_entities, of_site=_of_site, of_subentry=_of_subentry
-    )
-
-
 def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
     yield PeakTarget(coordinator, PEAK_TARGET)
 
@@ -84,6 +71,9 @@ def _of_subentry(
     if subentry.subentry_type == SubentryType.CHARGER:
         yield ChargerLimit(coordinator, CHARGER_LIMIT, subentry)
         yield ChargerEnergy(coordinator, CHARGER_ENERGY, subentry)
+
+
+async_setup_entry = platform_setup(of_site=_of_site, of_subentry=_of_subentry)
 
 
 class ChargerLimit(NetflexEntity, RestoreNumber):

@@ -50,7 +50,7 @@ async def async_rehearse(
     """
     rehearsal = entry.runtime_data.site.rehearsal
     try:
-        evidence = await rehearsal.run(real=real, versions=await _async_versions(hass))
+        evidence = await rehearsal.run(real=real, versions=await async_versions(hass))
     except RehearsalRefusedError as err:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
@@ -152,16 +152,6 @@ def _response(
     files: ReportFiles,
 ) -> dict[str, Any]:
     result = evidence.result
-    links = {}
-    if "http" in hass.config.components:
-        links = {
-            f"{kind}_link": async_sign_path(
-                hass,
-                URL.format(entry_id=entry.entry_id, name=path.name),
-                timedelta(days=LINK_DAYS),
-            )
-            for kind, path in (("html", files.html), ("json", files.json))
-        }
     return {
         "outcome": result.outcome.value,
         "mode": result.mode.value,
@@ -182,11 +172,28 @@ def _response(
         "journal_head": None
         if evidence.journal is None
         else evidence.journal.head_hash,
-        **links,
+        **report_links(hass, entry.entry_id, files),
     }
 
 
-async def _async_versions(hass: HomeAssistant) -> dict[str, str]:
+def report_links(
+    hass: HomeAssistant, entry_id: str, files: ReportFiles
+) -> dict[str, str]:
+    """Return links by which a report can be opened for a day."""
+    if "http" not in hass.config.components:
+        return {}
+    return {
+        f"{kind}_link": async_sign_path(
+            hass,
+            URL.format(entry_id=entry_id, name=path.name),
+            timedelta(days=LINK_DAYS),
+        )
+        for kind, path in (("html", files.html), ("json", files.json))
+    }
+
+
+async def async_versions(hass: HomeAssistant) -> dict[str, str]:
+    """Return what runs here, for a report."""
     integration = await async_get_integration(hass, DOMAIN)
     return {
         "Netflex integration": str(integration.version),

@@ -136,8 +136,10 @@ class NetflexRuntime:
             memory=stored.memory,
             locked=stored.locked,
             fallbacks=stored.fallbacks,
+            overrides=stored.overrides,
             tuning=TUNING,
         )
+        self.site.commissioning.restore(stored.commissioned)
         self.site.rehearsal.restore(
             await async_newest_rehearsal(self._hass, self._entry.entry_id)
         )
@@ -244,6 +246,11 @@ class NetflexRuntime:
         )
 
     # ------------------------------------------------------------------------- station
+
+    @property
+    def settings(self) -> TelecontrolSettings | None:
+        """How the operator's station is set; None: there is no telecontrol."""
+        return self._station.settings
 
     @property
     def journal(self) -> Journal:
@@ -378,6 +385,8 @@ class NetflexRuntime:
             demand=self._meters.demand_memories,
             locked=self.site.locked,
             fallbacks=self.site.fallbacks,
+            overrides=self.site.overrides,
+            commissioned=self.site.commissioning.results,
         ).to_dict()
 
     # ------------------------------------------------------------------------- changes

@@ -7,12 +7,10 @@ from typing import Final, override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import RestoreEntity
 
-from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import NetflexEntity, async_setup_entities
+from .coordinator import SiteCoordinator
+from .entity import NetflexEntity, platform_setup
 from .entry_data import SubentryType
 from .model.modes import BatteryMode, ChargerMode, LoadMode, Mode
 from .model.snapshot import NO_USER_LIMITS
@@ -39,21 +37,6 @@ MODES: Final[dict[SubentryType, tuple[SelectEntityDescription, Mode]]] = {
 }
 
 
-async def async_setup_entry(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Set up the selects of a site."""
-    async_setup_entities(
-        hass,
-        entry,
-        async_add_entities,
-        of_site=lambda _coordinator: (),
-        of_subentry=_of_subentry,
-    )
-
-
 def _of_subentry(
     coordinator: SiteCoordinator, subentry: ConfigSubentry
 ) -> Iterable[NetflexEntity]:
@@ -61,6 +44,9 @@ def _of_subentry(
     if kind in MODES:
         description, default = MODES[kind]
         yield ModeSelect(coordinator, description, subentry, default)
+
+
+async_setup_entry = platform_setup(of_subentry=_of_subentry)
 
 
 class ModeSelect(NetflexEntity, SelectEntity, RestoreEntity):

@@ -8,21 +8,21 @@ from typing import Final, override
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceInfo
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
 from .const import DOMAIN
-from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import NetflexEntity, ShownEntity, async_setup_entities
+from .coordinator import SiteCoordinator
+from .entity import NetflexEntity, ShownEntity, platform_setup
 from .entry_data import CONF_LINES, CONF_SOURCE, DeviceSource, SubentryType
 from .entry_site import connection_point
 from .model.connection import Line
 from .model.phrase import Phrase
 from .model.reading import SubMeter, SubMeterKind
 from .sensor_asset import ASSET_SENSORS, current_sensor
+from .sensor_commissioning import COMMISSIONING_SENSORS
 from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
 from .sensor_feeder import FEEDER_SENSORS
@@ -41,17 +41,6 @@ from .words import words_of
 PARALLEL_UPDATES = 0
 
 
-async def async_setup_entry(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Set up the sensors of a site."""
-    async_setup_entities(
-        hass, entry, async_add_entities, of_site=_of_site, of_subentry=_of_subentry
-    )
-
-
 def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
     lines = connection_point(coordinator.config_entry.data).lines
     lines_left = map(line_headroom_sensor, lines)
@@ -59,6 +48,7 @@ def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
         *SITE_SENSORS,
         *NORTHBOUND_SENSORS,
         *REHEARSAL_SENSORS,
+        *COMMISSIONING_SENSORS,
         *COMPLIANCE_SENSORS,
         *DEMAND_SENSORS,
         *SITE_QUALITY_SENSORS,
@@ -109,6 +99,9 @@ RATES: Final = {
 DIAGNOSTIC_RATE: Final = 60.0
 """The same of figures about a device, which change with every reading."""
 URGENT_ATTRIBUTES: Final = ("source", "emergency")
+
+
+async_setup_entry = platform_setup(of_site=_of_site, of_subentry=_of_subentry)
 
 
 def rate_of(description: NetflexSensorDescription) -> float:

@@ -1,7 +1,8 @@
 """Sensors of how the grid operator's limits are kept, one set per direction."""
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import (
@@ -108,51 +109,49 @@ def _sensors(direction: Direction) -> Iterator[NetflexSensorDescription]:
 
         return value
 
-    key = f"compliance_{direction.value}"
-    yield NetflexSensorDescription(
-        key=key,
-        translation_key=key,
+    described = partial(_description, direction)
+    yield described(
+        "compliance",
         device_class=SensorDeviceClass.ENUM,
         options=[*(state.value for state in ComplianceState), NO_ORDER],
         value_fn=state,
         attributes_fn=details,
-        exists_fn=has_station,
-        available_fn=_decided,
     )
-    yield NetflexSensorDescription(
-        key=f"time_to_comply_{direction.value}",
-        translation_key=f"time_to_comply_{direction.value}",
+    in_seconds = partial(
+        described,
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
         suggested_display_precision=0,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=figure(_newest_seconds),
-        exists_fn=has_station,
-        available_fn=_decided,
     )
-    yield NetflexSensorDescription(
-        key=f"violation_time_{direction.value}",
-        translation_key=f"violation_time_{direction.value}",
-        device_class=SensorDeviceClass.DURATION,
-        native_unit_of_measurement=UnitOfTime.SECONDS,
-        suggested_display_precision=0,
-        entity_category=EntityCategory.DIAGNOSTIC,
+    yield in_seconds("time_to_comply", value_fn=figure(_newest_seconds))
+    yield in_seconds(
+        "violation_time",
         rate=10.0,
         value_fn=figure(lambda orders: sum(o.violation_seconds for o in orders)),
-        exists_fn=has_station,
-        available_fn=_decided,
     )
-    yield NetflexSensorDescription(
-        key=f"missing_{direction.value}",
-        translation_key=f"missing_{direction.value}",
+    yield described(
+        "missing",
         device_class=SensorDeviceClass.POWER,
         native_unit_of_measurement=UnitOfPower.WATT,
         suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
         suggested_display_precision=2,
         state_class=SensorStateClass.MEASUREMENT,
         value_fn=lambda view, _subject: rounded(missing_power(view, direction)),
+    )
+
+
+def _description(
+    direction: Direction, name: str, **shown: Any
+) -> NetflexSensorDescription:
+    """Return a sensor of a direction, which is there where there is an operator."""
+    key = f"{name}_{direction.value}"
+    return NetflexSensorDescription(
+        key=key,
+        translation_key=key,
         exists_fn=has_station,
         available_fn=_decided,
+        **shown,
     )
 
 

@@ -1,6 +1,7 @@
 """Sensors of a meter that samples the waveform: power quality and counts of events."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
@@ -202,35 +203,26 @@ def _line_sensors(line: Line) -> tuple[NetflexSensorDescription, ...]:
             enabled=False,
             rate=SLOW,
         ),
-        *(_harmonic_of_voltage(line, order) for order in HARMONICS),
-        *(_harmonic_of_current(line, order) for order in HARMONICS),
+        *(sensor for order in HARMONICS for sensor in _harmonics_at(line, order)),
     )
 
 
-def _harmonic_of_voltage(line: Line, order: int) -> NetflexSensorDescription:
-    return _sensor(
-        "voltage_harmonic",
-        _of_line(line, lambda quality: _share(quality.voltage_harmonics, order)),
-        unit=PERCENTAGE,
-        digits=2,
-        line=line,
-        order=order,
-        enabled=False,
-        rate=SLOW,
-    )
-
-
-def _harmonic_of_current(line: Line, order: int) -> NetflexSensorDescription:
-    return _sensor(
-        "current_harmonic",
-        _of_line(line, lambda quality: _at(quality.current_harmonics, order)),
-        unit=UnitOfElectricCurrent.AMPERE,
-        device_class=SensorDeviceClass.CURRENT,
-        digits=3,
-        line=line,
-        order=order,
-        enabled=False,
-        rate=SLOW,
+def _harmonics_at(line: Line, order: int) -> tuple[NetflexSensorDescription, ...]:
+    described = partial(_sensor, line=line, order=order, enabled=False, rate=SLOW)
+    return (
+        described(
+            "voltage_harmonic",
+            _of_line(line, lambda quality: _share(quality.voltage_harmonics, order)),
+            unit=PERCENTAGE,
+            digits=2,
+        ),
+        described(
+            "current_harmonic",
+            _of_line(line, lambda quality: _at(quality.current_harmonics, order)),
+            unit=UnitOfElectricCurrent.AMPERE,
+            device_class=SensorDeviceClass.CURRENT,
+            digits=3,
+        ),
     )
 
 

@@ -14,11 +14,15 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN, LOGGER
+from .control.codec import decode, encode
 from .control.memory import Memory, from_dict, to_dict
 from .metering import demand_store
 from .metering.demand import DemandMemory
 from .model.asset import Direction
 from .model.orders import NO_LOCAL_STOPS, LocalStops
+from .model.snapshot import Override
+from .site import commissioning_record
+from .site.commissioning_record import Results
 from .site.view import LearnedFallback
 
 STORE_VERSION: Final = 2
@@ -61,6 +65,12 @@ class SiteMemory:
         default_factory=lambda: MappingProxyType({})
     )
     """What devices were seen to do when they were left alone, by asset."""
+    overrides: Mapping[str, Override] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What holds for a while in place of modes, by asset; their ends are UTC."""
+    commissioned: Results = field(default_factory=lambda: MappingProxyType({}))
+    """What commissionings have shown."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form."""
@@ -82,6 +92,8 @@ class SiteMemory:
                 }
                 for asset_id, learned in self.fallbacks.items()
             },
+            "overrides": encode(self.overrides),
+            "commissioned": commissioning_record.to_dict(self.commissioned.values()),
         }
 
 
@@ -99,7 +111,27 @@ def read_site_memory(stored: dict[str, Any] | None) -> SiteMemory:
         demand=_demand(stored.get("demand")),
         locked=frozenset(map(str, stored.get("locked", ()))),
         fallbacks=_fallbacks(stored.get("fallbacks", {})),
+        overrides=_overrides(stored.get("overrides", {})),
+        commissioned=_commissioned(stored.get("commissioned")),
     )
+
+
+def _overrides(stored: dict[str, Any]) -> Mapping[str, Override]:
+    try:
+        return decode(dict[str, Override], stored)
+    except ValueError as err:
+        LOGGER.warning("The stored overrides are not used: %s", err)
+        return {}
+
+
+def _commissioned(stored: dict[str, Any] | None) -> Results:
+    if stored is None:
+        return {}
+    try:
+        return commissioning_record.from_dict(stored)
+    except ValueError as err:
+        LOGGER.warning("The stored results of commissionings are not used: %s", err)
+        return {}
 
 
 def _fallbacks(stored: dict[str, Any]) -> dict[str, LearnedFallback]:

@@ -8,12 +8,10 @@ from homeassistant.components.switch import SwitchEntity, SwitchEntityDescriptio
 from homeassistant.components.switch.const import SwitchDeviceClass
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import STATE_ON, EntityCategory
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import RestoreEntity
 
-from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .entity import HOLDER, NetflexEntity, async_setup_entities
+from .coordinator import SiteCoordinator
+from .entity import HOLDER, NetflexEntity, platform_setup
 from .entry_data import ASSET_TYPES, SubentryType
 from .model.asset import Direction
 from .model.snapshot import NO_USER_LIMITS
@@ -55,17 +53,6 @@ LOCK_OUT: Final = SwitchEntityDescription(
 )
 
 
-async def async_setup_entry(
-    hass: HomeAssistant,
-    entry: NetflexConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Set up the switches of a site."""
-    async_setup_entities(
-        hass, entry, async_add_entities, of_site=_of_site, of_subentry=_of_subentry
-    )
-
-
 def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
     for description in LOCAL_STOPS:
         yield LocalStopSwitch(coordinator, description)
@@ -78,6 +65,9 @@ def _of_subentry(
         yield LoadSwitch(coordinator, LOAD, subentry)
     if subentry.subentry_type in ASSET_TYPES:
         yield LockOutSwitch(coordinator, LOCK_OUT, subentry)
+
+
+async_setup_entry = platform_setup(of_site=_of_site, of_subentry=_of_subentry)
 
 
 class LocalStopSwitch(NetflexEntity, SwitchEntity):

@@ -3,11 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+import time
 from typing import Any
 
 from custom_components.netflex.coordinator import SiteCoordinator
+from custom_components.netflex.devices.device import DeviceConfig
+from custom_components.netflex.entry_site import station_settings
 from custom_components.netflex.model.asset import AssetState, ChargerState, Direction
-from custom_components.netflex.model.connection import GridType, LineValues
+from custom_components.netflex.model.connection import (
+    ConnectionPoint,
+    GridType,
+    LineValues,
+)
 from custom_components.netflex.model.demand import CapacityTariff, QuarterDemand
 from custom_components.netflex.model.northbound import NorthboundState, SetRefusal
 from custom_components.netflex.model.orders import (
@@ -38,10 +45,14 @@ from custom_components.netflex.model.reading import (
     SubMeter,
     SubMeterKind,
 )
-from custom_components.netflex.model.snapshot import UserLimits
+from custom_components.netflex.model.snapshot import SiteModel, Snapshot, UserLimits
+from custom_components.netflex.site.commissioning import SiteCommissioning
+from custom_components.netflex.site.commissioning_stage import CommissioningPorts
 from custom_components.netflex.site.quality_problems import quality_problems
 from custom_components.netflex.site.recording import Recording
+from custom_components.netflex.site.rehearsal_plant import Look
 from custom_components.netflex.site.view import DemandView, MeterView, SiteView
+from custom_components.netflex.telecontrol.settings import TelecontrolSettings
 from custom_components.netflex.telecontrol.wire_trace import WireEntry
 from custom_components.netflex.telemetry.quality import QualityReport
 
@@ -64,8 +75,52 @@ class FakeSite:
         self.view = view
         self.commands: list[tuple[Any, ...]] = []
         self.recording = Recording()
+        self.devices: dict[str, DeviceConfig] = {}
+        self.commissioning = SiteCommissioning(self._commissioning_ports())
         self._on_view: Callable[[SiteView], None] | None = None
         self._on_order: Callable[[OrderEvent], None] | None = None
+
+    def _commissioning_ports(self) -> CommissioningPorts:
+        """A real commissioning over what the view shows."""
+        return CommissioningPorts(
+            look=self._look,
+            link=lambda: self.view.link,
+            done=lambda _key: True,
+            devices=lambda: self.devices,
+            outputs=dict,
+            busy=lambda: None,
+            decide=lambda: None,
+            save=lambda: self.commands.append(("save",)),
+            record=lambda _kind, _data: None,
+            monotonic=time.monotonic,
+            utcnow=lambda: NOW,
+            on_change=self._follow,
+        )
+
+    def _look(self, _orders: GridOrders | None = None) -> Look:
+        view = self.view
+        assert view.plan is not None
+        return Look(
+            at=time.monotonic(),
+            model=SiteModel(
+                connection=ConnectionPoint(grid_type=GridType.STAR, main_fuse=63.0)
+            ),
+            snapshot=Snapshot(
+                orders=view.orders, local_stops=view.local_stops, states=view.states
+            ),
+            plan=view.plan,
+            base=None,
+            shadow=view.shadow,
+            missing={proof.direction: proof.missing for proof in view.proofs},
+        )
+
+    def _follow(self) -> None:
+        """Show what the commissioning does."""
+        if self._on_view is not None:
+            self.show(
+                commissioning=self.commissioning.status,
+                commissioned=tuple(self.commissioning.results.values()),
+            )
 
     def subscribe(
         self,
@@ -115,6 +170,10 @@ class FakeRuntime:
     reloads: int = 0
     unusable: OSError | None = None
     wire: tuple[WireEntry, ...] = ()
+
+    @property
+    def settings(self) -> TelecontrolSettings | None:
+        return station_settings(self.coordinator.config_entry)
 
     def wire_log(self) -> tuple[WireEntry, ...]:
         return self.wire

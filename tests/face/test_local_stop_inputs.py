@@ -31,6 +31,9 @@ class StoppableSite:
         self.changes += 1
         self.local_stops = self.local_stops.with_holder(direction, holder, held=held)
 
+    def set_stop_inputs(self, names: Mapping[str, str]) -> None:
+        self.stop_inputs = dict(names)
+
     def set_silent_inputs(self, silent: Mapping[str, str]) -> None:
         self.silent = silent
 

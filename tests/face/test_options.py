@@ -126,6 +126,7 @@ async def test_every_topic_can_be_reached(
         "readings",
         "northbound",
         "shadow",
+        "commissioning",
     ]
     for topic in topics:
         result = await reach(hass, entry, topic)
@@ -463,6 +464,7 @@ async def test_without_telecontrol_only_the_sites_own_topics_can_be_chosen(
         "readings",
         "northbound",
         "shadow",
+        "commissioning",
     ]
     assert begun["menu_options"] == topics
 

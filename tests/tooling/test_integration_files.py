@@ -1,8 +1,10 @@
 """The integration's files pass what hassfest and HACS check, as far as that runs here."""
 
 import ast
+from collections.abc import Iterator
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from homeassistant import components
@@ -150,3 +152,78 @@ def test_texts_that_the_code_raises_are_translated() -> None:
             if key.value not in texts:
                 missing.append(f"{path.name}:{node.lineno}: {key.value}")
     assert missing == []
+
+
+SHOWN = frozenset(
+    {
+        "ConfigEntryAuthFailed",
+        "ConfigEntryError",
+        "ConfigEntryNotReady",
+        "HomeAssistantError",
+        "ServiceValidationError",
+        "UpdateFailed",
+    }
+)
+"""Exceptions whose text a user reads."""
+KEYED = frozenset({"ReadingsError", "RehearsalRefusedError"})
+"""Our own, whose key becomes that of such a text."""
+
+
+def raised() -> Iterator[tuple[str, ast.Call]]:
+    """Yield every exception that the code raises, with its place."""
+    for path, tree in SOURCES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                yield f"{path.name}:{node.lineno}", node.exc
+
+
+def test_every_exception_that_a_user_sees_is_translated() -> None:
+    texts = ENGLISH["exceptions"]
+    wrong, seen = [], 0
+    for place, call in raised():
+        if ast.unparse(call.func) not in SHOWN:
+            continue
+        seen += 1
+        given = {word.arg: word.value for word in call.keywords}
+        if "translation_domain" not in given or "translation_key" not in given:
+            wrong.append(f"{place}: is not translated")
+            continue
+        key = given["translation_key"]
+        if isinstance(key, ast.JoinedStr):
+            parts = [
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
+                for part in key.values
+            ]
+            found = [name for name in texts if re.fullmatch("".join(parts), name)]
+        elif isinstance(key, ast.Constant):
+            found = [name for name in texts if name == key.value]
+        else:
+            # An exception's own key: those are looked at below.
+            assert ast.unparse(key) == "err.key", place
+            continue
+        if not found:
+            wrong.append(f"{place}: {ast.unparse(key)} is no text")
+        placeholders = given.get("translation_placeholders")
+        named = (
+            {str(getattr(item, "value", None)) for item in placeholders.keys}
+            if isinstance(placeholders, ast.Dict)
+            else set()
+        )
+        for name in found:
+            used = set(re.findall(r"{(\w+)}", texts[name]["message"]))
+            if used - named:
+                wrong.append(f"{place}: {name} lacks {sorted(used - named)}")
+    assert seen > 20
+    assert wrong == []
+
+
+def test_every_key_of_our_own_exceptions_is_a_text() -> None:
+    keys = {
+        str(call.args[0].value)
+        for _place, call in raised()
+        if ast.unparse(call.func) in KEYED
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+    assert len(keys) > 6
+    assert keys - set(ENGLISH["exceptions"]) == set()

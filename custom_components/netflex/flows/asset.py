@@ -10,7 +10,6 @@ from typing import Any, ClassVar, override
 
 from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.const import CONF_NAME
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     EntitySelector,
     EntitySelectorConfig,
@@ -18,7 +17,6 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from ..const import DOMAIN
 from ..devices.device import DeviceConfig
 from ..devices.levers import LEVER_PARAMS, OPTIONS, TEMPERATURES
 from ..entry_data import (
@@ -33,6 +31,7 @@ from ..entry_device import entity_roles, lever_params
 from ..model.asset import Asset, Category, Nature
 from ..model.connection import GridType
 from .fields import Fields, flat, more, number, suggested
+from .references import kept_references, shown_references
 from .subentry import Errors, SubentryFlow
 
 
@@ -121,31 +120,23 @@ class AssetFlow(SubentryFlow):
         """Return the stored references as the entity ids of now."""
         if not self._data:
             return {}
-        registry = er.async_get(self.hass)
-        shown: dict[str, Any] = {CONF_NAME: self._title} | lever_params(self._data)
-        for key in ENTITY_KEYS:
-            reference = self._data.get(key)
-            if reference and (
-                entity_id := er.async_resolve_entity_id(registry, reference)
-            ):
-                shown[key] = entity_id
-        return shown
+        return {
+            CONF_NAME: self._title,
+            **lever_params(self._data),
+            **shown_references(self.hass, ENTITY_KEYS, self._data),
+        }
 
     async def _async_take_entities(
         self, values: dict[str, Any]
     ) -> tuple[Errors, dict[str, str]]:
         """Check the form's entities, and keep references that survive a rename."""
-        registry = er.async_get(self.hass)
-        errors = self._name_errors(values[CONF_NAME])
-        data: dict[str, Any] = {CONF_SOURCE: DeviceSource.ENTITY.value}
-        for key in ENTITY_KEYS:
-            if not (entity_id := values.get(key)):
-                continue
-            registered = registry.async_get(entity_id)
-            if registered is not None and registered.platform == DOMAIN:
-                errors[key] = "own_entity"
-            data[key] = entity_id if registered is None else registered.id
-        data |= lever_params(values)
+        kept, errors = kept_references(self.hass, ENTITY_KEYS, values)
+        errors = self._name_errors(values[CONF_NAME]) | errors
+        data = {
+            CONF_SOURCE: DeviceSource.ENTITY.value,
+            **kept,
+            **lever_params(values),
+        }
         if any(
             item.data.get(CONF_CONTROL_ENTITY) == data[CONF_CONTROL_ENTITY]
             for item in self._others()
@@ -201,19 +192,12 @@ class AssetFlow(SubentryFlow):
 
     def _take_sensors(self, values: Mapping[str, Any]) -> Errors:
         """Check the sensors, and keep references that survive a rename."""
-        registry = er.async_get(self.hass)
-        errors = self._name_errors(values[CONF_NAME])
-        data: dict[str, Any] = {CONF_SOURCE: DeviceSource.METERED.value}
-        for key in self.measuring_sensors:
-            if not (entity_id := values.get(key)):
-                continue
-            registered = registry.async_get(entity_id)
-            if registered is not None and registered.platform == DOMAIN:
-                errors[key] = "own_entity"
-            data[key] = entity_id if registered is None else registered.id
+        kept, errors = kept_references(self.hass, self.measuring_sensors, values)
+        errors = self._name_errors(values[CONF_NAME]) | errors
         if not errors:
             for key in ENTITY_KEYS:
                 self._data.pop(key, None)
+            data = {CONF_SOURCE: DeviceSource.METERED.value, **kept}
             self._keep(values[CONF_NAME], data)
         return errors
 

@@ -9,7 +9,6 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_NAME, CONF_PORT
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     EntitySelector,
     EntitySelectorConfig,
@@ -18,7 +17,6 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from ..const import DOMAIN
 from ..devices.device import DeviceConfig, ProbeResult
 from ..devices.entity_meter import FEWEST, MAX_AGE
 from ..devices.profile_parts import LOAD_NEGATIVE, LOAD_POSITIVE
@@ -49,6 +47,7 @@ from .meter_parts import (
     tariff_values,
 )
 from .probing import Tested, async_test_p1
+from .references import kept_references, shown_references
 from .s1_meter import S1Steps
 from .site_checks import bind_error
 from .subentry import Errors
@@ -236,35 +235,27 @@ class MeterFlow(DlmsSteps, S1Steps):
         """Return what is stored, with the entity ids of now."""
         if not self._data:
             return {}
-        registry = er.async_get(self.hass)
-        shown = {CONF_NAME: self._title, **self._data}
-        for key in SENSOR_ROLES:
-            if (reference := shown.pop(key, None)) and (
-                entity_id := er.async_resolve_entity_id(registry, reference)
-            ):
-                shown[key] = entity_id
-        return shown
+        others = {k: v for k, v in self._data.items() if k not in SENSOR_ROLES}
+        return {
+            CONF_NAME: self._title,
+            **others,
+            **shown_references(self.hass, SENSOR_ROLES, self._data),
+        }
 
     async def _async_take_sensors(
         self, values: dict[str, Any]
     ) -> tuple[Errors, dict[str, str]]:
         """Check and read the form's sensors; keep references that survive a rename."""
-        registry = er.async_get(self.hass)
-        errors = self._name_errors(values[CONF_NAME]) | self._role_errors(values)
+        kept, errors = kept_references(self.hass, SENSOR_ROLES, values)
+        errors |= self._name_errors(values[CONF_NAME]) | self._role_errors(values)
         if not AGES[0] <= values[CONF_MAX_AGE] <= AGES[1]:
             errors[CONF_MAX_AGE] = "max_age_invalid"
         data: dict[str, Any] = {
             CONF_SOURCE: DeviceSource.ENTITY.value,
             CONF_MAX_AGE: values[CONF_MAX_AGE],
             CONF_DIRECTION: values[CONF_DIRECTION],
+            **kept,
         }
-        for key in SENSOR_ROLES:
-            if not (entity_id := values.get(key)):
-                continue
-            registered = registry.async_get(entity_id)
-            if registered is not None and registered.platform == DOMAIN:
-                errors[key] = "own_entity"
-            data[key] = entity_id if registered is None else registered.id
         roles = sensor_roles(data)
         if len(roles) < FEWEST:
             errors["base"] = "too_few"

@@ -62,6 +62,7 @@ from ..telecontrol_options import (
     checked_options,
     tls_settings,
 )
+from .commissioning import CONF_COMMISSIONING, CommissioningSteps
 from .fields import choice, flat, more, number, suggested, whole_number
 from .limits import LimitSteps
 from .local_stops import LocalStopSteps
@@ -85,6 +86,7 @@ SITE_TOPICS: Final = [
     CONF_READINGS,
     CONF_NORTHBOUND,
     CONF_SHADOW,
+    CONF_COMMISSIONING,
 ]
 TOPICS: Final = [
     CONF_LINK,
@@ -173,6 +175,7 @@ class NetflexOptionsFlow(
     ReadingSteps,
     NorthboundSteps,
     ShadowSteps,
+    CommissioningSteps,
 ):
     """Changes one topic of a site; nothing is reloaded, only new wires drop the link.
 

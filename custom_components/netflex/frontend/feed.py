@@ -24,7 +24,7 @@ import voluptuous as vol
 from ..const import DOMAIN
 from ..coordinator import NetflexConfigEntry
 from ..entry_data import CONF_GRID_TYPE, CONF_MAIN_FUSE
-from ..entry_site import site_config, station_settings
+from ..entry_site import site_config
 from ..model.asset import Asset
 from ..model.plan import Compliance, Limit, Setpoint
 from ..site.timeline import FlowSample, PastOrder
@@ -323,7 +323,7 @@ def _link(
     if not view.telecontrol:
         return None
     link = view.link
-    settings = station_settings(entry)
+    settings = entry.runtime_data.settings
     return {
         "listening": link.listening,
         "connected": link.connected,
