@@ -23,11 +23,11 @@ from .site.quality_feed import QualityFeed, expectations
 from .site.site import Site
 from .telemetry.quality import (
     Expectation,
-    QualityLedger,
     QualityReport,
     report_from_dict,
     report_to_dict,
 )
+from .telemetry.quality_ledger import QualityLedger
 
 STORE_VERSION: Final = 1
 SAVE_DELAY: Final = 600.0

@@ -13,7 +13,8 @@ from custom_components.netflex.model.connection import (
 from custom_components.netflex.model.reading import MeterReading, MeterRole
 from custom_components.netflex.site.quality_feed import QualityFeed, expectations
 from custom_components.netflex.site.view import MeterView, SiteView
-from custom_components.netflex.telemetry.quality import QualityLedger, SourceQuality
+from custom_components.netflex.telemetry.quality import SourceQuality
+from custom_components.netflex.telemetry.quality_ledger import QualityLedger
 
 POINT = ConnectionPoint(grid_type=GridType.STAR, main_fuse=25.0)
 CAR = Asset(

@@ -9,15 +9,14 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.netflex.telemetry.quality import (
-    DAY,
-    HOUR,
     Expectation,
     Fault,
     FaultKind,
-    QualityLedger,
     Range,
     Thresholds,
 )
+from custom_components.netflex.telemetry.quality_ledger import DAY, QualityLedger
+from custom_components.netflex.telemetry.quality_tally import HOUR
 
 SIX = 1_767_420_000.0 - 1_767_420_000.0 % DAY + 6 * HOUR
 """06:00 UTC of a day."""

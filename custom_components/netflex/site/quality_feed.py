@@ -7,7 +7,8 @@ from typing import Final
 from ..model.asset import Asset, AssetState, Nature
 from ..model.connection import ConnectionPoint, Line
 from ..model.reading import MeterRole
-from ..telemetry.quality import Expectation, QualityLedger, Range
+from ..telemetry.quality import Expectation, Range
+from ..telemetry.quality_ledger import QualityLedger
 from .view import MeterView, SiteView
 
 SAMPLED: Final = 60.0
