@@ -165,6 +165,18 @@ def test_what_is_stale_doubtful_or_of_another_time_is_never_acted_upon(
     assert why(stands) == {ProgrammeMode.IMBALANCE_CHASE: "imbalance_unknown"}
 
 
+def test_too_early_is_said_apart_from_not_known() -> None:
+    early = QUARTER + timedelta(minutes=1)
+    for market, reason in (
+        (short_market(60.0, at=early), "imbalance_early"),
+        (Market(imbalance=imbalance(60.0, at=early, back=1)), "imbalance_early"),
+        (Market(), "imbalance_unknown"),
+    ):
+        for mode in (chase(), ImportAvoidanceWhenShort()):
+            _, stands = one(programme(mode), 0.0, utc=early, market=market)
+            assert list(why(stands).values()) == [reason]
+
+
 # ------------------------------------------------------------------------------- chase
 
 
@@ -224,6 +236,14 @@ def test_default_prices_stand_for_what_nobody_knows() -> None:
     told, stands = one(mode, 0.0, utc=QUARTER - timedelta(hours=3))
     assert told == 0.0
     assert why(stands) == {ProgrammeMode.IMBALANCE_CHASE: "imbalance_unknown"}
+
+
+@pytest.mark.parametrize("period", [900.0, 1800.0])
+def test_a_default_price_knows_the_length_of_a_period(period: float) -> None:
+    prices = (TimedPrice(value=40.0),)
+    mode = programme(chase(default_prices=prices, settlement_period=period))
+    told, _ = one(mode, 0.0, utc=LATE, charge=19.0)
+    assert told == pytest.approx(100.0 / ((period - 600.0) / 3600), abs=1.0)
 
 
 def test_the_end_of_a_period_does_not_run_away() -> None:

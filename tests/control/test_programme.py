@@ -124,6 +124,13 @@ def test_a_word_of_the_user_goes_before_the_programme() -> None:
     assert stands["battery"].effective is ProgrammeMode.HOLD
 
 
+def test_without_the_grid_a_battery_keeps_the_house_and_earns_nothing() -> None:
+    options: dict[str, Any] = {"islanded": True, "market": CHEAP}
+    result, _ = decided(programme(BUY), 800.0, **options)
+    assert told(result) == -800.0
+    assert result.programmes == {}
+
+
 def test_a_battery_without_a_programme_behaves_as_before() -> None:
     model = site(battery())
     measured = {"battery": 0.0}

@@ -1,6 +1,7 @@
 """Replay: scenarios are read strictly, run again, and explained line by line."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 import json
 from pathlib import Path
@@ -24,13 +25,18 @@ from custom_components.netflex.control.scenario import (
     write_head,
 )
 from custom_components.netflex.model.connection import Line
+from custom_components.netflex.model.dispatch import DispatchAction, DispatchCommand
+from custom_components.netflex.model.market import GridFrequency, Market
 from custom_components.netflex.model.modes import LoadMode
 from custom_components.netflex.model.orders import NO_ORDERS, GridOrders
 from custom_components.netflex.model.plan import Plan
+from custom_components.netflex.model.programme import Dispatch, SelfConsumption
+from custom_components.netflex.model.schedule import Schedule, Window
 from custom_components.netflex.model.snapshot import Clock, Snapshot, UserLimits
 
 from . import strategies
 from .closed_loop import Loop, devices_of
+from .programmes import between, entry, imbalance, prices, programme, store
 from .sites import START, battery, charger, inverter, load, orders, site
 
 ROOT = Path(__file__).parents[2]
@@ -292,3 +298,58 @@ def test_times_of_the_decision_can_be_changed(
     assert "car: " in quiet
     assert main(["replay", str(file)]) == 0
     assert len(capsys.readouterr().out) > len(quiet)
+
+
+def test_what_batteries_earn_by_is_written_and_read_whole() -> None:
+    """Programmes, prices, imbalance, dispatches, frequency, holidays and calendars."""
+    model = site(
+        store(),
+        programmes={
+            "battery": programme(
+                entry(Dispatch(), Schedule(entity="calendar.x")),
+                entry(SelfConsumption(reserve=20.0), between("12:00", "14:00")),
+            )
+        },
+    )
+    known = Snapshot(
+        market=Market(
+            import_price=prices(10.0, -20.0),
+            imbalance=imbalance(-40.0),
+            forecast=(imbalance(5.0, back=-1),),
+        ),
+        dispatches=(
+            DispatchCommand(
+                source="axle",
+                action=DispatchAction.POWER,
+                power=-1000.0,
+                start=START,
+                end=START + timedelta(hours=1),
+            ),
+        ),
+        frequency=GridFrequency(value=49.98, received=7.0),
+        holidays=frozenset({START.date()}),
+        entity_windows={
+            "calendar.x": (Window(start=START, end=None),),
+            "schedule.y": (),
+        },
+    )
+    frames = [
+        Frame(site=model, snapshot=snapshot, clock=Clock(monotonic=at, utc=START))
+        for at, snapshot in (
+            (10.0, known),
+            (11.0, replace(known, frequency=None, dispatches=())),
+            (12.0, Snapshot()),
+            (13.0, known),
+        )
+    ]
+    lines = [write_head(frames[0])]
+    before = None
+    for frame in frames:
+        lines.append(write_frame(frame, before))
+        before = frame
+    _, moments = open_scenario(lines)
+    for frame, moment in zip(frames, moments, strict=True):
+        assert moment.site == frame.site
+        assert moment.snapshot == frame.snapshot
+    # What stays the same is not written again.
+    assert "import_price" not in lines[2]

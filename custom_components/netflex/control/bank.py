@@ -17,9 +17,10 @@ from ..model.modes import BatteryMode
 from ..model.plan import Cause, Source
 from ..model.programme import Constraint, Programme, ProgrammeMode, ProgrammeState
 from ..model.snapshot import Clock, SiteModel, Snapshot
-from . import capacity
+from . import capacity, island
+from .flows import split
 from .layout import Layout
-from .modes.battery.view import BatteryView, Order
+from .modes.battery.view import Assigned, BatteryView
 from .programme import Choice, choose
 from .schedules import Schedules, schedules_of
 from .tuning import Tuning
@@ -44,7 +45,7 @@ class Member:
     """Together with others it cannot do all of what is wished."""
 
     @property
-    def rated(self) -> float:
+    def finite(self) -> float:
         """Return the target, an infinite one as its rated power."""
         asset, choice = self.unit.asset, self.choice
         target = 0.0 if choice is None else choice.target.value
@@ -74,7 +75,7 @@ class Bank:
     elapsed: float
     """s since the decision before."""
     members: dict[str, Member]
-    orders: dict[str, tuple[Order, ...]] = field(default_factory=dict)
+    orders: dict[str, tuple[Assigned, ...]] = field(default_factory=dict)
 
     @property
     def until(self) -> datetime | None:
@@ -105,7 +106,7 @@ class Bank:
             member.choice = choose(member.programme, view, self.schedules)
         own = [m for m in members if m.choice and not m.choice.target.shared]
         for member in own:
-            self._shape(member, member.rated)
+            self._shape(member, member.finite)
         fixed = [*others, *(member.wish for member in own)]
         shared = [m for m in members if m.choice and m.choice.target.shared]
         for sign in (1, -1):
@@ -127,7 +128,7 @@ class Bank:
         for member in listening:
             asset_id = member.unit.asset.id
             self.orders[asset_id] = tuple(
-                Order(command, _part(command, member, listening))
+                Assigned(command, _part(command, member, listening))
                 for command in by_precedence(commands, asset_id, utc)
             )
 
@@ -135,7 +136,8 @@ class Bank:
         quarter = self.snapshot.quarter
         if quarter is None:
             return None
-        return capacity.left_of(quarter, self.site, self.tuning)
+        left = capacity.left_of(quarter, self.site, self.tuning)
+        return left * (1.0 - self.site.tolerance)
 
     def _view(self, member: Member, need: float, limit: float | None) -> BatteryView:
         unit, snapshot = member.unit, self.snapshot
@@ -233,9 +235,12 @@ def bank_of(
     elapsed: float,
     tuning: Tuning,
 ) -> Bank | None:
-    """Return the batteries that follow a programme now, None where none does."""
+    """Return the batteries that follow a programme now, None where none does.
+
+    While the house is without the grid nothing is earned: they keep it alive.
+    """
     programmes = layout.site.programmes
-    if not programmes:
+    if not programmes or island.without_grid(snapshot):
         return None
     members = {
         unit.asset.id: Member(unit=unit, programme=programmes[unit.asset.id])
@@ -306,22 +311,6 @@ def _fraction(member: Member, sign: int) -> float:
     asset = unit.asset
     left = asset.ceiling - charge if sign > 0 else charge - asset.reserve
     return max(_LEAST_SHARE, left / 100)
-
-
-def split(
-    amount: float, rooms: Sequence[float], weights: Sequence[float]
-) -> list[float]:
-    """Return shares of an amount by weight, none above its room."""
-    shares = [0.0] * len(rooms)
-    for _ in rooms:
-        spare = amount - sum(shares)
-        still = [i for i, room in enumerate(rooms) if shares[i] < room - 1e-9]
-        weight = sum(weights[i] for i in still)
-        if spare <= 1e-9 or weight <= 0:
-            break
-        for i in still:
-            shares[i] = min(rooms[i], shares[i] + spare * weights[i] / weight)
-    return shares
 
 
 def _keep_ends(members: Sequence[Member], sign: int, others: float) -> None:

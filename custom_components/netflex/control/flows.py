@@ -163,17 +163,25 @@ def distribute(
     """Return shares of `room`: demands first, proportionally, then up to the most."""
     shares = [0.0] * len(most)
     for ceiling in (demands, most):
-        spare = room - sum(shares)
-        for _ in range(len(most) + 1):
-            rooms = [
-                max(0.0, top - share)
-                for top, share in zip(ceiling, shares, strict=True)
-            ]
-            weight = sum(top for top, left in zip(most, rooms, strict=True) if left > 0)
-            if spare <= 1e-9 or weight <= 0:
-                break
-            for index, left in enumerate(rooms):
-                if left > 0:
-                    shares[index] += min(left, spare * most[index] / weight)
-            spare = room - sum(shares)
+        rooms = [
+            max(0.0, top - share) for top, share in zip(ceiling, shares, strict=True)
+        ]
+        more = split(room - sum(shares), rooms, most)
+        shares = [share + own for share, own in zip(shares, more, strict=True)]
+    return shares
+
+
+def split(
+    amount: float, rooms: Sequence[float], weights: Sequence[float]
+) -> list[float]:
+    """Return shares of an amount by weight, none above its room."""
+    shares = [0.0] * len(rooms)
+    for _ in range(len(rooms) + 1):
+        spare = amount - sum(shares)
+        still = [i for i, room in enumerate(rooms) if shares[i] < room - 1e-9]
+        weight = sum(weights[i] for i in still)
+        if spare <= 1e-9 or weight <= 0:
+            break
+        for i in still:
+            shares[i] = min(rooms[i], shares[i] + spare * weights[i] / weight)
     return shares

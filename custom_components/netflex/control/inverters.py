@@ -169,7 +169,11 @@ def _absorbs(balance: Balance, unit: Unit) -> float:
     # A battery that is nearly full stops from one moment to the next; what it
     # leaves then is curtailed beforehand, not afterwards.
     charge = unit.state.state_of_charge
-    left = 1.0 if charge is None else min(1.0, (100.0 - charge) / _NEARLY_FULL)
+    left = (
+        1.0
+        if charge is None
+        else min(1.0, (unit.asset.ceiling - charge) / _NEARLY_FULL)
+    )
     return max(min(told, unit.high), unit.high * left)
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
+from .market import SETTLEMENT_PERIOD
 from .schedule import Schedule
 
 
@@ -164,10 +165,13 @@ class ImbalanceChase:
     when_long: Prediction = NO_PREDICTION
     default_prices: tuple[TimedPrice, ...] = ()
     """In place of an imbalance price that nobody knows; the first that holds."""
+    settlement_period: float = SETTLEMENT_PERIOD
+    """s, where no data name it."""
     trusted_after: float = TRUSTED_AFTER
 
     def __post_init__(self) -> None:
         """Raise ValueError where a curve is none, or both overlap."""
+        _positive(self.settlement_period, "settlement_period")
         _rising(self.charge_curve, "charge_curve")
         _rising(self.discharge_curve, "discharge_curve")
         for point in (*self.charge_curve, *self.discharge_curve):

@@ -14,9 +14,9 @@ from . import causes
 from .view import (
     NO_CLOCK,
     Answer,
+    Assigned,
     BatteryView,
     BatteryWish,
-    Order,
     exactly,
     no_export,
     no_import,
@@ -45,7 +45,7 @@ def wish(view: BatteryView, parameters: Dispatch) -> Answer:
     return _power(command, order.share, cause)
 
 
-def _heard(order: Order, parameters: Dispatch) -> bool:
+def _heard(order: Assigned, parameters: Dispatch) -> bool:
     return parameters.sources is None or order.command.source in parameters.sources
 
 

@@ -12,16 +12,8 @@ from datetime import timedelta
 from ....model.programme import ImbalanceChase, TimedPrice, charge_at
 from ....model.schedule import UnknownScheduleError, active
 from . import causes
-from .system import settlement_period, system_state
-from .view import (
-    NO_CLOCK,
-    NO_IMBALANCE,
-    SCHEDULE_UNKNOWN,
-    Answer,
-    BatteryView,
-    exactly,
-    lacks_energy,
-)
+from .system import settlement_period, system_state, unknown
+from .view import NO_CLOCK, SCHEDULE_UNKNOWN, Answer, BatteryView, exactly, lacks_energy
 
 
 def wish(view: BatteryView, parameters: ImbalanceChase) -> Answer:
@@ -33,14 +25,14 @@ def wish(view: BatteryView, parameters: ImbalanceChase) -> Answer:
     try:
         price = _price(view, parameters)
         if price is None:
-            return NO_IMBALANCE
+            return unknown(view, parameters.trusted_after)
         to_charge = price + sum(_holding(view, parameters.import_rates))
         to_discharge = price - sum(_holding(view, parameters.export_rates))
     except UnknownScheduleError:
         return SCHEDULE_UNKNOWN
     above = view.energy_to(charge_at(parameters.charge_curve, to_charge)) or 0.0
     below = view.energy_to(charge_at(parameters.discharge_curve, to_discharge)) or 0.0
-    hours = _hours_left(view)
+    hours = _hours_left(view, parameters)
     if above > 0:
         power = above / view.asset.charge_efficiency / hours
         return exactly(power, causes.chases(to_charge, charging=True), gradual=True)
@@ -76,8 +68,10 @@ def _holding(view: BatteryView, prices: tuple[TimedPrice, ...]) -> list[float]:
     ]
 
 
-def _hours_left(view: BatteryView) -> float:
+def _hours_left(view: BatteryView, parameters: ImbalanceChase) -> float:
     """Return the h until the settlement period ends, never so few that a power runs away."""
-    start, length = settlement_period(view.market, view.clock.utc)
+    start, length = settlement_period(
+        view.market, view.clock.utc, parameters.settlement_period
+    )
     left = start + timedelta(seconds=length) - view.clock.utc
     return max(view.tuning.quarter_end, left.total_seconds()) / 3600

@@ -2,8 +2,8 @@
 
 from ....model.programme import ImportAvoidanceWhenShort
 from . import causes
-from .system import system_state
-from .view import NO_CLOCK, NO_IMBALANCE, Answer, BatteryView, no_import
+from .system import system_state, unknown
+from .view import NO_CLOCK, Answer, BatteryView, no_import
 
 
 def wish(view: BatteryView, parameters: ImportAvoidanceWhenShort) -> Answer:
@@ -15,5 +15,5 @@ def wish(view: BatteryView, parameters: ImportAvoidanceWhenShort) -> Answer:
         view.market, view.clock.utc, rule, rule, parameters.trusted_after
     )
     if system is None:
-        return NO_IMBALANCE
+        return unknown(view, parameters.trusted_after)
     return no_import(view, causes.avoids_import_short()) if system.short else None

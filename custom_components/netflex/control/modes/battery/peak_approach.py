@@ -68,7 +68,7 @@ def _power(
     if missing is None or missing <= 0:
         return None
     efficiency = view.asset.charge_efficiency
-    whole = charge / 100 * (view.capacity or 0.0) / efficiency
+    whole = charge / 100 * (view.asset.capacity or 0.0) / efficiency
     duration = whole / parameters.assumed_power * factor
     end = peak - timedelta(seconds=parameters.cushion)
     left = (end - view.clock.utc).total_seconds() / 3600

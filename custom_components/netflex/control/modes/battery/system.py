@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from ....model.market import SETTLEMENT_PERIOD, Imbalance, Market
 from ....model.programme import Prediction
+from .view import IMBALANCE_EARLY, NO_IMBALANCE, BatteryView, CannotAct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +35,18 @@ class SystemState:
         return self.volume < 0
 
 
-def settlement_period(market: Market, utc: datetime) -> tuple[datetime, float]:
+def settlement_period(
+    market: Market, utc: datetime, default: float = SETTLEMENT_PERIOD
+) -> tuple[datetime, float]:
     """Return the start of the running settlement period, and its length in s.
 
     Periods begin on whole multiples of their length since midnight UTC; the length is
-    the one that the newest data names.
+    the one that the newest data names, `default` where there is none.
     """
     known = market.imbalance or market.previous_imbalance
     if known is None and market.forecast:
         known = market.forecast[0]
-    length = SETTLEMENT_PERIOD if known is None else known.period_seconds
+    length = default if known is None else known.period_seconds
     since = utc.timestamp() // length * length
     return datetime.fromtimestamp(since, UTC), length
 
@@ -77,6 +80,17 @@ def system_state(
         ):
             return _state(item, end)
     return None
+
+
+def unknown(view: BatteryView, trusted_after: float) -> CannotAct:
+    """Return why nothing is believed: too early in the period, or nothing is known."""
+    market, utc = view.market, view.clock.utc
+    start, length = settlement_period(market, utc)
+    if (utc - start).total_seconds() < trusted_after * length:
+        for begun in (start, start - timedelta(seconds=length)):
+            if _of_period(market, begun, utc) is not None:
+                return IMBALANCE_EARLY
+    return NO_IMBALANCE
 
 
 def _of_period(market: Market, start: datetime, utc: datetime) -> Imbalance | None:

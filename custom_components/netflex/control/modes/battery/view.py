@@ -14,7 +14,7 @@ from ....model.snapshot import Clock
 from ...tuning import Tuning
 
 
-class Order(NamedTuple):
+class Assigned(NamedTuple):
     """A dispatch command, and one battery's part (0 to 1) of what it asks of several."""
 
     command: DispatchCommand
@@ -40,7 +40,7 @@ class BatteryView:
     """W of import that the running quarter hour leaves; None: nobody knows."""
     market: Market
     frequency: GridFrequency | None
-    dispatches: tuple[Order, ...]
+    dispatches: tuple[Assigned, ...]
     """The commands for it that hold now, the one that wins first."""
     clock: Clock
     holidays: Holidays
@@ -48,11 +48,6 @@ class BatteryView:
     tuning: Tuning
     window: Window = ALWAYS
     """The scheduled window that the mode is in."""
-
-    @property
-    def capacity(self) -> float | None:
-        """Return the Wh between empty and full."""
-        return self.asset.capacity
 
     def energy_to(self, charge: float) -> float | None:
         """Return the Wh from its charge up to another one (down: negative)."""
@@ -117,6 +112,10 @@ NO_CLOCK: Final = CannotAct(
 NO_PRICE: Final = CannotAct(
     key="price_unknown",
     text=Phrase("lacks_price", "there is no price for now, or it is out of date"),
+)
+IMBALANCE_EARLY: Final = CannotAct(
+    key="imbalance_early",
+    text=Phrase("lacks_time", "the settlement period has only just begun"),
 )
 NO_IMBALANCE: Final = CannotAct(
     key="imbalance_unknown",
