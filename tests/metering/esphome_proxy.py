@@ -1,4 +1,4 @@
-"""A serial proxy of ESPHome: its native API without encryption, as far as serialx asks.
+"""A serial proxy of ESPHome: its native API, plain or encrypted, as serialx asks it.
 
 The messages are aioesphomeapi's own; framing, order and answers are the device's.
 """
@@ -11,6 +11,8 @@ from typing import Any
 
 from aioesphomeapi import api_pb2
 from aioesphomeapi.core import MESSAGE_TYPE_TO_PROTO
+from cryptography.exceptions import InvalidTag
+from noise.connection import NoiseConnection
 
 API_VERSION = (1, 18)
 PORT_NAME = "P1 port"
@@ -37,16 +39,82 @@ def _varint_octets(value: int) -> bytes:
     return bytes([*octets, value])
 
 
+class _Plain:
+    """Messages as they are: a zero, length and number of the message, its content."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def greet(self) -> None:
+        """Nothing is agreed on first."""
+
+    async def read(self) -> tuple[int, bytes]:
+        assert await self._reader.readexactly(1) == b"\0"
+        length, number = await _varint(self._reader), await _varint(self._reader)
+        return number, await self._reader.readexactly(length)
+
+    def write(self, number: int, content: bytes) -> None:
+        head = _varint_octets(len(content)) + _varint_octets(number)
+        self._writer.write(b"\0" + head + content)
+
+
+class _Encrypted:
+    """Messages in frames of Noise, after a handshake with the device's key."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: bytes
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._noise = NoiseConnection.from_name(b"Noise_NNpsk0_25519_ChaChaPoly_SHA256")
+        self._noise.set_as_responder()
+        self._noise.set_psks(key)
+        self._noise.set_prologue(b"NoiseAPIInit\0\0")
+        self._noise.start_handshake()
+
+    async def greet(self) -> None:
+        await self._frame()
+        self._send(b"\x01meter\0")
+        asked = await self._frame()
+        try:
+            self._noise.read_message(asked[1:])
+        except InvalidTag:
+            self._send(b"\x01Handshake MAC failure")
+            raise ConnectionResetError from None
+        self._send(b"\0" + bytes(self._noise.write_message()))
+
+    async def read(self) -> tuple[int, bytes]:
+        message = bytes(self._noise.decrypt(await self._frame()))
+        return int.from_bytes(message[:2]), message[4:]
+
+    def write(self, number: int, content: bytes) -> None:
+        head = number.to_bytes(2) + len(content).to_bytes(2)
+        self._send(bytes(self._noise.encrypt(head + content)))
+
+    async def _frame(self) -> bytes:
+        assert await self._reader.readexactly(1) == b"\x01"
+        length = int.from_bytes(await self._reader.readexactly(2))
+        return await self._reader.readexactly(length)
+
+    def _send(self, content: bytes) -> None:
+        self._writer.write(b"\x01" + len(content).to_bytes(2) + content)
+
+
 @dataclass(slots=True)
 class SerialProxy:
     """One ESPHome device whose second serial port plays `data` every `interval` s.
 
-    A port is granted to one client at a time. `settings` are the last that a client has
+    A port is granted to one client at a time. With a `key` of 32 bytes it speaks to
+    those alone that have it. `settings` are the last that a client has
     asked for, `released` counts clients that gave the port back.
     """
 
     data: bytes
     interval: float = 0.02
+    key: bytes | None = None
     url: str = ""
     settings: api_pb2.SerialProxyConfigureRequest | None = None
     mode: int | None = None
@@ -57,12 +125,20 @@ class SerialProxy:
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        wire: _Plain | _Encrypted = _Plain(reader, writer)
+        if self.key is not None:
+            wire = _Encrypted(reader, writer, self.key)
+
+        def say(answer: Any) -> None:
+            wire.write(_NUMBERS[type(answer)], answer.SerializeToString())
+
         try:
-            while await reader.readexactly(1) == b"\0":
-                length, number = await _varint(reader), await _varint(reader)
+            await wire.greet()
+            while True:
+                number, content = await wire.read()
                 message = MESSAGE_TYPE_TO_PROTO[number]()
-                message.MergeFromString(await reader.readexactly(length))
-                self._answer(message, writer)
+                message.MergeFromString(content)
+                self._answer(message, writer, say)
                 if isinstance(message, api_pb2.DisconnectRequest):
                     break
         except asyncio.IncompleteReadError, ConnectionResetError:
@@ -79,12 +155,9 @@ class SerialProxy:
             task.cancel()
         await asyncio.gather(*playing, return_exceptions=True)
 
-    def _answer(self, message: Any, writer: asyncio.StreamWriter) -> None:
-        def say(answer: Any) -> None:
-            content = answer.SerializeToString()
-            head = _varint_octets(len(content)) + _varint_octets(_NUMBERS[type(answer)])
-            writer.write(b"\0" + head + content)
-
+    def _answer(
+        self, message: Any, writer: asyncio.StreamWriter, say: Callable[[Any], None]
+    ) -> None:
         match message:
             case api_pb2.HelloRequest():
                 major, minor = API_VERSION
@@ -157,10 +230,10 @@ def _response(instance: int, kind: int) -> Any:
 
 @asynccontextmanager
 async def serial_proxy(
-    data: bytes, interval: float = 0.02
+    data: bytes, interval: float = 0.02, key: bytes | None = None
 ) -> AsyncGenerator[SerialProxy]:
     """Serve on loopback; `url` names the port that plays."""
-    proxy = SerialProxy(data, interval)
+    proxy = SerialProxy(data, interval, key)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     number = server.sockets[0].getsockname()[1]
     name = PORT_NAME.replace(" ", "%20")

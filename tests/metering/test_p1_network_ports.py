@@ -1,9 +1,11 @@
 """A P1 port on the network: serial servers of RFC 2217, serial proxies of ESPHome."""
 
 import asyncio
+import base64
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from aioesphomeapi import api_pb2
 import pytest
@@ -165,3 +167,27 @@ async def test_a_serial_proxy_without_that_port_is_named() -> None:
         url = proxy.url.replace("P1", "P2")
         with pytest.raises(CannotConnectError, match="'P2 port' does not exist"):
             await probe_p1(url, 10.0)
+
+
+# Two of its characters mean something else in the query of a URL.
+KEY = base64.b64encode(bytes(range(219, 251))).decode()
+
+
+@pytest.mark.parametrize("key", [KEY, quote(KEY, safe="")], ids=["as-is", "quoted"])
+async def test_a_serial_proxy_with_a_key(key: str) -> None:
+    """As ESPHome shows it, with a plus sign, or as a URL should have it."""
+    assert "+" in KEY
+    assert "/" in KEY
+    async with serial_proxy(recorded(TRAILING_FF), key=base64.b64decode(KEY)) as proxy:
+        telegram = await probe_p1(f"{proxy.url}&key={key}", 10.0)
+        assert telegram.version == "50217"
+
+
+async def test_a_serial_proxy_with_another_key_is_named_and_the_key_is_not() -> None:
+    other = base64.b64encode(bytes(32)).decode()
+    async with serial_proxy(recorded(TRAILING_FF), key=base64.b64decode(KEY)) as proxy:
+        with pytest.raises(
+            CannotConnectError, match="Invalid encryption key"
+        ) as raised:
+            await probe_p1(f"{proxy.url}&key={other}", 10.0)
+        assert other not in str(raised.value)

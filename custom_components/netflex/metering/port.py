@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 import errno
+import re
 import socket
 from typing import override
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from serialx import (
 
 from .errors import CannotConnectError
 
+_KEY = re.compile(r"(?<=[?&])(?:key|noise_psk)=[^&#]*")
 _CONNECT_TIMEOUT = 10.0
 _CLOSE_TIMEOUT = 2.0
 _REST = 0.008
@@ -72,7 +74,7 @@ class PortConnection(asyncio.Protocol):
                 self._transport, _ = await create_serial_connection(
                     asyncio.get_running_loop(),
                     lambda: self,
-                    url,
+                    _with_whole_key(url),
                     baudrate=baudrate,
                     byte_size=8,
                     parity=parity,
@@ -125,6 +127,15 @@ class PortConnection(asyncio.Protocol):
                 if exc is None
                 else f"The connection was lost: {exc}."
             )
+
+
+def _with_whole_key(url: str) -> str:
+    """Return a URL whose key keeps its plus signs.
+
+    Keys of serial proxies are shown in base64, and pasted like that; the query of a URL
+    reads a plus sign as a blank.
+    """
+    return _KEY.sub(lambda found: found[0].replace("+", "%2B"), url)
 
 
 def _reason(url: str, error: Exception) -> str:
