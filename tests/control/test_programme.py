@@ -197,6 +197,25 @@ def test_no_battery_charges_what_another_one_delivers() -> None:
     assert told(result, "b") == 0.0
 
 
+def test_what_an_empty_battery_wishes_is_done_by_nobody() -> None:
+    """One sells and is empty: the other one carries the house all the same."""
+    states = {
+        "a": state(store("a"), 0.0, state_of_charge=0.0),
+        "b": state(store("b"), 0.0, state_of_charge=50.0),
+    }
+    sells, follows = programme(SELL), programme(SelfConsumption())
+    found = pair(sells, follows, 2000.0, states=states, market=CHEAP)
+    assert found == (0.0, -2000.0)
+
+
+def test_a_dear_price_is_spared_by_all_together_and_not_sold() -> None:
+    """Each could deliver 3 kW; the house takes 4."""
+    each = programme(PriceThreshold(discharge_above=5.0, power=3000.0))
+    assert pair(each, each, 4000.0, market=CHEAP) == (-2000.0, -2000.0)
+    assert pair(each, each, 9000.0, market=CHEAP) == (-3000.0, -3000.0)
+    assert pair(each, each, -9000.0, market=CHEAP) == (0.0, 0.0)
+
+
 def test_own_targets_inside_a_shared_bound_are_cut_together() -> None:
     """Each wants 3 kW and only what the sun leaves: 4 kW for both."""
     each = programme(ImportAvoidance(), PriceThreshold(charge_below=50.0, power=3000.0))

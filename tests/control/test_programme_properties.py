@@ -351,6 +351,19 @@ def test_nothing_discharges_into_an_injection_that_is_to_be_avoided(
     assert delivered <= max(0.0, memory_base(case, memory)) + 1.0
 
 
+SPARING = st.builds(
+    programme, st.builds(PriceThreshold, discharge_above=st.just(-100.0), power=POWERS)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(sites(own=SPARING))
+def test_a_price_is_spared_and_nothing_sold_without_leave(case: Case) -> None:
+    told = powers(case, decided(case))
+    delivered = sum(max(0.0, -value) for value in told.values())
+    assert delivered <= max(0.0, house(case)) + 1.0
+
+
 def memory_base(case: Case, memory: Memory) -> float:
     """Return what is believed of the house: a change that lasts is taken over time."""
     _, after = decide(

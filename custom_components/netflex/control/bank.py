@@ -52,6 +52,11 @@ class Member:
         return min(max(target, -asset.rated_production), asset.rated_consumption)
 
     @property
+    def does(self) -> float:
+        """Return what of its wish the battery can do now."""
+        return min(max(self.wish, self.unit.low), self.unit.high)
+
+    @property
     def causes(self) -> list[Cause]:
         """Return why it wishes what it wishes, and what keeps the group from more."""
         if self.choice is None:
@@ -107,7 +112,7 @@ class Bank:
         own = [m for m in members if m.choice and not m.choice.target.shared]
         for member in own:
             self._shape(member, member.finite)
-        fixed = [*others, *(member.wish for member in own)]
+        fixed = [*others, *(member.does for member in own)]
         shared = [m for m in members if m.choice and m.choice.target.shared]
         for sign in (1, -1):
             self._share(shared, sign, sum(max(0.0, sign * power) for power in fixed))
@@ -183,20 +188,18 @@ class Bank:
                 for member, share in zip(group, shares, strict=True):
                     member.lacking = lacking
                     self._shape(member, sign * share, banded=False)
-            done += sum(max(0.0, sign * member.wish) for member in group)
+            done += sum(max(0.0, sign * member.does) for member in group)
 
     def _stands(self, group: Sequence[Member], total: float) -> bool:
         """Keep a group where it is, if that is nearly what is wished; say whether."""
         last = [member.unit.past.value or 0.0 for member in group]
         bands = [self._band(member) for member in group]
-        if abs(total - sum(last)) > min(bands):
+        if abs(total - sum(last)) > min(bands) or min(last) < 0 < max(last):
             return False
         for member, value in zip(group, last, strict=True):
             unit = member.unit
-            # Not where one has reached an end, or works against the others.
+            # Not where one has reached an end.
             if not unit.past.told or not unit.low <= value <= unit.high:
-                return False
-            if value * total < 0:
                 return False
         for member, value in zip(group, last, strict=True):
             member.wish = value
@@ -322,16 +325,16 @@ def _keep_ends(members: Sequence[Member], sign: int, others: float) -> None:
         own, _ = _ends(member, sign)
         if sign * member.wish > own:
             member.wish = sign * float(int(own))
-    ends = {id(m): _ends(m, sign)[1] for m in members if sign * m.wish > 0}
+    ends = {id(m): _ends(m, sign)[1] for m in members if sign * m.does > 0}
     # The tightest first: who still goes beyond the next one yields to that, too.
     for value in sorted(set(ends.values())):
-        total = others + sum(max(0.0, sign * m.wish) for m in members)
+        total = others + sum(max(0.0, sign * m.does) for m in members)
         group = [m for m in members if ends.get(id(m)) == value]
-        wished = sum(sign * m.wish for m in group)
+        wished = sum(sign * m.does for m in group)
         if total > value and wished > 0:
             keep = max(0.0, 1.0 - (total - value) / wished)
             for member in group:
-                member.wish = float(int(member.wish * keep))
+                member.wish = float(int(member.does * keep))
 
 
 _CONSTRAINTS: Final = {

@@ -106,6 +106,10 @@ def choose(programme: Programme, view: BatteryView, schedules: Schedules) -> Cho
         if target is not None and bounds.low.value >= bounds.high.value:
             # Nothing is left to it; what it lacks is still worth saying.
             continue
+        if answer.all_low > bounds.low.value:
+            standing = bounds.high if target is None else target
+            floor = min(answer.all_low, standing.value)
+            bounds.raise_low(End(floor, True, entry.mode, answer.cause))
         if answer.target is not None:
             target = bounds.within(_end(answer.target, entry.mode, answer))
         _narrow(bounds, target, entry.mode, answer)

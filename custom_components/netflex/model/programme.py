@@ -288,7 +288,7 @@ class BackupReserve:
 
     charge: float
     power: float | None = None
-    """W; None: as much as it takes."""
+    """W from the grid; None: as much as it takes."""
     from_grid: bool = True
     """Whether it may charge from the grid for it, or from the sun alone."""
 

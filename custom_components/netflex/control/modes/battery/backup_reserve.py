@@ -14,10 +14,11 @@ def wish(view: BatteryView, parameters: BackupReserve) -> Answer:
         return NO_CHARGE
     cause = causes.keeps_backup(parameters.charge)
     if view.charge < parameters.charge:
-        power = inf if parameters.power is None else parameters.power
         if parameters.from_grid:
-            return at_least(power, cause)
-        sun = min(power, max(0.0, view.need))
+            return at_least(
+                inf if parameters.power is None else parameters.power, cause
+            )
+        sun = max(0.0, view.need)
         return replace(at_least(sun, cause, gradual=True), shared=True)
     if view.charge <= parameters.charge + view.tuning.charge_band:
         return BatteryWish(cause=cause, low=0.0)

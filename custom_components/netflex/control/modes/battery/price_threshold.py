@@ -29,9 +29,7 @@ def wish(view: BatteryView, parameters: PriceThreshold) -> Answer:
         if not used:
             # What the sun leaves may be stored, nothing else.
             return BatteryWish(cause=cause, high=view.need, shared=True)
-        if power <= used:
-            return exactly(-power, cause)
-        return replace(exactly(-used, cause, gradual=True), shared=True)
+        return replace(exactly(-power, cause), all_low=-used)
     missing = (below is not None and paid is None) or (
         above is not None and spared is None
     )

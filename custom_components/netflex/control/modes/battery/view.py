@@ -78,6 +78,8 @@ class BatteryWish:
     high: float = inf
     shared: bool = False
     """Target and finite ends are of all batteries together."""
+    all_low: float = -inf
+    """As far as all batteries together may discharge for it."""
     gradual: bool = False
     """Its target drifts: it is not followed by every single W."""
 
