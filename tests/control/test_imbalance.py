@@ -1,6 +1,7 @@
 """The imbalance of the system: its sign, its settlement period, and when it counts."""
 
 from datetime import UTC, datetime, timedelta
+import json
 
 import pytest
 
@@ -18,6 +19,7 @@ from custom_components.netflex.model.programme import (
     ProgrammeMode,
     TimedPrice,
 )
+from custom_components.netflex.northbound.elia import DataSet, read_records
 
 from .programmes import between, imbalance, one, programme, short_market, why
 
@@ -76,6 +78,27 @@ def test_case_17_the_shift_goes_with_the_sign() -> None:
         market = short_market(volume, 100.0, at=LATE)
         told, _ = one(mode, 0.0, utc=LATE, market=market)
         assert told * sign > 0 or told == sign == 0
+
+
+@pytest.mark.parametrize(("published", "told"), [(-90.0, -2000.0), (90.0, 0.0)])
+def test_case_17_from_the_wire_to_the_setpoint(published: float, told: float) -> None:
+    """Elia publishes the system imbalance, whose sign is the other way round."""
+    body = {
+        "results": [
+            {
+                "datetime": "2026-01-15T12:09:00+00:00",
+                "resolutioncode": "PT1M",
+                "quarterhour": "2026-01-15T12:00:00+00:00",
+                "qualitystatus": "NotValidated",
+                "systemimbalance": published,
+                "imbalanceprice": 187.24,
+            }
+        ]
+    }
+    (record,) = read_records(json.dumps(body).encode(), DataSet.MINUTES, LATE)
+    market = Market(imbalance=record.imbalance())
+    mode = programme(ImportAvoidanceWhenShort())
+    assert one(mode, 2000.0, utc=LATE, market=market)[0] == told
 
 
 # --------------------------------------------------------------------- settlement rules
