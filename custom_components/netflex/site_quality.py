@@ -16,6 +16,7 @@ from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .devices.device import DeviceConfig
 from .devices.profile_loader import ProfileLibrary
 from .devices.yaml_nodes import ProfileError
+from .metering.dlms_objects import EXPECTED_PERIODS, PushGroup
 from .model.asset import Asset
 from .model.connection import ConnectionPoint
 from .site.config import SiteConfig
@@ -154,6 +155,9 @@ class SiteQuality:
             for meter in config.meters
             if meter.url is not None and meter.s1 is None and meter.dlms is None
         }
+        for meter in config.meters:
+            if meter.dlms is not None:
+                periods[meter.meter_id] = EXPECTED_PERIODS[PushGroup.TECHNICAL]
         polled: list[tuple[str, DeviceConfig]] = [
             (device.device_id, device) for device in config.devices
         ]

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from custom_components.netflex.metering.dlms_objects import EXPECTED_PERIODS, PushGroup
+from custom_components.netflex.metering.dlms_reader import TECHNICAL_PUSHES
 from custom_components.netflex.model.asset import Asset, AssetState, Category, Nature
 from custom_components.netflex.model.connection import (
     ConnectionPoint,
@@ -94,6 +96,19 @@ def test_a_slow_rhythm_is_what_is_expected() -> None:
     ledger = run(POLLED, views)
     report = ledger.report(1200.0, expectations(views[-1][1], POINT, ASSETS, POLLED))
     assert report.sources[0].completeness == pytest.approx(1.0, abs=0.02)
+
+
+def test_of_a_meter_that_pushes_groups_those_with_the_power_count() -> None:
+    """Half of the technical pushes are lost, and others come in between."""
+    periods = {"p1": EXPECTED_PERIODS[PushGroup.TECHNICAL]}
+    views = []
+    for at in range(0, 1200, 5):
+        seen = meter(good=at // 10 + at, details={TECHNICAL_PUSHES: at // 10})
+        views.append((float(at), replace(view(float(at)), meters={"p1": seen})))
+    report = run(periods, views).report(
+        1200.0, expectations(views[-1][1], POINT, ASSETS, periods)
+    )
+    assert report.sources[0].completeness == pytest.approx(0.5, abs=0.02)
 
 
 def test_answers_beside_the_polls_do_not_count_twice() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ..metering.dlms_reader import TECHNICAL_PUSHES
 from ..model.asset import Asset, AssetState, Nature
 from ..model.connection import ConnectionPoint, Line
 from ..model.reading import MeterRole
@@ -73,10 +74,10 @@ class QualityFeed:
         """Return how many readings a meter has brought."""
         if _period(meter, periods) is None:
             return int(sampling and meter.available)
-        before = self._good.get(meter.meter_id)
-        self._good[meter.meter_id] = meter.good
+        before, good = self._good.get(meter.meter_id), _good(meter)
+        self._good[meter.meter_id] = good
         # It counts from its own start: a meter that was set up anew begins again.
-        return 0 if before is None or meter.good < before else meter.good - before
+        return 0 if before is None or good < before else good - before
 
     def _answered(
         self, state: AssetState, period: float, *, sampled: bool, now: bool
@@ -129,6 +130,12 @@ def _meters(
             restless=frozenset(f"line_voltage.{line.value}" for line in Line),
             counters=(("energy_import",), ("energy_export",)),
         )
+
+
+def _good(meter: MeterView) -> int:
+    """Return how many readings have come; of groups, those with the power count."""
+    pushes = meter.details.get(TECHNICAL_PUSHES)
+    return pushes if isinstance(pushes, int) else meter.good
 
 
 def _period(meter: MeterView, periods: Mapping[str, float]) -> float | None:
