@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
 import json
@@ -27,6 +26,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 
 from ..model.market import Imbalance, ImbalanceQuality
+from .http import BodyTooLargeError, bounded_body, http_date, retry_after
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ MIN_SPACING: Final = 60.0
 """s between two requests, whatever they are for and however they ended."""
 LONGEST_WAIT: Final = 3600.0
 """s between two requests while the site fails without saying when to come back."""
-LONGEST_OBEYED: Final = 86_400.0
-"""s of a Retry-After that are believed."""
 JITTER: Final = 0.2
 """Share of a wait that is added at random, so that houses do not ask in step."""
 MOST_BYTES: Final = 256 * 1024
@@ -193,12 +191,14 @@ class EliaClient:
                 if response.status != HTTPStatus.OK:
                     raise EliaError(
                         f"The site answers {response.status}",
-                        retry_after=_retry_after(response, self._utcnow()),
+                        retry_after=retry_after(response, self._utcnow()),
                     )
-                body = await _bounded_body(response)
+                body = await bounded_body(response, MOST_BYTES)
                 tag = response.headers.get("ETag")
         except TimeoutError as err:
             raise EliaError("The site did not answer in time") from err
+        except BodyTooLargeError as err:
+            raise EliaError(str(err)) from err
         except (aiohttp.ClientError, OSError) as err:
             raise EliaError(f"The site cannot be read: {err}") from err
         records = read_records(body, data_set, self._utcnow())
@@ -207,7 +207,7 @@ class EliaClient:
 
     def _check_clock(self, response: aiohttp.ClientResponse) -> None:
         """Refuse an answer of a site whose clock is not ours."""
-        theirs = _http_date(response.headers.get("Date", ""))
+        theirs = http_date(response.headers.get("Date", ""))
         if theirs is None:
             return
         if (age := response.headers.get("Age", "")).isdecimal():
@@ -218,37 +218,6 @@ class EliaClient:
                 f"Its clock says {theirs:%H:%M:%S} UTC and ours "
                 f"{self._utcnow():%H:%M:%S} UTC"
             )
-
-
-async def _bounded_body(response: aiohttp.ClientResponse) -> bytes:
-    """Return the whole body, unpacked; EliaError where it is too large."""
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(16 * 1024):
-        body += chunk
-        if len(body) > MOST_BYTES:
-            response.close()
-            raise EliaError(f"The answer is larger than {MOST_BYTES // 1024} KiB")
-    return bytes(body)
-
-
-def _retry_after(response: aiohttp.ClientResponse, now: datetime) -> float | None:
-    """Return the s that the site wants to be left alone, None where it says nothing."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        seconds = float(text[:9])
-    elif (at := _http_date(text)) is not None:
-        seconds = (at - now).total_seconds()
-    else:
-        return None
-    return min(max(0.0, seconds), LONGEST_OBEYED)
-
-
-def _http_date(text: str) -> datetime | None:
-    """Return a time of a header, None where there is none."""
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC)
-    except ValueError:
-        return None
 
 
 # ------------------------------------------------------------------------------ reading

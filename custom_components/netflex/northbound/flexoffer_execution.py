@@ -1,0 +1,125 @@
+"""What became of an assigned schedule, interval by interval, and the figures of it.
+
+The figures are GOFLEX's: how much energy each load really shifted, and how usable the
+aggregation was. Energies Wh, consumption positive.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .flexoffer import FlexOffer, Slot
+
+HOUR = 3600.0
+LONGEST = 120.0
+"""s between two measurements above which nobody knows what was drawn in between."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotResult:
+    """One interval: what was wanted and what was measured.
+
+    `measured` is None, and `known` below 1, where it was not measured all the time.
+    """
+
+    slot: Slot
+    measured: float | None
+    known: float
+    """Share of the interval that was measured, 0..1."""
+    usual: float
+    """What the default schedule has at that place: what was shifted counts from it."""
+
+    @property
+    def shifted(self) -> float | None:
+        """Return what was drawn more than usual; less is negative."""
+        return None if self.measured is None else self.measured - self.usual
+
+
+@dataclass(slots=True)
+class _Sum:
+    energy: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Execution:
+    """Adds up what one offer's asset draws while its schedule holds."""
+
+    offer: FlexOffer
+    _sums: dict[int, _Sum] = field(default_factory=dict)
+    _last: tuple[datetime, float] | None = None
+
+    def take(self, now: datetime, power: float | None) -> None:
+        """Take over what the asset draws at `now`, W; None: nobody measures it."""
+        last, self._last = self._last, None if power is None else (now, power)
+        if last is None or power is None:
+            return
+        seconds = (now - last[0]).total_seconds()
+        if not 0 < seconds <= LONGEST:
+            return
+        mean = (last[1] + power) / 2
+        for index, slot in enumerate(self.offer.slots()):
+            begin, end = max(last[0], slot.start), min(now, slot.end)
+            part = (end - begin).total_seconds()
+            if part > 0:
+                found = self._sums.setdefault(index, _Sum())
+                found.energy += mean * part / HOUR
+                found.seconds += part
+
+    def update(self, offer: FlexOffer) -> None:
+        """Go on with an updated schedule: what is past was measured all the same."""
+        if offer.slots()[0].start != self.offer.slots()[0].start:
+            self._sums.clear()
+        self.offer = offer
+
+    def results(self) -> tuple[SlotResult, ...]:
+        """Return every interval of the schedule."""
+        usual = self.offer.default.energies
+        return tuple(
+            _result(slot, self._sums.get(index), usual[index])
+            for index, slot in enumerate(self.offer.slots())
+        )
+
+
+def _result(slot: Slot, found: _Sum | None, usual: float) -> SlotResult:
+    width = (slot.end - slot.start).total_seconds()
+    known = 0.0 if found is None else min(1.0, found.seconds / width)
+    return SlotResult(
+        slot=slot,
+        # A minute without a measurement may hide what mattered.
+        measured=found.energy if found is not None and known >= 0.95 else None,
+        known=known,
+        usual=usual,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferFigures:
+    """What offers have brought; energies Wh, shares 0..1, None where nobody knows."""
+
+    offered: int = 0
+    accepted: int = 0
+    assigned: int = 0
+    executed: int = 0
+    shifted: float = 0.0
+    """Moved away from the default, in intervals that were measured."""
+    followed: float | None = None
+    """Share of what the schedules moved that was really moved."""
+    usability: float | None = None
+    """Share of what was offered that the aggregator made use of."""
+
+
+def moved(results: Iterable[SlotResult]) -> tuple[float, float]:
+    """Return the Wh that a schedule moved, and how much of it was measured to move.
+
+    Only what went in the wanted direction counts, and no more than was wanted.
+    """
+    wanted = done = 0.0
+    for result in results:
+        if (shifted := result.shifted) is None:
+            continue
+        aim = result.slot.energy - result.usual
+        wanted += abs(aim)
+        if aim * shifted > 0:
+            done += min(abs(aim), abs(shifted))
+    return wanted, done
