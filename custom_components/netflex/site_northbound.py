@@ -252,7 +252,12 @@ def describe_site(entry: NetflexConfigEntry, config: SiteConfig) -> SiteDescript
     )
     return SiteDescription(
         meters=tuple(
-            MeterPart(id=meter.meter_id, role=meter.role, lines=config.connection.lines)
+            MeterPart(
+                id=meter.meter_id,
+                role=meter.role,
+                lines=config.connection.lines,
+                reactive=meter.dlms is not None,
+            )
             for meter in config.meters
         ),
         assets=assets,

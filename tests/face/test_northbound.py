@@ -1,5 +1,6 @@
 """The bridge to a broker in Home Assistant: forms, consent, entities, repairs, commands."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,11 +39,11 @@ from custom_components.netflex.site_northbound import (
 )
 from custom_components.netflex.telecontrol_options import OptionsError, checked_options
 from tests.certificates import CertificateAuthority
-from tests.northbound.broker import Broker, free_port, listening
+from tests.northbound.broker import LIMIT, Broker, free_port, listening
 from tests.northbound.conftest import broker, tls_broker  # noqa: F401
 
 from .fakes import FakeSite, full_view
-from .test_real_site import OVEN, add_oven, running, shows, until  # noqa: F401
+from .test_real_site import OVEN, add_oven, running, shows  # noqa: F401
 from .test_repairs import issues
 from .translations import assert_result_is_translated
 
@@ -58,6 +59,14 @@ STORED: dict[str, Any] = {
     "control": True,
     "consent": {"by": "Anna", "at": NOW.isoformat()},
 }
+
+
+async def until(hass: HomeAssistant, condition: Callable[[], bool]) -> None:
+    """Wait for what the site and a broker do by themselves."""
+    async with asyncio.timeout(LIMIT):
+        while not condition():
+            await asyncio.sleep(0.02)
+            await hass.async_block_till_done()
 
 
 def options(**northbound: Any) -> dict[str, Any]:
@@ -198,6 +207,9 @@ async def test_from_the_form_to_a_load_that_is_held_back_and_given_back(
         ),
     )
     assert runtime.site.view.northbound is not None
+    await hass.config_entries.async_remove(running.entry_id)
+    await hass.async_block_till_done()
+    assert not kept.exists()
 
 
 @pytest.mark.peer

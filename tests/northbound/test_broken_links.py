@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 import gc
+import logging
 from pathlib import Path
 import signal
 import socket
@@ -251,6 +252,63 @@ async def test_a_broker_that_stalls_is_given_up_and_nothing_is_lost(
         assert told == [float(n) for n in range(int(told[0]), 34)]
         assert told[0] <= 4.0
         await until(lambda: house.bridge.state.stored == 0)
+
+
+async def test_taking_leave_of_a_broker_that_stalls_ends_and_loses_nothing(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with asyncio.timeout(LIMIT), home(settings_of(broker), tmp_path) as house:
+        await house.connected()
+        broker.signal(signal.SIGSTOP)
+        await tell(house, 1, 20)
+    broker.signal(signal.SIGCONT)
+    async with (
+        listening(broker) as (_, heard),
+        home(settings_of(broker), tmp_path),
+    ):
+        await until(lambda: 20.0 in powers(heard))
+    assert in_order(powers(heard))[-1] == 20.0
+
+
+async def test_leaving_while_it_connects_leaves_no_connection_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "TIMEOUT", LIMIT)
+    open_links: set[object] = set()
+
+    async def silent(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        open_links.add(writer)
+        await reader.read()
+        open_links.discard(writer)
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        broker = Broker(Path("none"), tmp_path)
+        broker.port = server.sockets[0].getsockname()[1]
+        async with home(settings_of(broker), tmp_path):
+            await until(lambda: open_links)
+        await until(lambda: not open_links)
+
+
+async def test_the_clients_own_words_are_for_debugging_only(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.kill()
+    caplog.set_level(logging.INFO)
+    async with home(settings_of(broker), tmp_path) as house:
+        await until(lambda: house.bridge.state.problem is not None)
+        await asyncio.sleep(0.05)
+        await broker.start()
+        await house.connected()
+        broker.kill()
+        await until(lambda: not house.bridge.state.connected)
+    told = [item.message for item in caplog.records if "northbound" in item.name]
+    assert len([text for text in told if text.startswith("There is no broker")]) == 2
+    assert told.count("The broker is there again") == 1
+    assert not [item for item in caplog.records if "mqtt" in item.name]
 
 
 async def test_a_broker_killed_again_and_again_loses_nothing(

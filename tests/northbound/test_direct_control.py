@@ -28,7 +28,7 @@ from .homes import BOILER
 HEATING = replace(BOILER, id="heating", name="Heating")
 SITE = SiteDescription(
     meters=(
-        MeterPart(id="p1", role=MeterRole.CONNECTION_POINT),
+        MeterPart(id="p1", role=MeterRole.CONNECTION_POINT, reactive=True),
         MeterPart(id="second", role=MeterRole.CONNECTION_POINT),
         MeterPart(id="hem", role=MeterRole.SUBFEEDER),
     ),
@@ -78,6 +78,10 @@ nodes/SmartMeterBilling/objects/obis_1_1_2_8_1_255_2/attributes/datapoint
 nodes/SmartMeterBilling/objects/obis_1_1_2_8_2_255_2/attributes/datapoint
 nodes/SmartMeterEnergy/objects/obis_1_1_1_8_0_255_2/attributes/datapoint
 nodes/SmartMeterEnergy/objects/obis_1_1_2_8_0_255_2/attributes/datapoint
+nodes/SmartMeterEnergy/objects/obis_1_1_5_8_0_255_2/attributes/datapoint
+nodes/SmartMeterEnergy/objects/obis_1_1_6_8_0_255_2/attributes/datapoint
+nodes/SmartMeterEnergy/objects/obis_1_1_7_8_0_255_2/attributes/datapoint
+nodes/SmartMeterEnergy/objects/obis_1_1_8_8_0_255_2/attributes/datapoint
 nodes/SmartMeterTechnical/objects/obis_1_0_1_7_0_255_2/attributes/datapoint
 nodes/SmartMeterTechnical/objects/obis_1_0_2_7_0_255_2/attributes/datapoint
 nodes/gateway/objects/relay1State/attributes/datapoint

@@ -22,7 +22,7 @@ def message(number: int) -> Outgoing:
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncGenerator[Outbox]:
     outbox = Outbox(tmp_path / "outbox.db", 100)
-    await outbox.open()
+    await outbox.open("me")
     yield outbox
     await outbox.close()
 
@@ -51,9 +51,21 @@ async def test_the_oldest_are_dropped_first_and_counted_over_a_restart(
     await outbox.append([message(number) for number in range(250, 650)])
     assert (outbox.count, outbox.dropped) == (100, 550)
     again = Outbox(tmp_path / "outbox.db", 100)
-    await again.open()
+    await again.open("me")
     assert (again.count, again.dropped) == (100, 550)
     assert (await again.oldest(1))[0].message == message(550)
+    await again.close()
+
+
+async def test_what_waits_for_one_recipient_is_not_told_to_another(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    await outbox.append([message(1)])
+    await outbox.keep_numbers({"relay/boiler": 1})
+    again = Outbox(tmp_path / "outbox.db", 100)
+    await again.open("somebody else")
+    assert (again.count, await again.oldest(10)) == (0, [])
+    assert await again.numbers() == {"relay/boiler": 1}
     await again.close()
 
 
@@ -72,7 +84,7 @@ from custom_components.netflex.northbound.outbox import Outbox
 
 async def write() -> None:
     outbox = Outbox(Path(sys.argv[1]), 1_000_000)
-    await outbox.open()
+    await outbox.open("me")
     number = 0
     while True:
         await outbox.append(
@@ -97,7 +109,7 @@ async def test_what_was_stored_is_there_after_kill_9(tmp_path: Path) -> None:
     said = [int(line) for line in writer.stdout.read().split() if line.isdigit()]
     writer.wait()
     outbox = Outbox(path, 1_000_000)
-    await outbox.open()
+    await outbox.open("me")
     waiting = await outbox.oldest(1_000_000)
     assert len(waiting) >= max(said, default=200)
     assert [item.message.topic for item in waiting] == [
@@ -114,11 +126,11 @@ async def test_a_file_of_another_version_or_a_damaged_one_is_refused(
         db.execute("PRAGMA user_version = 2")
     db.close()
     with pytest.raises(OutboxError, match="another version"):
-        await Outbox(newer, 10).open()
+        await Outbox(newer, 10).open("me")
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"no database at all, but long enough to be read as one" * 50)
     with pytest.raises(OutboxError, match="cannot be used"):
-        await Outbox(damaged, 10).open()
+        await Outbox(damaged, 10).open("me")
     assert damaged.read_bytes().startswith(b"no database")
 
 

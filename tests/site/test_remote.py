@@ -96,3 +96,15 @@ def test_a_load_that_is_gone_leaves_nothing(commands: RemoteCommands) -> None:
     commands.give("boiler", command())
     commands.forget("boiler")
     assert commands.in_force(0.0) == {}
+
+
+def test_who_repeats_himself_is_recorded_once(
+    commands: RemoteCommands, notes: Notes
+) -> None:
+    commands.give("boiler", command(enabled=True))
+    for until in (100.0, 200.0):
+        commands.give("boiler", command(until=until))
+    assert commands.in_force(150.0)["boiler"][0].until == 200.0
+    for _ in range(2):
+        commands.give("boiler", command(enabled=True))
+    assert [note["value"] for note in notes] == [False, True]

@@ -56,7 +56,7 @@ class Bridge:
     async def start(self, site: SiteDescription) -> None:
         """Open the store and begin to connect; waits for no broker."""
         try:
-            await self._outbox.open()
+            await self._outbox.open(self._settings.recipient)
             self._numbers = await self._outbox.numbers()
         except OutboxError as err:
             self._link.store_problem = str(err)

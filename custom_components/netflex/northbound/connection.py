@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+import logging
 import socket
 import ssl
 from typing import Final
@@ -22,12 +23,22 @@ TIMEOUT: Final = 10.0
 """s for the broker's answer; then it counts as lost."""
 GOODBYE: Final = 3.0
 """s for taking leave."""
+_MQTT_LOGGER: Final = logging.getLogger(f"{__name__}.mqtt")
 _MOST_WAITING: Final = 1000
 """Incoming messages that wait to be read; more are left out."""
 _ALERT_WAIT: Final = 1.0
 
 LOST: Final = "connection_lost"
 SILENT: Final = "no_answer"
+
+
+def _for_debugging(record: logging.LogRecord) -> bool:
+    """Have the client's own words, once for every try, in a log for debugging only."""
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return _MQTT_LOGGER.isEnabledFor(logging.DEBUG)
+
+
+_MQTT_LOGGER.addFilter(_for_debugging)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +55,9 @@ LINK_ERRORS: Final = (aiomqtt.MqttError, OSError, TlsFilesError, ValueError)
 
 @asynccontextmanager
 async def connected(
-    settings: NorthboundSettings, will: Outgoing, identifier: str
+    settings: NorthboundSettings, will: Outgoing | None, identifier: str
 ) -> AsyncIterator[aiomqtt.Client]:
-    """Connect with a last will; one of `LINK_ERRORS` where that cannot be."""
+    """Connect, with a last will or without; one of `LINK_ERRORS` where that cannot be."""
     context = None
     if (files := settings.tls) is not None:
         context = await asyncio.get_running_loop().run_in_executor(
@@ -58,24 +69,54 @@ async def connected(
         username=settings.username,
         password=settings.password,
         identifier=identifier,
-        will=aiomqtt.Will(
-            will.topic, encode(will.data, settings.format), qos=1, retain=will.retain
-        ),
+        will=None if will is None else _will(will, settings.format),
         clean_session=True,
         timeout=TIMEOUT,
         keepalive=settings.keepalive,
         max_inflight_messages=IN_FLIGHT,
         max_queued_incoming_messages=_MOST_WAITING,
         tls_context=context,
+        logger=_MQTT_LOGGER,
     )
     client.pending_calls_threshold = IN_FLIGHT * 2
     try:
-        async with client:
+        await _open(client)
+        try:
             yield client
+        finally:
+            await client.__aexit__(None, None, None)
     except aiomqtt.MqttError:
-        # A try that failed leaves its socket open until the keep-alive ends it.
-        client._client.disconnect()  # noqa: SLF001
+        _hang_up(client)
         raise
+
+
+def _will(will: Outgoing, form: Format) -> aiomqtt.Will:
+    return aiomqtt.Will(will.topic, encode(will.data, form), qos=1, retain=will.retain)
+
+
+async def _open(client: aiomqtt.Client) -> None:
+    """Connect; a try that is given up leaves no connection behind.
+
+    It runs in a thread, which nobody can stop: what it opens has to be closed again.
+    """
+    opening = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:
+
+        def close(done: asyncio.Future[aiomqtt.Client]) -> None:
+            if not done.cancelled():
+                done.exception()
+            _hang_up(client)
+
+        opening.add_done_callback(close)
+        await asyncio.wait({opening}, timeout=GOODBYE)
+        raise
+
+
+def _hang_up(client: aiomqtt.Client) -> None:
+    """Close a socket that the client leaves open until the keep-alive ends it."""
+    client._client.disconnect()  # noqa: SLF001
 
 
 async def publish(client: aiomqtt.Client, message: Outgoing, form: Format) -> None:
@@ -166,8 +207,7 @@ async def probe(settings: NorthboundSettings) -> LinkProblem | None:
         return problem
     identifier = f"{settings.endpoint}-test"
     try:
-        will = Outgoing(topic=f"{settings.endpoint}/test", data=None)
-        async with connected(settings, will, identifier):
+        async with connected(settings, None, identifier):
             pass
     except LINK_ERRORS as err:
         return explain(err)

@@ -37,6 +37,8 @@ class MeterPart:
     id: str
     role: MeterRole
     lines: tuple[Line, ...] = (Line.L1, Line.L2, Line.L3)
+    reactive: bool = False
+    """Whether it counts reactive energy by quadrant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +159,13 @@ def _meters(
         if meter.role is MeterRole.CONNECTION_POINT and not shown:
             # A second meter of the connection point only stands in for the first.
             shown = True
-            yield from _smart_meter(paces)
+            yield from _smart_meter(paces, reactive=meter.reactive)
         elif meter.role is not MeterRole.CONNECTION_POINT:
             node = numbering.label("powerMeter", meter.id)
             yield from _sub_meter(node, f"meter.{meter.id}", meter.lines, paces)
 
 
-def _smart_meter(paces: Paces) -> Iterator[Attribute]:
+def _smart_meter(paces: Paces, *, reactive: bool) -> Iterator[Attribute]:
     """Yield the three groups of the meter that measures the connection point now."""
     technical, energy = Pace(period=paces.technical), Pace(period=paces.energy)
     billing = Pace(period=paces.billing)
@@ -177,6 +179,15 @@ def _smart_meter(paces: Paces) -> Iterator[Attribute]:
     ):
         yield _measure(
             "SmartMeterEnergy", f"obis_{obis}", f"grid.{point}", "kWh", energy, _KILO
+        )
+    for quadrant in range(1, 5) if reactive else ():
+        yield _measure(
+            "SmartMeterEnergy",
+            f"obis_1_1_{quadrant + 4}_8_0_255_2",
+            f"grid.reactive_energy_{quadrant}",
+            "kvarh",
+            energy,
+            _KILO,
         )
     for side, group in (("import", 1), ("export", 2)):
         for tariff in (1, 2):

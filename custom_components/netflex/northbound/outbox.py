@@ -25,6 +25,7 @@ CREATE TABLE message (
     id INTEGER PRIMARY KEY, topic TEXT NOT NULL, data TEXT, retain INTEGER NOT NULL
 );
 CREATE TABLE figure (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE recipient (name TEXT NOT NULL);
 CREATE TABLE number (subject TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 _DROPPED: Final = "dropped"
@@ -60,9 +61,13 @@ class Outbox:
         self.count = 0
         self.dropped = 0
 
-    async def open(self) -> None:
-        """Open the file, or make it; OutboxError where it cannot be used."""
-        await self._run(self._open)
+    async def open(self, recipient: str) -> None:
+        """Open the file, or make it; OutboxError where it cannot be used.
+
+        What waits for another recipient than this one is nobody's business any more,
+        and goes.
+        """
+        await self._run(lambda: self._open(recipient))
 
     async def close(self) -> None:
         """Close the file; it is not opened again."""
@@ -93,10 +98,11 @@ class Outbox:
 
     # ------------------------------------------------------------------- on its thread
 
-    def _open(self) -> None:
+    def _open(self, recipient: str) -> None:
         try:
             db = sqlite3.connect(self._path, autocommit=True)
             self._prepare(db)
+            self._address(db, recipient)
             self._count(db)
         except sqlite3.Error as err:
             raise OutboxError(f"{self._path.name} cannot be used: {err}") from err
@@ -115,6 +121,14 @@ class Outbox:
         db.execute("PRAGMA synchronous = NORMAL")
         if version == 0:
             db.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {FORMAT};COMMIT;")
+
+    def _address(self, db: sqlite3.Connection, recipient: str) -> None:
+        if db.execute("SELECT name FROM recipient").fetchone() == (recipient,):
+            return
+        with _transaction(db):
+            db.execute("DELETE FROM message")
+            db.execute("DELETE FROM recipient")
+            db.execute("INSERT INTO recipient VALUES (?)", (recipient,))
 
     def _count(self, db: sqlite3.Connection) -> None:
         (self.count,) = db.execute("SELECT COUNT(*) FROM message").fetchone()

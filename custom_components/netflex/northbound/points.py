@@ -59,6 +59,8 @@ def grid_points(reading: MeterReading | None) -> Points:
         points[f"grid.energy_{side}"] = _counter(total)
         for number, value in enumerate(getattr(seen, f"energy_{side}_tariffs"), 1):
             points[f"grid.energy_{side}_tariff_{number}"] = _counter(value)
+    for quadrant, value in enumerate(seen.reactive_energy, 1):
+        points[f"grid.reactive_energy_{quadrant}"] = _counter(value, "varh")
     return points
 
 
@@ -103,5 +105,5 @@ def _known(values: LineValues) -> Iterator[tuple[str, float | None]]:
     yield from (("L1", values.l1), ("L2", values.l2), ("L3", values.l3))
 
 
-def _counter(value: float | None) -> Point:
-    return Point(value=value, unit="Wh", counter=True)
+def _counter(value: float | None, unit: str = "Wh") -> Point:
+    return Point(value=value, unit=unit, counter=True)

@@ -63,3 +63,8 @@ class NorthboundSettings:
     """Messages kept on disk while the broker is away; then the oldest go."""
     keepalive: int = 30
     """s after which a silent broker is asked whether it is there."""
+
+    @property
+    def recipient(self) -> str:
+        """Return who is told, as one word: what waits for one is not for another."""
+        return f"{self.protocol} {self.host}:{self.port} {self.endpoint}"

@@ -24,11 +24,12 @@ class RemoteCommands:
     def give(self, asset_id: str, command: RemoteCommand) -> None:
         """Put a command in the place of what its source asked before."""
         commands = self._commands.setdefault(asset_id, {})
-        if command.enabled:
-            commands.pop(command.source, None)
-        else:
+        before = commands.pop(command.source, None)
+        if not command.enabled:
             commands[command.source] = command
-        self._note(asset_id, command, command.cause.text)
+        # Who repeats himself fills no journal.
+        if (before is None) is not command.enabled:
+            self._note(asset_id, command, command.cause.text)
         self._changed()
 
     def source_lost(self, source: str, now: float) -> None:
