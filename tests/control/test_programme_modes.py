@@ -1,5 +1,6 @@
 """Each mode of a programme: what it wishes, and what it says when it cannot act."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -261,6 +262,22 @@ def test_peak_approach_leaves_faster_charging_to_others() -> None:
     given = programme(APPROACH, SelfConsumption())
     assert one(given, -4000.0, utc=at("15:30"), charge=29.0)[0] == 4000.0
     assert one(given, 4000.0, utc=at("15:30"), charge=29.0)[0] == 3100.0
+
+
+def test_peak_approach_by_a_calendar() -> None:
+    mode = replace(APPROACH, peak=Schedule(entity="calendar.peak"))
+    now = at("15:30")
+    event = Window(start=at("17:00"), end=at("20:00"))
+
+    def asks(windows: dict[str, tuple[Window, ...]]) -> tuple[float, dict[Any, str]]:
+        value, stands = one(
+            programme(mode), 0.0, utc=now, charge=29.0, entity_windows=windows
+        )
+        return value, why(stands)
+
+    assert asks({"calendar.peak": (event,)}) == (3100.0, {})
+    assert asks({"calendar.peak": ()}) == (0.0, {})
+    assert asks({}) == (0.0, {ProgrammeMode.PEAK_APPROACH: "schedule_unknown"})
 
 
 def test_peak_approach_by_the_period_before() -> None:

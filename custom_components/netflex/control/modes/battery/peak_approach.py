@@ -13,7 +13,14 @@ from ....model.programme import PeakApproach
 from ....model.schedule import upcoming
 from . import causes
 from .system import system_state
-from .view import NO_CLOCK, Answer, BatteryView, at_least, lacks_energy
+from .view import (
+    NO_CLOCK,
+    SCHEDULE_UNKNOWN,
+    Answer,
+    BatteryView,
+    at_least,
+    lacks_energy,
+)
 
 _AHEAD = timedelta(hours=48)
 """How far ahead the next peak is looked for."""
@@ -25,6 +32,10 @@ def wish(view: BatteryView, parameters: PeakApproach) -> Answer:
         return NO_CLOCK
     if (lacking := lacks_energy(view)) is not None:
         return lacking
+    if parameters.peak.entity is not None and (
+        parameters.peak.entity not in view.entities
+    ):
+        return SCHEDULE_UNKNOWN
     peak = next_peak(view, parameters)
     if peak is None:
         return None
