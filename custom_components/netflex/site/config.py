@@ -18,6 +18,8 @@ from ..model.protection import DEFAULT_PROTECTION, Protection
 from ..model.reading import MeterRole
 from ..model.snapshot import DEFAULT_COMPLIANCE, ComplianceRules, Sharing
 
+LOW_CHARGE = 10.0
+"""% below which a battery's state of charge is low, unless its owner says otherwise."""
 STALE_AFTER = 5.0
 """s without a good reading after which a meter that sends every second is stale."""
 
@@ -138,6 +140,18 @@ DEFAULT_RULES = SiteRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthLimits:
+    """When a battery is not well; 0 % is never low, and without `hot` never too hot."""
+
+    low_charge: float = LOW_CHARGE
+    hot: float | None = None
+    """degC."""
+
+
+DEFAULT_HEALTH = HealthLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteConfig:
     """A whole site at one connection point, without its station."""
 
@@ -155,5 +169,9 @@ class SiteConfig:
         default_factory=lambda: MappingProxyType({})
     )
     """What batteries are used for, by the battery's id."""
+    health: Mapping[str, HealthLimits] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """When batteries are not well, by the battery's id."""
     shadow: bool = False
     """Whether the site only decides; excludes an operator (S07)."""

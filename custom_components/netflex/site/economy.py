@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from ..model.dispatch import DispatchAction, DispatchCommand
-from ..model.market import NO_MARKET, GridFrequency, Market
+from ..model.market import NO_MARKET, GridFrequency, Imbalance, Market, PriceSlot
 from ..model.schedule import EntityWindows, Holidays
 
 
@@ -42,6 +42,36 @@ class Economy:
 
 
 NO_ECONOMY = Economy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketNow:
+    """What the markets say at one moment; None: nobody says it, or not lately."""
+
+    import_price: PriceSlot | None = None
+    export_price: PriceSlot | None = None
+    imbalance: Imbalance | None = None
+    dispatches: tuple[DispatchCommand, ...] = ()
+    """Those that hold, of all sources."""
+
+
+NOTHING_NOW = MarketNow()
+
+
+def market_now(economy: Economy, utc: datetime) -> MarketNow:
+    """Return what counts at a moment."""
+    market = economy.market
+    imbalance = market.imbalance
+    if imbalance is not None and not imbalance.usable(utc):
+        imbalance = None
+    prices = (market.import_price, market.export_price)
+    paid, got = (None if series is None else series.at(utc) for series in prices)
+    return MarketNow(
+        import_price=paid,
+        export_price=got,
+        imbalance=imbalance,
+        dispatches=tuple(item for item in economy.dispatches if item.active(utc)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

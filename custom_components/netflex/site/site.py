@@ -34,13 +34,15 @@ from ..telecontrol.journal_format import RecordKind
 from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol.rehearsal_station import RehearsalState
 from ..telemetry.quality import QualityReport
+from .battery_health import BatteryHealth
 from .commissioning import SiteCommissioning
 from .commissioning_stage import CommissioningPorts
 from .compliance_notes import ComplianceNotes
-from .config import MeterConfig, OutputConfig, SiteConfig, SiteRules
+from .config import HealthLimits, MeterConfig, OutputConfig, SiteConfig, SiteRules
 from .controller import Controller
 from .dispatch_proof import DispatchLedger
-from .economy import NO_ECONOMY, Economy
+from .economy import NO_ECONOMY, Economy, market_now
+from .economy_problems import EconomyProblems
 from .journal_notes import SiteNotes
 from .learned_fallbacks import LearnedFallbacks
 from .loop_lag import LoopLag
@@ -48,6 +50,7 @@ from .measurements import measure
 from .meters import SiteMeters
 from .output_states import OutputStates
 from .problems import find_problems, shadow_problem
+from .programme_preview import ProgrammePreviews
 from .recording import Recording
 from .rehearsal import SiteRehearsal
 from .rehearsal_plant import Look
@@ -129,6 +132,10 @@ class Site:
         self._northbound: NorthboundState | None = None
         self._northbound_problems: tuple[SiteProblem, ...] = ()
         self._users = UserWishes(host.record, locked=locked, overrides=overrides)
+        self._economy_problems = EconomyProblems()
+        self._previews = ProgrammePreviews()
+        self._health = BatteryHealth()
+        self._health_limits = config.health
         self._orders = NO_ORDERS
         self._epochs: StopEpochs = {}
         self._proofs = StopProofs(host.report_assets)
@@ -325,6 +332,11 @@ class Site:
     def set_programmes(self, programmes: Mapping[str, Programme]) -> None:
         """Change what batteries are used for, by the battery's id."""
         self._programmes = programmes
+        self._controller.wake()
+
+    def set_health(self, limits: Mapping[str, HealthLimits]) -> None:
+        """Change when batteries are not well, by the battery's id."""
+        self._health_limits = limits
         self._controller.wake()
 
     def set_economy(self, economy: Economy) -> None:
@@ -612,6 +624,9 @@ class Site:
         self._notes.meter(self._ports.meters.switch)
         self._ports.meters.compare(assets, states, plan.at)
         self._measure_dispatch(plan)
+        self._health.look(assets, states, self._health_limits, self.locked, plan.at)
+        self._economy_problems.look(self._economy, plan.at)
+        self._previews.look(self._programmes, self._economy, self._ports.utcnow())
         self._publish()
         # Last: waking the station's thread may cost this one its turn.
         self._host.set_measurements(measure(assets, states, plan.at))
@@ -670,6 +685,9 @@ class Site:
             commissioned=tuple(self.commissioning.results.values()),
             outputs=self._outputs.views(self._stops),
             economy=self._economy,
+            market=market_now(self._economy, self._ports.utcnow()),
+            programmes=self._programmes,
+            previews=self._previews.slots,
             dispatch_proofs=self.dispatch.proofs,
             quality=self._quality,
         )
@@ -688,7 +706,9 @@ class Site:
                 loop_endangers=self._loop_lag.endangers(now),
             )
             + self._outputs.problems(self._stops, now)
-            + self._northbound_problems,
+            + self._northbound_problems
+            + self._health.problems
+            + self._economy_problems.problems,
         )
 
     @property

@@ -14,12 +14,13 @@ from ..model.northbound import NorthboundState
 from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, LocalStops
 from ..model.plan import Plan
 from ..model.power_quality import PowerQuality
+from ..model.programme import PreviewSlot, Programme
 from ..model.reading import MeterReading, MeterRole, MonthPeak
 from ..model.remote import RemoteCommand
 from ..model.snapshot import UserLimits
 from ..telemetry.quality import QualityReport
 from .commissioning_record import CommissioningStatus, Result
-from .economy import NO_ECONOMY, DispatchProof, Economy
+from .economy import NO_ECONOMY, NOTHING_NOW, DispatchProof, Economy, MarketNow
 from .meter_quality import Finding
 from .rehearsal_status import RehearsalStatus
 
@@ -228,6 +229,16 @@ class SiteView:
     plan: Plan | None = None
     economy: Economy = NO_ECONOMY
     """What markets, schedules and dispatch sources say."""
+    market: MarketNow = NOTHING_NOW
+    """What of it counts now."""
+    programmes: Mapping[str, Programme] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What batteries are used for, by the battery's id."""
+    previews: Mapping[str, tuple[PreviewSlot, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """The coming 48 hours of their programmes."""
     dispatch_proofs: tuple[DispatchProof, ...] = ()
     """What running and ended dispatches have brought, running ones first."""
     proofs: tuple[StopProof, ...] = ()
