@@ -21,6 +21,7 @@ import voluptuous as vol
 
 from .actions_commissioning import async_register_commissioning
 from .actions_common import aware, loaded_entry
+from .actions_economy import async_register_economy
 from .actions_override import async_register_override
 from .actions_quality import async_register_quality
 from .actions_replay import async_register_replay
@@ -167,6 +168,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
     async_register_quality(hass)
     async_register_override(hass)
     async_register_commissioning(hass)
+    async_register_economy(hass)
 
 
 async def _async_get_readings(call: ServiceCall) -> ServiceResponse:

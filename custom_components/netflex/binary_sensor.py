@@ -138,6 +138,23 @@ def _infeasible_attributes(view: SiteView, _subject: str) -> Attributes:
     }
 
 
+def _dispatch_attributes(view: SiteView, _subject: str) -> Attributes:
+    """Return what is asked of batteries now, by whom and until when."""
+    names = view.economy.names
+    return {
+        "commands": [
+            {
+                "source": names.get(item.source, item.source),
+                "action": item.action.value,
+                "power": item.power,
+                "end": item.end,
+                "priority": item.priority,
+            }
+            for item in view.market.dispatches
+        ]
+    }
+
+
 SITE_SENSORS: Final = (
     NetflexBinarySensorDescription(
         key="operator_link",
@@ -171,6 +188,14 @@ SITE_SENSORS: Final = (
         value_fn=_infeasible,
         attributes_fn=_infeasible_attributes,
         available_fn=lambda view, _subject: view.plan is not None,
+    ),
+    NetflexBinarySensorDescription(
+        key="dispatch_active",
+        translation_key="dispatch_active",
+        device_class=BinarySensorDeviceClass.RUNNING,
+        value_fn=lambda view, _subject: bool(view.market.dispatches),
+        attributes_fn=_dispatch_attributes,
+        exists_fn=lambda view, _subject: bool(view.economy.dispatches),
     ),
 )
 
@@ -313,6 +338,17 @@ _OWN_SENSORS: Final = {
     ),
     SubentryType.VIRTUAL_METER: (),
     SubentryType.FEEDER: (),
+    SubentryType.BATTERY_MODE: (),
+    SubentryType.DISPATCH_SOURCE: (
+        NetflexBinarySensorDescription(
+            key="dispatch_active",
+            translation_key="dispatch_active",
+            device_class=BinarySensorDeviceClass.RUNNING,
+            value_fn=lambda view, source_id: any(
+                item.source == source_id for item in view.market.dispatches
+            ),
+        ),
+    ),
 }
 
 

@@ -43,8 +43,10 @@ from .entry_data import (
 )
 from .entry_site import admits_operator
 from .flows.battery import BatteryFlow
+from .flows.battery_mode import BatteryModeFlow
 from .flows.charger import ChargerFlow
 from .flows.discovery import DiscoverySteps
+from .flows.dispatch_source import DispatchSourceFlow
 from .flows.feeder import FeederFlow
 from .flows.fields import choice, flat, more, number, suggested, whole_number
 from .flows.inverter import InverterFlow
@@ -127,6 +129,8 @@ SUBENTRY_FLOWS: Final[dict[str, type[ConfigSubentryFlow]]] = {
     SubentryType.RELAY: RelayFlow,
     SubentryType.VIRTUAL_METER: VirtualMeterFlow,
     SubentryType.FEEDER: FeederFlow,
+    SubentryType.BATTERY_MODE: BatteryModeFlow,
+    SubentryType.DISPATCH_SOURCE: DispatchSourceFlow,
 }
 
 

@@ -21,6 +21,8 @@ from .entry_data import (
     CONF_CONTRACT_UNIT,
     CONF_COS_PHI,
     CONF_GRID_TYPE,
+    CONF_HOT,
+    CONF_LOW_CHARGE,
     CONF_MAIN_FUSE,
     CONF_TELECONTROL,
     ContractUnit,
@@ -37,7 +39,7 @@ from .market.feed import MarketConfig
 from .market.options import CONF_MARKET, market_options
 from .model.connection import ConnectionPoint, GridType
 from .protection_options import CONF_PROTECTION, protection
-from .site.config import SiteConfig
+from .site.config import LOW_CHARGE, HealthLimits, SiteConfig
 from .site_options import CONF_LIMITS, site_rules
 from .telecontrol.settings import TelecontrolSettings
 from .telecontrol_options import (
@@ -109,6 +111,17 @@ def site_config(
             _of_kind(entry, SubentryType.BATTERY_MODE),
             _of_kind(entry, SubentryType.BATTERY),
         ),
+        health={
+            item.subentry_id: _health(item.data)
+            for item in _of_kind(entry, SubentryType.BATTERY)
+        },
+    )
+
+
+def _health(data: Mapping[str, Any]) -> HealthLimits:
+    """Return when a battery is not well."""
+    return HealthLimits(
+        low_charge=float(data.get(CONF_LOW_CHARGE, LOW_CHARGE)), hot=data.get(CONF_HOT)
     )
 
 

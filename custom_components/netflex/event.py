@@ -9,7 +9,8 @@ from homeassistant.core import callback
 
 from .coordinator import SiteCoordinator
 from .entity import NetflexEntity, platform_setup
-from .entry_data import CONF_SOURCE, DeviceSource
+from .entry_data import CONF_SOURCE, DeviceSource, SubentryType
+from .event_battery import BATTERY_ALERT, DISPATCH, BatteryAlertEvent, DispatchEvent
 from .event_power import LOAD_STEP, POWER_QUALITY, LoadStepEvent, PowerQualityEvent
 from .model.orders import OrderEvent, OrderName
 
@@ -29,6 +30,10 @@ def _of_subentry(
     if subentry.data.get(CONF_SOURCE) == DeviceSource.S1:
         yield PowerQualityEvent(coordinator, POWER_QUALITY, subentry)
         yield LoadStepEvent(coordinator, LOAD_STEP, subentry)
+    if subentry.subentry_type == SubentryType.BATTERY:
+        yield BatteryAlertEvent(coordinator, BATTERY_ALERT, subentry)
+    if subentry.subentry_type == SubentryType.DISPATCH_SOURCE:
+        yield DispatchEvent(coordinator, DISPATCH, subentry)
 
 
 async_setup_entry = platform_setup(

@@ -28,6 +28,10 @@ OTHER: Final = "other"
 
 SEVERITIES: Final = {
     "asset_not_stopped": ir.IssueSeverity.CRITICAL,
+    "battery_fault": ir.IssueSeverity.ERROR,
+    "battery_hot": ir.IssueSeverity.ERROR,
+    "battery_low": ir.IssueSeverity.WARNING,
+    "battery_silent": ir.IssueSeverity.ERROR,
     "breaker_open": ir.IssueSeverity.ERROR,
     "current_reversed": ir.IssueSeverity.WARNING,
     "clock_not_synchronised": ir.IssueSeverity.WARNING,
@@ -35,6 +39,7 @@ SEVERITIES: Final = {
     "data_doubtful": ir.IssueSeverity.WARNING,
     "data_not_collected": ir.IssueSeverity.WARNING,
     "decision_failed": ir.IssueSeverity.CRITICAL,
+    "dispatch_source_unusable": ir.IssueSeverity.WARNING,
     "device_not_told": ir.IssueSeverity.ERROR,
     "frames_lost": ir.IssueSeverity.WARNING,
     "falls_back": ir.IssueSeverity.ERROR,
@@ -46,6 +51,7 @@ SEVERITIES: Final = {
     "limit_infeasible": ir.IssueSeverity.WARNING,
     "limit_not_kept": ir.IssueSeverity.ERROR,
     "local_stop_input_silent": ir.IssueSeverity.ERROR,
+    "market_source_unusable": ir.IssueSeverity.WARNING,
     "meter_damaged": ir.IssueSeverity.ERROR,
     "meter_defective": ir.IssueSeverity.ERROR,
     "meter_disagrees": ir.IssueSeverity.ERROR,

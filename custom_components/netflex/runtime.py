@@ -411,6 +411,8 @@ class NetflexRuntime:
                 self.site.set_feeders(new.feeders)
             if new.programmes != old.programmes:
                 self.site.set_programmes(new.programmes)
+            if new.health != old.health:
+                self.site.set_health(new.health)
             await self.market.async_set(market_config(self._entry, new))
             settings = station_settings(self._entry)
             if settings != self._station.settings:

@@ -25,6 +25,7 @@ from .sensor_asset import ASSET_SENSORS, current_sensor
 from .sensor_commissioning import COMMISSIONING_SENSORS
 from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
+from .sensor_economy import DISPATCH_SENSORS, PROGRAMME_SENSORS, market_sensors
 from .sensor_feeder import FEEDER_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_northbound import NORTHBOUND_SENSORS
@@ -53,6 +54,7 @@ def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
         *DEMAND_SENSORS,
         *SITE_QUALITY_SENSORS,
         *lines_left,
+        *market_sensors(coordinator.hass.config.currency),
     ):
         yield NetflexSensor(coordinator, description)
 
@@ -72,11 +74,17 @@ def _of_subentry(
         descriptions = VIRTUAL_METER_SENSORS
     elif kind is SubentryType.FEEDER:
         descriptions = FEEDER_SENSORS
+    elif kind is SubentryType.DISPATCH_SOURCE:
+        descriptions = DISPATCH_SENSORS
+    elif kind is SubentryType.BATTERY_MODE:
+        descriptions = ()
     else:
         lines = (Line(line) for line in subentry.data.get(CONF_LINES) or Line)
         currents = () if kind is SubentryType.RELAY else map(current_sensor, lines)
         quality = () if kind is SubentryType.RELAY else SOURCE_QUALITY_SENSORS
         descriptions = (*ASSET_SENSORS[kind], *currents, *quality)
+        if kind is SubentryType.BATTERY:
+            descriptions = (*descriptions, *PROGRAMME_SENSORS)
     for description in descriptions:
         yield NetflexSensor(coordinator, description, subentry)
 
@@ -131,6 +139,7 @@ class NetflexSensor(ShownEntity, SensorEntity):
             "chapter",
             "chapters_done",
             "harmonics",
+            "inactive",
             "infeasible",
             "months",
             "not_confirmed",

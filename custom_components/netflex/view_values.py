@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from homeassistant.util.json import JsonValueType
+
 from .model.asset import AssetState
 from .model.orders import OrderName
 from .model.plan import ALL_ASSETS, SITE, Cause, Limit, Quantity, Scope, Setpoint
+from .model.programme import PreviewSlot
 from .model.reading import MeterReading, SubMeter
 from .site.view import MeterView, SiteView
 
@@ -153,3 +156,15 @@ def as_state(text: str) -> str:
 def rounded(value: float | None, digits: int = 0) -> float | None:
     """Return a value without the digits that would only fill the history."""
     return None if value is None else round(value, digits)
+
+
+def shown_preview(slots: Iterable[PreviewSlot]) -> list[JsonValueType]:
+    """Return the coming hours of a programme for an answer or a card."""
+    return [
+        {
+            "start": slot.start.isoformat(),
+            "end": slot.end.isoformat(),
+            "modes": [mode.value for mode in slot.modes],
+        }
+        for slot in slots
+    ]

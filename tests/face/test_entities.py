@@ -37,6 +37,11 @@ from custom_components.netflex.model.plan import (
     SetpointKind,
     Source,
 )
+from custom_components.netflex.sensor_economy import (
+    DISPATCH_SENSORS,
+    PROGRAMME_SENSORS,
+    market_sensors,
+)
 from custom_components.netflex.sensor_feeder import FEEDER_SENSORS
 from custom_components.netflex.sensor_power import POWER_SENSORS
 from custom_components.netflex.sensor_virtual_meter import VIRTUAL_METER_SENSORS
@@ -92,8 +97,16 @@ async def test_every_translated_name_belongs_to_an_entity(
     registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     used = {(item.domain, item.translation_key) for item in registered}
     # Parts that this site does not have; each has tests of its own.
-    for items in (FEEDER_SENSORS, VIRTUAL_METER_SENSORS, POWER_SENSORS):
+    for items in (
+        FEEDER_SENSORS,
+        VIRTUAL_METER_SENSORS,
+        POWER_SENSORS,
+        PROGRAMME_SENSORS,
+        DISPATCH_SENSORS,
+        market_sensors("EUR"),
+    ):
         used |= {("sensor", item.translation_key) for item in items}
+    used |= {("binary_sensor", "dispatch_active"), ("event", "dispatch")}
     used.add(("binary_sensor", OVERLOAD_SENSOR.translation_key))
 
     used |= {("event", "power_quality"), ("event", "load_step")}

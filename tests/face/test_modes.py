@@ -19,6 +19,7 @@ from custom_components.netflex.model.connection import GridType
 from custom_components.netflex.model.modes import BatteryMode, ChargerMode, LoadMode
 from custom_components.netflex.model.plan import CapacityPlan
 from custom_components.netflex.model.snapshot import UserLimits
+from custom_components.netflex.select import MAINTENANCE
 
 from . import sites
 from .fakes import FakeSite
@@ -58,7 +59,8 @@ async def test_a_mode_is_a_wish(
     shown = hass.states.get(select)
     assert shown is not None
     assert shown.state == default
-    assert set(shown.attributes["options"]) == {item.value for item in type(mode)}
+    more = {MAINTENANCE} if subject == sites.BATTERY_ID else set()
+    assert set(shown.attributes["options"]) == {*type(mode), *more}
     await act(hass, "select", "select_option", select, option=mode.value)
     assert site.commands == [("user", subject, UserLimits(mode=mode))]
     await hass.async_block_till_done()

@@ -64,6 +64,9 @@ def _assert_options(field: Any) -> None:
     config = getattr(field, "config", None) or {}
     if (translation_key := config.get("translation_key")) is None:
         return
-    texts = ENGLISH["selector"][translation_key]["options"]
-    for option in config["options"]:
-        assert texts[option]
+    texts = ENGLISH["selector"][translation_key]
+    for option in config.get("options", ()):
+        assert texts["options"][option]
+    for name, part in config.get("fields", {}).items():
+        assert texts["fields"][name]["name"]
+        _assert_options(part["selector"])

@@ -227,7 +227,15 @@ _TRANSLATIONS = _object(
         "exceptions": _named(_object({"message": _text}, {})),
         "issues": _named(_fix_flow_or_description),
         "options": _object({}, _FLOW),
-        "selector": _named(_object({}, {"options": _texts})),
+        "selector": _named(
+            _object(
+                {},
+                {
+                    "options": _texts,
+                    "fields": _named(_object({"name": _text}, {"description": _text})),
+                },
+            )
+        ),
         "services": _named(_ACTION),
         "system_health": _object({}, {"info": _texts}),
         "triggers": _named(_ACTION),

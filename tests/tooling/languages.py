@@ -29,19 +29,20 @@ _ENGLISH = re.compile(r"\b(?:and|from|its|the|this|which|with)\b", re.IGNORECASE
 
 # Names, abbreviations, symbols and units that are the same in all four languages.
 _UNIVERSAL = {
-    "Broker", "CBOR", "Cos", "EAN", "JSON", "L1", "L2", "L3", "Mbit/s", "Modbus",
-    "Netflex", "RTU", "TCP", "TLS", "UTC", "k", "kvar", "phi", "t0", "t1", "t2", "t3",
-    "var", "w",
+    "Axle", "Broker", "CBOR", "Cos", "EAN", "Energy", "JSON", "L1", "L2", "L3", "Mbit/s",
+    "Modbus", "Netflex", "Plus", "RTU", "TCP", "TLS", "UTC", "k", "kvar", "phi", "t0", "t1",
+    "t2", "t3", "var", "w",
 }  # fmt: skip
 # Words that a language shares with English.
 SHARED_WORDS = {
     "nl": {
-        "Direct", "Hz", "Meter", "Minimum", "Open", "Reserve", "Sensor", "Site",
-        "Sites", "Status", "Type", "Wind", "in",
+        "Account", "Direct", "Hz", "Meter", "Minimum", "Open", "Reserve", "Sensor",
+        "Site", "Sites", "Status", "Type", "Weekends", "Wind", "in",
     },
     "fr": {
-        "Cause", "Format", "Injection", "Local", "Message", "Minimum", "Minute", "Mode", "Normal",
-        "Phases", "Point", "Points", "Port", "Production", "Programme", "Site", "Sites",
+        "Action", "Batteries", "Cause", "Direction", "Format", "Injection", "Local",
+        "Maintenance", "Message", "Minimum", "Minute", "Mode", "Modes", "Normal", "Phases",
+        "Point", "Points", "Port", "Production", "Programme", "Site", "Sites",
         "Source", "Type", "minutes",
     },
     "de": {

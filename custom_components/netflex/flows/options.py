@@ -25,6 +25,7 @@ from ..iec104 import (
 from ..iec104.engine import Engine
 from ..iec104.lib60870_deviations import DEVIATIONS
 from ..iec104.tls import MinimumVersion
+from ..market.options import CONF_MARKET
 from ..model.orders import OrderName
 from ..northbound_options import CONF_NORTHBOUND
 from ..protection_options import CONF_PROTECTION
@@ -66,6 +67,7 @@ from .commissioning import CONF_COMMISSIONING, CommissioningSteps
 from .fields import choice, flat, more, number, suggested, whole_number
 from .limits import LimitSteps
 from .local_stops import LocalStopSteps
+from .market import MarketSteps
 from .northbound import NorthboundSteps
 from .points import PointSteps
 from .protection import ProtectionSteps
@@ -83,6 +85,7 @@ SITE_TOPICS: Final = [
     "local_stops",
     CONF_LIMITS,
     CONF_PROTECTION,
+    CONF_MARKET,
     CONF_READINGS,
     CONF_NORTHBOUND,
     CONF_SHADOW,
@@ -172,6 +175,7 @@ class NetflexOptionsFlow(
     LocalStopSteps,
     LimitSteps,
     ProtectionSteps,
+    MarketSteps,
     ReadingSteps,
     NorthboundSteps,
     ShadowSteps,
