@@ -121,16 +121,21 @@ class PeriodCutter:
         """Return means by half period (see `_periods`) and peaks."""
         count = self._count
         both = values[:, : 2 * count]
-        positions = np.arange(len(values)) - borders[0]
-        turns = _turns(positions, half)
+        places = np.arange(len(values), dtype=np.float64)
+        # How much of each sample lies in each half period.
+        parts = np.minimum(borders[1:, None], places + 1.0)
+        parts -= np.maximum(borders[:-1, None], places)
+        np.maximum(parts, 0.0, out=parts)
+        turns = _turns(places - borders[0], half)
         if self._turned:
             # All orders are odd: half a turn changes the sign of each.
             turns = -turns
-        terms = np.concatenate(
+        turned = (parts[:, None, :] * turns).reshape(-1, len(values)) @ both
+        means = np.concatenate(
             (
-                both**2,
-                both[:, :count] * both[:, count:],
-                (turns.T[:, :, None] * both[:, None, :]).reshape(len(values), -1),
+                parts @ both**2,
+                parts @ (both[:, :count] * both[:, count:]),
+                turned.reshape(len(parts), -1),
             ),
             axis=1,
         )
@@ -138,7 +143,7 @@ class PeriodCutter:
         peaks = np.maximum.reduceat(
             np.abs(both[: int(np.ceil(borders[-1] - _NEARLY)), count:]), starts
         )
-        return _between(terms, borders) / half, peaks
+        return means / half, peaks
 
     def _whole_halves(
         self, cut: NDArray[np.float64]
@@ -201,16 +206,3 @@ def _turns(positions: NDArray[np.float64], half: float) -> NDArray[np.float64]:
 def _whole_turns(half: int) -> NDArray[np.float64]:
     """Return the same for the samples of a half period in step."""
     return _turns(np.arange(half, dtype=np.float64), float(half))
-
-
-def _between(
-    values: NDArray[np.float64], borders: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the sums of rows between borders, parts of rows in proportion."""
-    sums = np.zeros((len(values) + 1, values.shape[1]), dtype=values.dtype)
-    np.cumsum(values, axis=0, out=sums[1:])
-    whole = np.minimum(borders.astype(np.intp), len(values))
-    part = borders - whole
-    up_to = sums[whole] + part[:, None] * values[np.minimum(whole, len(values) - 1)]
-    differences: NDArray[np.float64] = np.diff(up_to, axis=0)
-    return differences
