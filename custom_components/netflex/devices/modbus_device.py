@@ -167,7 +167,7 @@ class ModbusDevice:
 
     def set_behind_relay(self, behind: bool) -> None:
         """Leave it to an emergency output where its memory is spent, or not."""
-        self._writer.behind_relay = behind
+        self._writer.spending.behind_relay = behind
 
     # -- silence -----------------------------------------------------------------
 
@@ -226,7 +226,7 @@ class ModbusDevice:
                 fallback_in=self._fallback_in(writer.control),
                 follows=writer.follows(),
                 refuses=self._refused,
-                writes_left=writer.writes_left,
+                writes_left=writer.spending.left(writer.control),
                 contested=not writer.silent and writer.contest.contested(self._clock()),
                 unfollowed=(
                     not writer.silent and writer.contest.unfollowed(self._clock())

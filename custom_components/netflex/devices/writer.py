@@ -13,7 +13,6 @@ from typing import NoReturn
 from ..model.asset import Asset, StopPath
 from ..model.phrase import Phrase
 from ..model.plan import Setpoint
-from .budget import reserve_of
 from .contest import Contest
 from .device import Applied, DeviceError
 from .fitting import SLACK, Fitting
@@ -25,6 +24,7 @@ from .profile import Control, Persistence, Step, When
 from .recognition import NotIdentified
 from .scheduler import Preempted, Priority
 from .session import Session
+from .spending import Spending
 from .values import number_of, step_words
 
 _NOT_FOLLOWED = Phrase("device_unfollowed", "the device does not follow")
@@ -90,11 +90,9 @@ class Writer:
         self._name = control_name
         self._bounds = control_name != REACTIVE
         """Whether less of it is what a stop or a tighter limit asks for."""
-        self._asset = asset
-        self.behind_relay = StopPath.RELAY in asset.stop_paths
-        """Whether an emergency output can cut the device off where this one may not
-        write any more."""
-        self._budget = budget
+        self.spending = Spending(
+            asset.id, budget, behind_relay=StopPath.RELAY in asset.stop_paths
+        )
         self._time_to_live = time_to_live
         self.on_change = on_change
         self._fitting = Fitting(session, asset)
@@ -272,46 +270,21 @@ class Writer:
             await asyncio.sleep(pause)
             self._check(ticket)
 
-    @property
-    def writes_left(self) -> int | None:
-        """Ordinary writes left today, None where its memory does not wear."""
-        control = self.control
-        if control is None or control.persistence is not Persistence.EEPROM:
-            return None
-        return max(
-            0, self._budget.left(self._asset.id, control.name, control.daily_writes)
-        )
-
     async def _spend(self, control: Control, wanted: Wanted) -> None:
         """Count a write to memory that wears, or refuse it (S11)."""
-        if control.persistence is not Persistence.EEPROM:
-            return
         before = self.written.value if self.written else None
-        limit = control.daily_writes
-        stop = wanted.emergency or (wanted.stop and self._bounds)
-        urgent = stop or (
-            self._bounds
-            and wanted.value is not None
-            and (before is None or abs(wanted.value) < abs(before))
-        )
-        if urgent and not stop and self.behind_relay:
-            spare = self._budget.left(self._asset.id, control.name, limit)
-            if spare + reserve_of(limit) <= 0:
-                raise DeviceError(
-                    "write_budget",
-                    "its memory wears: the writes of the day and their reserve are "
-                    "spent, the relay has to act",
-                    {"limit": str(limit)},
-                )
-        if not await self._budget.spend(
-            self._asset.id, control.name, limit, urgent=urgent
-        ):
-            self._check(wanted.ticket)
-            raise DeviceError(
-                "write_budget",
-                f"its memory wears: {control.daily_writes} writes a day are spent",
-                {"limit": str(control.daily_writes)},
+        value = wanted.value
+        try:
+            await self.spending.spend(
+                control,
+                stop=wanted.emergency or (wanted.stop and self._bounds),
+                tightens=self._bounds
+                and value is not None
+                and (before is None or abs(value) < abs(before)),
             )
+        except DeviceError:
+            self._check(wanted.ticket)
+            raise
 
     async def _put(
         self, control: Control, wanted: Wanted, priority: Priority
