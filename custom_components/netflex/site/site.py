@@ -58,6 +58,7 @@ from .remote import RemoteCommands
 from .seats import Seats
 from .silence_test import SilenceRefusedError, SilenceResult
 from .site_clock import SiteClock
+from .soon import Soon
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
 from .stop_proofs import StopProofs
 from .users import UserWishes
@@ -65,6 +66,8 @@ from .view import DemandView, LearnedFallback, SiteProblem, SiteView
 
 _LOGGER = logging.getLogger(__name__)
 
+COLLECTED = 0.2
+"""s in which what devices say and take is collected, before it is decided and shown."""
 PROOF_INTERVAL = 0.02
 """s between looks whether the first writes after a start are done."""
 
@@ -119,7 +122,7 @@ class Site:
         self._seats = Seats(
             ports.make_device,
             host.record,
-            on_state=lambda: self._controller.wake(),
+            on_state=lambda: self._devices_said.ask(),
             on_written=self._written,
         )
         self._outputs = OutputStates()
@@ -155,6 +158,8 @@ class Site:
             monotonic=ports.monotonic,
             utcnow=ports.utcnow,
         )
+        self._devices_said = Soon(lambda: self._controller.wake(), COLLECTED)
+        self._devices_took = Soon(self._publish, COLLECTED)
         self._view_listeners: list[Callable[[SiteView], None]] = []
         self._order_listeners: list[Callable[[OrderEvent], None]] = []
         self._opening: asyncio.Task[None] | None = None
@@ -247,6 +252,7 @@ class Site:
     async def stop(self) -> None:
         """Stop everything but the station, which its host keeps or closes."""
         self._loop_lag.stop()
+        self._devices_said.cancel()
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
@@ -258,6 +264,8 @@ class Site:
         await self._controller.stop()
         await self.recording.stop()
         await self._seats.stop()
+        self._devices_said.cancel()
+        self._devices_took.cancel()
         await self._ports.meters.stop()
 
     @property
@@ -522,7 +530,7 @@ class Site:
 
     def _written(self) -> None:
         self._report_stops()
-        self._publish()
+        self._devices_took.ask()
 
     # ------------------------------------------------------------------------ deciding
 
@@ -616,6 +624,9 @@ class Site:
         """Fill the mailboxes, report, and publish; awaits nothing."""
         if self._users.end_overrides(self._clock()):
             self._ports.save_memory()
+        # Both are done with this decision.
+        self._devices_said.cancel()
+        self._devices_took.cancel()
         self._seats.post(plan.setpoints, shadow=self.shadow)
         self._report_stops()
         self._drive_cut_off(plan)
