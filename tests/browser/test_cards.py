@@ -205,12 +205,18 @@ async def test_a_stop_and_what_cannot_be_met_come_first(page: Page) -> None:
     missing = {
         "limit": given["plan"]["limits"][0],
         "missing": 2500.0,
+        "unit": "W",
         "problem": "uncontrollable",
     }
-    plan = given["plan"] | {"stopped": ["consumption"], "infeasible": [missing]}
+    reactive = missing | {"missing": 7000.0, "unit": "var"}
+    plan = given["plan"] | {
+        "stopped": ["consumption"],
+        "infeasible": [missing, reactive],
+    }
     await show(page, "netflex-site-card", plan=plan)
     await expect(page.get_by_text("Emergency stop", exact=True)).to_be_visible()
     await expect(page.get_by_text("2.5 kW too much")).to_be_visible()
+    await expect(page.get_by_text("7.0 kvar too much")).to_be_visible()
 
 
 async def test_an_asset_opens_its_entity_by_keyboard(page: Page) -> None:

@@ -194,6 +194,7 @@ def site_message(entry: NetflexConfigEntry, words: Words) -> dict[str, Any]:
                 {
                     "limit": _limit(item.limit, words),
                     "missing": round(item.missing, 1),
+                    "unit": item.limit.quantity.unit,
                     "problem": item.problem.value,
                 }
                 for item in plan.infeasible

@@ -195,8 +195,12 @@ class OutputWatch:
             yield SiteProblem(
                 key="output_needs_home_assistant",
                 subject=asset_id,
-                text=f"{output.name} is an entity of another integration: it acts only "
-                "while Home Assistant runs and is not held up",
+                text=Phrase(
+                    "output_needs_home_assistant",
+                    "{output} is an entity of another integration: it acts only while "
+                    "Home Assistant runs and is not held up",
+                    output=output.name,
+                ),
             )
         state = states.get(asset_id)
         away = bool(config.wiring.input_stops) and (

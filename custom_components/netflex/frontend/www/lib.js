@@ -96,6 +96,12 @@ export function ampere(hass, value, digits = 1) {
   return `${number(hass, value, digits)} A`;
 }
 
+/** A figure in W, var or A as people say it. */
+export function amountOf(hass, value, unit) {
+  if (unit === "A") return ampere(hass, value);
+  return `${number(hass, isAbsent(value) ? value : value / 1000, 1)} k${unit}`;
+}
+
 /** Seconds as people say them. */
 export function duration(hass, seconds) {
   if (isAbsent(seconds)) return "–";

@@ -1,7 +1,7 @@
 // The site as a one-line diagram: grid, limits, fuse per line, assets, and why.
 
 import { NetflexCard } from "./card.js";
-import { ampere, clockTime, h, kilowatt, number, showMore } from "./lib.js";
+import { amountOf, ampere, clockTime, h, kilowatt, number, showMore } from "./lib.js";
 
 const LINES = { "1x230": ["L1"], "3N400": ["L1", "L2", "L3"], "3x230": ["L1", "L2", "L3"] };
 const ICONS = {
@@ -330,10 +330,8 @@ export class SiteCard extends NetflexCard {
     const lines = [];
     if (plan) {
       for (const item of plan.infeasible) {
-        const unit = item.limit.quantity === "current"
-          ? ampere(this.hass, item.missing)
-          : kilowatt(this.hass, item.missing);
-        lines.push(`${item.limit.text}: ${this.t("missing", { amount: unit })}`);
+        const amount = amountOf(this.hass, item.missing, item.unit);
+        lines.push(`${item.limit.text}: ${this.t("missing", { amount })}`);
       }
     }
     for (const problem of site.problems.slice(0, 4)) lines.push(problem.text);
