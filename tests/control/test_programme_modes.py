@@ -118,6 +118,13 @@ def test_charge_to_counts_what_charging_loses() -> None:
         assets=(store(charge_efficiency=0.9),),
     )
     assert told(result) == 833.0
+    # What cannot be does not end in a division by zero.
+    result, _ = decided(
+        programme(entry(ChargeTo(charge=80.0), AFTERNOON)),
+        0.0,
+        assets=(store(charge_efficiency=0.0),),
+    )
+    assert told(result) == 2500.0
 
 
 def test_after_charge_to_one_may_charge_faster_and_not_discharge() -> None:

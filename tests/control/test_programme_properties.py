@@ -212,6 +212,7 @@ def markets(draw: st.DrawFn, utc: datetime, *, stale: bool = False) -> Market:
             quality=draw(st.sampled_from(ImbalanceQuality)),
             period=draw(st.sampled_from([900.0, 1800.0])),
         ),
+        forecast=(imbalance(-volume, at=utc, received=utc - age),),
     )
 
 

@@ -19,7 +19,7 @@ def wish(view: BatteryView, parameters: ChargeTo) -> Answer:
         return NO_END
     cause = causes.charges_to(parameters.charge, end)
     if missing > 0:
-        power = missing / view.asset.charge_efficiency / (left / 3600)
+        power = missing / view.efficiency / (left / 3600)
         return at_least(power, cause, gradual=True)
     if (view.charge or 0.0) <= parameters.charge + view.tuning.charge_band:
         return BatteryWish(cause=cause, low=0.0)

@@ -34,7 +34,7 @@ def wish(view: BatteryView, parameters: ImbalanceChase) -> Answer:
     below = view.energy_to(charge_at(parameters.discharge_curve, to_discharge)) or 0.0
     hours = _hours_left(view, parameters)
     if above > 0:
-        power = above / view.asset.charge_efficiency / hours
+        power = above / view.efficiency / hours
         return exactly(power, causes.chases(to_charge, charging=True), gradual=True)
     if below < 0:
         cause = causes.chases(to_discharge, charging=False)

@@ -78,7 +78,7 @@ def _power(
     missing = view.energy_to(charge)
     if missing is None or missing <= 0:
         return None
-    efficiency = view.asset.charge_efficiency
+    efficiency = view.efficiency
     whole = charge / 100 * (view.asset.capacity or 0.0) / efficiency
     duration = whole / parameters.assumed_power * factor
     end = peak - timedelta(seconds=parameters.cushion)

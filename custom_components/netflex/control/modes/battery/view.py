@@ -13,6 +13,8 @@ from ....model.schedule import ALWAYS, EntityWindows, Holidays, Window
 from ....model.snapshot import Clock
 from ...tuning import Tuning
 
+_LEAST_EFFICIENCY: Final = 0.3
+
 
 class Assigned(NamedTuple):
     """A dispatch command, and one battery's part (0 to 1) of what it asks of several."""
@@ -54,6 +56,11 @@ class BatteryView:
         if self.charge is None or self.asset.capacity is None:
             return None
         return (charge - self.charge) / 100 * self.asset.capacity
+
+    @property
+    def efficiency(self) -> float:
+        """Return the share of what it takes that it stores, never a nonsense."""
+        return min(1.0, max(_LEAST_EFFICIENCY, self.asset.charge_efficiency))
 
     @property
     def seconds_left(self) -> float | None:
