@@ -476,3 +476,32 @@ def test_stops_and_devices_win_over_programmes_on_any_site(
             assert value <= 0.0
         assert -asset.rated_production <= value <= asset.rated_consumption
         assert result.setpoints[name].causes
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sites(own=st.one_of(PROGRAMMES, GREEDY, FOLLOWERS)),
+    st.lists(HOUSES, min_size=6, max_size=6),
+)
+def test_whatever_differs_from_a_wish_says_why_over_time(
+    case: Case, houses: list[float]
+) -> None:
+    """Six minutes of a changing house, with batteries that follow."""
+    memory, states = EMPTY, dict(case.snapshot.states)
+    for minute, power in enumerate(houses):
+        at = 100.0 + minute * 60.0
+        drawn = sum(item.power or 0.0 for item in states.values())
+        snapshot = replace(
+            case.snapshot,
+            reading=reading(power + drawn, at),
+            states={name: replace(item, at=at) for name, item in states.items()},
+        )
+        now = Clock(monotonic=at, utc=case.utc + timedelta(minutes=minute))
+        result, memory = decide(case.model, snapshot, memory, now)
+        for name, value in powers(case, result).items():
+            stands = result.programmes[name]
+            assert stands.wish is not None
+            assert stands.constraints or abs(value - stands.wish) <= 1.0
+            assert result.setpoints[name].causes
+            states[name] = replace(states[name], power=value)
+        assert result.next_change is None or result.next_change > at
