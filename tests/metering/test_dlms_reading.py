@@ -135,6 +135,29 @@ def test_units_powers_and_signs(
     assert getattr(reading, name) == expected
 
 
+def test_currents_without_a_power_of_ten_are_never_less_than_the_power_needs() -> None:
+    """Hundredths are usual; voltage times current is at least the power."""
+    values = DlmsValues("meter")
+
+    def take(power: int, current: int, scaler: int | None = None) -> Any:
+        registers = [register("1-0:1.7.0", power), register("1-0:32.7.0", 230)]
+        described = register("1-0:31.7.0", current, scaler or 0, 33)
+        push = pushed(*registers, described, with_units=scaler is not None)
+        values.take(push, 1.0)
+        reading = values.reading(1.0)
+        return reading.line_current.l1, reading.current_resolution
+
+    assert take(2300, 1000) == (10.0, 0.01)
+    # Nothing is learned from a small power, nor where the meter names the power of ten.
+    assert take(200, 8) == (0.08, 0.01)
+    assert take(2300, 100, -2) == (1.0, 0.01)
+    assert take(2300, 1000) == (10.0, 0.01)
+    assert take(2300, 100) == (10.0, 0.1)
+    # What was learned is kept: too large a current is the safe side.
+    assert take(10, 3) == (0.3, 0.1)
+    assert take(2300, 10) == (10.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("text", "tariff"), [(b"RATE2\0\0\0", 2), (b"0001", 1), (b"", None), (b"X", None)]
 )

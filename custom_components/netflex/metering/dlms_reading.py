@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ..model.connection import GridType, Line, LineValues
+from ..model.connection import NOMINAL_VOLTAGE, GridType, Line, LineValues
 from ..model.reading import BreakerState, MeterReading
 from .dlms_apdu import Push
 from .dlms_axdr import Datum, read_time
@@ -23,6 +23,9 @@ OBJECT_LIMIT: Final = 256
 _WATT, _VAR, _WATT_HOUR, _VAR_HOUR, _AMPERE, _VOLT, _HERTZ = 27, 29, 30, 32, 33, 35, 44
 _USUAL_CURRENT_PARTS: Final = 100.0
 """Of an ampere, with meters that do not say it, as Landis+Gyr's E450."""
+_TELLING_POWER: Final = 300.0
+"""W from which a power says something about the parts of the currents."""
+_PLAINLY_LESS: Final = 0.7
 _HIGHEST_VOLTAGE: Final = 1000.0
 """V; a voltage above it, without a scaler, is in tenths."""
 _HIGHEST_FREQUENCY: Final = (100.0, 1000.0)
@@ -62,6 +65,8 @@ class DlmsValues:
         self._known: dict[Obis, _Known] = {}
         self._newest: dict[PushGroup, float] = {}
         self._meter_time: datetime | None = None
+        # Of an ampere, where the meter does not say it; fewer once its power says so.
+        self._parts = _USUAL_CURRENT_PARTS
 
     @property
     def newest(self) -> Mapping[PushGroup, float]:
@@ -72,7 +77,7 @@ class DlmsValues:
         """Return the newest value of each object, in its unit where it has one."""
         found: dict[Obis, float | str] = {}
         for code, known in sorted(self._known.items()):
-            value: float | str | None = _scaled(code, known.value)
+            value: float | str | None = _scaled(code, known.value, self._parts)
             if value is None:
                 value = _shown(known.value.datum)
             if value is not None:
@@ -94,11 +99,14 @@ class DlmsValues:
         octets = None if clock is None else clock.datum.value
         own = read_time(octets) if isinstance(octets, bytes) else None
         self._meter_time = own or push.time
+        currents = (objects.get(Obis(1, line, 7, 0)) for line in _CURRENTS)
+        if any(current and current.scaler is None for current in currents):
+            self._weigh_currents(received)
         return frozenset(groups)
 
     def reading(self, received: float) -> MeterReading:
         """Return what is known, as of a push that came at `received`."""
-        values = _Values(self._known, received)
+        values = _Values(self._known, received, self._parts)
         line_voltage = values.lines(_VOLTAGES[0], _VOLT, "line_voltage")
         power = values.net(1, 2, _WATT, "power")
         if power is None:
@@ -140,11 +148,31 @@ class DlmsValues:
                 return text
         return None
 
+    def _weigh_currents(self, received: float) -> None:
+        """Hold currents without a power of ten against the power that they carry.
+
+        Voltage times current is never less than the power: where it seems so, the
+        currents are in larger parts. That is kept; too large a current is the safe side.
+        """
+        reading = self.reading(received)
+        power = abs(reading.power or 0.0)
+        apparent = sum(
+            current * (reading.line_voltage[line] or NOMINAL_VOLTAGE)
+            for line, current in reading.line_current.items()
+        )
+        while (
+            self._parts > 1
+            and power >= _TELLING_POWER
+            and apparent < _PLAINLY_LESS * power
+        ):
+            self._parts /= 10
+            apparent *= 10
+
     def _current_resolution(self) -> float:
         """Return the step of the currents in A."""
         known = self._known.get(Obis(1, _CURRENTS[0], 7, 0))
         if known is None or known.value.scaler is None:
-            return 1 / _USUAL_CURRENT_PARTS
+            return 1 / self._parts
         return 10.0**known.value.scaler
 
     def _tariff(self) -> int | None:
@@ -161,8 +189,11 @@ class DlmsValues:
 class _Values:
     """Looks values up and notes how old they are."""
 
-    def __init__(self, known: Mapping[Obis, _Known], received: float) -> None:
+    def __init__(
+        self, known: Mapping[Obis, _Known], received: float, parts: float
+    ) -> None:
         self._known = known
+        self._parts = parts
         self._received = received
         self.measured: dict[str, float] = {}
         self.outdated: set[str] = set()
@@ -177,7 +208,7 @@ class _Values:
             return None
         if known.value.unit not in {None, unit}:
             return None
-        if (value := _scaled(code, known.value)) is not None:
+        if (value := _scaled(code, known.value, self._parts)) is not None:
             if known.received != self._received:
                 oldest = self.measured.get(name, known.received)
                 self.measured[name] = min(oldest, known.received)
@@ -230,8 +261,11 @@ class _Values:
         return first, second, third, fourth
 
 
-def _scaled(code: Obis, value: PushedValue) -> float | None:
-    """Return a value in its unit; where the meter names no power of ten, the usual."""
+def _scaled(code: Obis, value: PushedValue, parts: float) -> float | None:
+    """Return a value in its unit; where the meter names no power of ten, the usual.
+
+    `parts` is how many parts of an ampere a current then counts.
+    """
     if (number := value.datum.number) is None:
         return None
     if value.scaler is not None:
@@ -241,7 +275,7 @@ def _scaled(code: Obis, value: PushedValue) -> float | None:
     if code.group is not PushGroup.TECHNICAL:
         return float(number)
     if code.quantity in _CURRENTS:
-        return number / _USUAL_CURRENT_PARTS
+        return number / parts
     if code.quantity in _VOLTAGES:
         return number / 10.0 if number > _HIGHEST_VOLTAGE else float(number)
     if code.quantity == _FREQUENCY:
