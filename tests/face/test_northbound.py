@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 import stat
 import time
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -21,8 +22,13 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.diagnostics import async_get_config_entry_diagnostics
+from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.model.northbound import NorthboundState
+from custom_components.netflex.northbound.direct_control import (
+    Thermometer,
+    direct_control_tree,
+)
 from custom_components.netflex.northbound.settings import TlsFiles
 from custom_components.netflex.northbound_options import (
     NORTHBOUND_SCHEMA,
@@ -34,6 +40,7 @@ from custom_components.netflex.site_file import export_site
 from custom_components.netflex.site_northbound import (
     WARN_BEFORE,
     WITHOUT_BROKER,
+    describe_site,
     northbound_folder,
     problems_of,
 )
@@ -42,6 +49,7 @@ from tests.certificates import CertificateAuthority
 from tests.northbound.broker import LIMIT, Broker, free_port, listening
 from tests.northbound.conftest import broker, tls_broker  # noqa: F401
 
+from . import sites
 from .fakes import FakeSite, full_view
 from .test_real_site import OVEN, add_oven, running, shows  # noqa: F401
 from .test_repairs import issues
@@ -173,9 +181,6 @@ async def test_from_the_form_to_a_load_that_is_held_back_and_given_back(
     async with listening(tls_broker) as (client, heard):
         await until(hass, shows(hass, "binary_sensor.bakery_broker", STATE_ON))
         await until(hass, shows(hass, "binary_sensor.oven_running", STATE_ON))
-        await until(
-            hass, lambda: bool(heard.of(f"@update/{ENDPOINT}/gateway/relay1State"))
-        )
         payload = {"timestamp": time.time(), "value": 0, "correlationID": "a"}
         await client.publish(control, json.dumps(payload), qos=1)
         await until(hass, shows(hass, OVEN, STATE_OFF))
@@ -185,6 +190,10 @@ async def test_from_the_form_to_a_load_that_is_held_back_and_given_back(
         assert setpoint.attributes["source"] == "dispatch"
         assert "127.0.0.1 holds it back since" in setpoint.attributes["cause"]
         await until(hass, lambda: bool(heard.of("@didSet/")))
+        relay = f"@update/{ENDPOINT}/gateway/relay1State/datapoint"
+        await until(
+            hass, lambda: [told["value"] for told in heard.of(relay)][-1:] == [False]
+        )
         await client.publish(control, b"nonsense", qos=1)
         refusal = "sensor.bakery_last_refused_command_of_the_broker"
         await until(hass, shows(hass, refusal, "malformed"))
@@ -510,3 +519,38 @@ async def test_secrets_stay_out_of_diagnostics_and_of_the_site_file(
         assert secret not in text, secret
     assert diagnostics["view"]["northbound"]["stored"] == 7
     assert "northbound" not in export_site(entry)["options"]
+
+
+# ------------------------------------------------------------------------- the site's tree
+
+
+def test_a_site_is_described_by_what_it_has() -> None:
+    room = {"temperature_entity": "sensor.room", "comfort_low": 19.0}
+    water = {
+        "temperature_entity": "sensor.boiler",
+        "comfort_low": 45.0,
+        "local_on_entity": "binary_sensor.boiler_on",
+    }
+    loads = [
+        sites.subentry("load", f"01LOAD{name}", name, {**sites.LOAD, **data})
+        for name, data in (("A", {}), ("B", room), ("C", water))
+    ]
+    entry = sites.site_entry()
+    object.__setattr__(
+        entry,
+        "subentries",
+        MappingProxyType(
+            {**entry.subentries, **{item.subentry_id: item for item in loads}}
+        ),
+    )
+    described = describe_site(entry, site_config(entry))
+    assert {item.id for item in described.meters} == {sites.METER_ID, sites.SUBMETER_ID}
+    assert described.thermometers == {
+        "01LOADB": Thermometer.ROOM,
+        "01LOADC": Thermometer.WATER,
+    }
+    assert described.local_switches == {"01LOADC"}
+    assert described.relays == (sites.RELAY_ID,)
+    tree, _ = direct_control_tree(described)
+    commanded = {item.commands for item in tree.values() if item.commands}
+    assert commanded == {sites.LOAD_ID, "01LOADA", "01LOADB", "01LOADC"}

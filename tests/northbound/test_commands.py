@@ -77,6 +77,10 @@ def test_the_id_that_a_service_awaits_is_kept() -> None:
     found = read({"timestamp": NOW, "value": 0, "correlationID": "7d-1"})
     assert isinstance(found, Setting)
     assert found.correlation == "7d-1"
+    for given, kept in ((7, 7), ([1], None), (None, None)):
+        found = read({"timestamp": NOW, "value": 0, "correlationID": given})
+        assert isinstance(found, Setting)
+        assert found.correlation == kept
     assert isinstance(read(cbor.encode({"timestamp": NOW, "value": False})), Setting)
 
 

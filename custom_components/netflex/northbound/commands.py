@@ -133,13 +133,15 @@ def read_set(
             Problem.OLDER,
             f"it is {since[attribute.path] - at:.0f} s older than the present value",
         )
-    correlation = data.get("correlationID")
     return Setting(
-        attribute=attribute,
-        value=value,
-        at=at,
-        correlation=correlation if isinstance(correlation, str) else None,
+        attribute=attribute, value=value, at=at, correlation=correlation_of(data)
     )
+
+
+def correlation_of(data: Data) -> str | int | None:
+    """Return the id by which a sender knows the answer to what he sent."""
+    given = data.get("correlationID")
+    return given if isinstance(given, str | int) else None
 
 
 def seconds(timestamp: object) -> float | None:

@@ -34,7 +34,8 @@ class Setting:
     attribute: Attribute
     value: Value
     at: float
-    correlation: str | None = None
+    correlation: str | int | None = None
+    """Id by which its sender knows the answer."""
 
 
 class Dialect(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .commands import correlation_of
 from .messages import Data, Outgoing, Setting, Told
 from .values import Attribute, Constraint, Pace, Point, Tree, ValueType
 
@@ -70,7 +71,7 @@ class Plain:
 
     def refused(self, path: str, data: Data | None, reason: str) -> list[Outgoing]:
         """Return that a set changed nothing, and why."""
-        correlation = None if data is None else data.get("correlationID")
+        correlation = None if data is None else correlation_of(data)
         return [self._result(path, correlation, False, {"reason": reason})]
 
     def stored(self, messages: Iterable[Outgoing], at: float) -> list[Outgoing]:
@@ -89,10 +90,14 @@ class Plain:
         )
 
     def _result(
-        self, path: str, correlation: object, accepted: bool, data: Mapping[str, Any]
+        self,
+        path: str,
+        correlation: str | int | None,
+        accepted: bool,
+        data: Mapping[str, Any],
     ) -> Outgoing:
         answer: dict[str, Any] = {"accepted": accepted, **data}
-        if isinstance(correlation, str):
+        if correlation is not None:
             answer["correlationID"] = correlation
         return Outgoing(topic=f"{self.base}/{path}/result", data=answer)
 
