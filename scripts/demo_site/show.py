@@ -16,7 +16,8 @@ _WORDS = """
 
 What you look at: a house at a connection of 20 kW (10 kW injection) with a P1 meter,
 an Alfen charger, a 12 kW SunSpec inverter behind a contactor, a battery and a boiler,
-all on real wires. The grid operator's RTU, a process of its own, plays a day in
+and an annexe whose charger, inverter, battery and contactor are entities of other
+integrations, all on real wires. The grid operator's RTU, a process of its own, plays a day in
 {day:.0f} s, over and over. Each of its orders is printed here as it is sent; watch the
 dashboard follow. A charger that is pulled down comes back slowly; the charger's limit
 on the dashboard is yours to change.
