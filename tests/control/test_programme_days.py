@@ -14,7 +14,7 @@ import pytest
 
 from custom_components.netflex.model.demand import CapacityTariff
 from custom_components.netflex.model.dispatch import DispatchAction, DispatchCommand
-from custom_components.netflex.model.market import GridFrequency, Market
+from custom_components.netflex.model.market import GridFrequency, Market, PriceSeries
 from custom_components.netflex.model.orders import NO_ORDERS
 from custom_components.netflex.model.programme import (
     BackupReserve,
@@ -500,6 +500,33 @@ def test_cheapest_hours() -> None:
     on = {int(hour(s.at)) for s in samples if s.plan.setpoints["battery"].value}
     assert on == {3, 4, 5}
     assert energy(samples, 1) == pytest.approx(6000.0, abs=30.0)
+
+
+def test_cheapest_hours_of_a_night_whose_source_forgets_yesterday() -> None:
+    """Three hours from ten to six: one of them before midnight, two after it."""
+    evening = [50.0, 5.0]
+    first = [30.0, 8.0, 9.0, 40.0, 45.0, 50.0, 60.0]
+    start = MIDNIGHT - 2 * timedelta(hours=1)
+    known: PriceSeries | None = None
+
+    def market(at: float) -> dict[str, Market]:
+        nonlocal known
+        now = utc(at)
+        if now < MIDNIGHT:
+            series = prices(*evening, *first, start=start, received=now)
+        else:
+            series = prices(*first, start=MIDNIGHT, received=now)
+        known = series.remembering(known, now - timedelta(days=1))
+        return {"market": Market(import_price=known)}
+
+    samples = day(
+        entry(CheapestHours(hours=3.0, power=1000.0), between("22:00", "06:00")),
+        hours=(-2.0, 6.5),
+        charge=10.0,
+        known=market,
+    )
+    on = {int(hour(s.at) + 24) for s in samples if s.plan.setpoints["battery"].value}
+    assert on == {23, 25, 26}
 
 
 def test_a_day_of_four_modes_that_orders_of_the_operator_bound() -> None:

@@ -77,6 +77,25 @@ def test_prices_that_touch_a_span() -> None:
     assert touched(4, 9) == []
 
 
+def test_what_a_source_forgets_is_remembered_for_a_while() -> None:
+    before = series(1.0, 2.0, 3.0, 4.0)
+    noon = NOW + 2.5 * HOUR
+    after = PriceSeries(
+        slots=(PriceSlot(start=noon, end=noon + HOUR, value=9.0),), received=noon
+    )
+    known = after.remembering(before, NOW + 1.5 * HOUR)
+    assert [(slot.start, slot.end, slot.value) for slot in known.slots] == [
+        (NOW + HOUR, NOW + 2 * HOUR, 2.0),
+        (NOW + 2 * HOUR, noon, 3.0),
+        (noon, noon + HOUR, 9.0),
+    ]
+    assert known.received == noon
+    assert after.remembering(None, NOW) is after
+    # What it says itself counts, and what is still to come is not remembered.
+    assert before.remembering(after, NOW) is before
+    assert before.remembering(before, NOW) is before
+
+
 def test_prices_out_of_order_are_refused() -> None:
     slots = series(10.0, 20.0).slots
     with pytest.raises(ValueError, match="in order"):

@@ -21,6 +21,8 @@ from .price_actions import ActionPrices
 
 _ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
+_DAY = timedelta(days=1)
+
 
 class PriceInput:
     """Follows the source of one price."""
@@ -35,12 +37,16 @@ class PriceInput:
     ) -> None:
         """Follow nothing yet; `export`: what is got, not what is paid."""
         self._options = PriceOptions()
+        self._known: PriceSeries | None = None
+        """What was read last, with the day behind it."""
         self._entities = WatchedEntities(hass, on_change)
         self._actions = ActionPrices(hass, entry, on_change, export=export)
 
     @callback
     def async_set(self, options: PriceOptions) -> None:
         """Follow the source that the options name."""
+        if options != self._options:
+            self._known = None
         self._options = options
         self._entities.async_set(
             () if options.entity is None else (options.entity,), reports=True
@@ -54,7 +60,17 @@ class PriceInput:
         self._actions.async_stop()
 
     def read(self) -> tuple[PriceSeries | None, str | None]:
-        """Return the price, and why there is none although there should be."""
+        """Return the price, and why there is none although there should be.
+
+        What its source has said of the last day is still known, whatever it says now.
+        """
+        series, problem = self._read()
+        if series is not None:
+            series = series.remembering(self._known, dt_util.utcnow() - _DAY)
+            self._known = series
+        return series, problem
+
+    def _read(self) -> tuple[PriceSeries | None, str | None]:
         options = self._options
         if options.fixed is not None:
             return _fixed(options, dt_util.utcnow()), None

@@ -6,10 +6,11 @@ after that, and before it (a clock was set back), nothing here has a value any m
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
+from typing import Self
 
 SETTLEMENT_PERIOD = 900.0
 """s of a settlement period in Belgium; 1800 in some other countries."""
@@ -82,6 +83,22 @@ class PriceSeries:
         if last and self.slots[last - 1].start >= end:
             last -= 1
         return self.slots[first:last]
+
+    def remembering(self, before: Self | None, since: datetime) -> Self:
+        """Return it with what an earlier series knew of the time before it begins.
+
+        A source may forget yesterday at midnight: what was chosen by its prices for a
+        night would be chosen anew. What ended before `since` is forgotten, too.
+        """
+        if before is None or not self.slots:
+            return self
+        first = self.slots[0].start
+        known = tuple(
+            replace(slot, end=min(slot.end, first))
+            for slot in before.slots
+            if slot.start < first and slot.end > since
+        )
+        return replace(self, slots=(*known, *self.slots)) if known else self
 
 
 class ImbalanceQuality(StrEnum):
