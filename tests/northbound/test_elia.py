@@ -251,6 +251,13 @@ def test_a_value_is_as_old_as_the_minute_that_it_tells_of() -> None:
     assert not settled.imbalance().usable(NOW + timedelta(minutes=30))
 
 
+def test_the_last_minute_of_a_quarter_does_not_settle_it() -> None:
+    (last,) = read_records(body(minute("09:59")), DataSet.MINUTES, NOW)
+    assert last.end - last.quarter == timedelta(minutes=15)
+    assert not last.settled
+    assert not last.imbalance().usable(last.end + timedelta(minutes=6))
+
+
 def test_the_quarter_before_is_the_settled_one_or_else_its_last_minute() -> None:
     running, old = (
         read_records(body(minute(at)), DataSet.MINUTES, NOW)[0]

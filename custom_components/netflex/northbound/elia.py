@@ -88,11 +88,8 @@ class ImbalanceRecord:
     price: float
     volume: float
     quality: ImbalanceQuality
-
-    @property
-    def settled(self) -> bool:
-        """Whether it stands for the whole quarter hour."""
-        return self.end - self.quarter >= QUARTER
+    settled: bool
+    """It settles the quarter hour; the last minute's value still is indicative."""
 
     def imbalance(self) -> Imbalance:
         """Return it as the decision takes it, as old as what it tells of."""
@@ -271,6 +268,7 @@ def _record(row: Any, data_set: DataSet) -> ImbalanceRecord | None:
         price=price,
         volume=-imbalance if imbalance else 0.0,
         quality=quality,
+        settled=data_set is DataSet.QUARTERS,
     )
 
 
