@@ -357,12 +357,99 @@ async def test_every_language_says_everything_in_its_own_words(page: Page) -> No
             assert text.count("{") == texts[key].count("{"), (language, key)
 
 
+def economy(**changes: Any) -> dict[str, Any]:
+    """Return programmes, prices and dispatch as the feed tells them."""
+    return {
+        "programmes": {
+            "battery": {
+                "followed": True,
+                "active": "charge_to",
+                "effective": "self_consumption",
+                "wish": -1500.0,
+                "constraints": ["grid_operator", "state_of_energy"],
+                "inactive": [{"mode": "imbalance_chase", "text": "no imbalance"}],
+                "preview": [
+                    {
+                        "start": "2026-11-28T10:00:00+00:00",
+                        "end": "2026-11-28T22:00:00+00:00",
+                        "modes": ["charge_to", "self_consumption"],
+                    },
+                    {
+                        "start": "2026-11-28T22:00:00+00:00",
+                        "end": "2026-11-30T10:00:00+00:00",
+                        "modes": ["self_consumption"],
+                    },
+                ],
+            }
+        },
+        "import_price": 0.2315,
+        "export_price": None,
+        "import_prices": [],
+        "imbalance": {"price": 190.4, "volume": 143.9, "quality": "x", "start": "x"},
+        "dispatches": [
+            {
+                "source": "Axle",
+                "action": "discharge_max",
+                "power": None,
+                "start": "2026-11-28T10:00:00+00:00",
+                "end": "2026-11-28T11:00:00+00:00",
+                "active": True,
+            }
+        ],
+        "proofs": [
+            {
+                "source": "Axle",
+                "action": "discharge_max",
+                "start": "2026-11-27T10:00:00+00:00",
+                "end": "2026-11-27T11:00:00+00:00",
+                "delivered": None,
+                "baseline": None,
+            }
+        ],
+    } | changes
+
+
+async def test_the_programme_card_says_what_is_active_what_binds_and_what_comes(
+    page: Page,
+) -> None:
+    subjects = {"battery": {"name": "Cellar", "kind": "battery"}}
+    await show(
+        page,
+        "netflex-programme-card",
+        economy=economy(),
+        currency="EUR",
+        subjects=subjects,
+    )
+    await expect(page.get_by_text("Cellar")).to_be_visible()
+    for text in (
+        "0.2315 EUR/kWh",
+        "190.40 EUR/MWh, 144 MW short",
+        "grid operator",
+        "Imbalance chase: no imbalance",
+        "Axle: discharge with all it can",
+        "Axle: no proof",
+    ):
+        await expect(page.get_by_text(text)).to_be_visible()
+    chart = page.get_by_role("img", name="The coming 48 hours")
+    await expect(chart).to_be_visible()
+    bars = await chart.locator("rect").evaluate_all(
+        "bars => bars.map((bar) => [bar.getAttribute('x'), bar.getAttribute('width')])"
+    )
+    assert bars == [["0", "120"], ["0", "480"]]
+
+
+async def test_the_programme_card_of_a_site_without_one_says_so(page: Page) -> None:
+    await show(page, "netflex-programme-card", economy=None, currency="EUR")
+    await expect(page.get_by_text("No battery has a programme")).to_be_visible()
+
+
 async def test_the_dashboard_has_what_the_site_has_and_nothing_else(page: Page) -> None:
     site = {
         "entry_id": "01ABC",
         "title": "Bakery",
         "telecontrol": False,
         "demand": True,
+        "economy": True,
         "subjects": {
             "car": {"name": "Charger", "kind": "charger"},
             "bare": {"name": "Nothing to show", "kind": "load"},
@@ -381,6 +468,7 @@ async def test_the_dashboard_has_what_the_site_has_and_nothing_else(page: Page) 
     types = [card["type"] for card in cards]
     assert "custom:netflex-site-card" in types
     assert "custom:netflex-demand-card" in types
+    assert "custom:netflex-programme-card" in types
     assert "custom:netflex-link-card" not in types
     assert "custom:netflex-timeline-card" not in types
     headings = [card["heading"] for card in cards if card["type"] == "heading"]

@@ -6,30 +6,37 @@ from ..model.market import PriceSeries
 from ..site.economy import DispatchProof
 from ..site.view import SiteView
 from ..view_values import shown_preview
+from ..words import Words
 
 PRICES_SHOWN: Final = 400
 """Slots of a series: two days of quarters and some more."""
 
 
-def economy_message(view: SiteView) -> dict[str, Any] | None:
+def has_economy(view: SiteView) -> bool:
+    """Whether there is anything to tell."""
+    market = view.economy.market
+    return bool(
+        view.programmes
+        or view.economy.dispatches
+        or view.dispatch_proofs
+        or market.import_price
+        or market.export_price
+        or view.market.imbalance
+    )
+
+
+def economy_message(view: SiteView, words: Words) -> dict[str, Any] | None:
     """Return programmes, prices and dispatch; None where there is none of them.
 
     Prices per kWh, powers in W, energy in Wh, times in ISO 8601.
     """
     economy, now = view.economy, view.market
-    if not (
-        view.programmes
-        or economy.dispatches
-        or view.dispatch_proofs
-        or economy.market.import_price
-        or economy.market.export_price
-        or now.imbalance
-    ):
+    if not has_economy(view):
         return None
     imbalance = now.imbalance
     return {
         "programmes": {
-            asset_id: _programme(view, asset_id) for asset_id in view.programmes
+            asset_id: _programme(view, asset_id, words) for asset_id in view.programmes
         },
         "import_price": None
         if now.import_price is None
@@ -61,7 +68,7 @@ def economy_message(view: SiteView) -> dict[str, Any] | None:
     }
 
 
-def _programme(view: SiteView, asset_id: str) -> dict[str, Any]:
+def _programme(view: SiteView, asset_id: str, words: Words) -> dict[str, Any]:
     """Return how a programme stands, and what it has in store."""
     plan = view.plan
     standing = None if plan is None else plan.programmes.get(asset_id)
@@ -78,7 +85,7 @@ def _programme(view: SiteView, asset_id: str) -> dict[str, Any]:
             "wish": standing.wish,
             "constraints": sorted(item.value for item in standing.constraints),
             "inactive": [
-                {"mode": item.mode.value, "text": item.text}
+                {"mode": item.mode.value, "text": words.say(item.text)}
                 for item in standing.inactive
             ],
         }

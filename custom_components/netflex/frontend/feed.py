@@ -30,7 +30,7 @@ from ..model.plan import Compliance, Limit, Setpoint
 from ..site.timeline import FlowSample, PastOrder
 from ..site.view import SiteView
 from ..words import Words, async_words
-from .economy_feed import economy_message
+from .economy_feed import economy_message, has_economy
 
 SAMPLES_PER_MESSAGE: Final = 2
 """Newest samples of each message after the first: one may have been missed."""
@@ -60,8 +60,7 @@ def _list_sites(
                 "title": entry.title,
                 "telecontrol": entry.runtime_data.coordinator.data.telecontrol,
                 "demand": entry.runtime_data.coordinator.data.demand is not None,
-                "economy": economy_message(entry.runtime_data.coordinator.data)
-                is not None,
+                "economy": has_economy(entry.runtime_data.coordinator.data),
                 "subjects": _subjects(entry),
                 "entities": _entities(hass, entry),
             }
@@ -171,7 +170,7 @@ def site_message(entry: NetflexConfigEntry, words: Words) -> dict[str, Any]:
         "link": _link(entry, view, words),
         "loop_lag": view.loop_lag,
         "demand": _demand(view),
-        "economy": economy_message(view),
+        "economy": economy_message(view, words),
         "currency": entry.runtime_data.coordinator.hass.config.currency,
         "problems": [
             {

@@ -4,10 +4,11 @@ import { pageLanguage, translate } from "./strings.js";
 
 const PER_KIND = {
   charger: ["user_limit", "charger_mode", "charger_state", "power", "setpoint", "problem_reason"],
-  battery: ["power", "state_of_charge", "setpoint", "problem_reason"],
+  battery: ["power", "state_of_charge", "mode", "effective_mode", "bound_by", "setpoint", "problem_reason"],
   inverter: ["production", "setpoint", "applied_power_limit", "problem_reason"],
   load: ["power", "allowed", "setpoint", "problem_reason"],
   relay: ["energised", "setpoint", "problem_reason"],
+  dispatch_source: ["dispatch_active", "delivered_energy", "next_dispatch"],
   meter: ["power", "line_current_l1", "line_current_l2", "line_current_l3", "energy_import", "energy_export"],
 };
 const SITE_ROWS = [
@@ -36,6 +37,7 @@ export function siteView(site, language) {
     ...extra,
   });
   const main = { type: "grid", column_span: 2, cards: [card("site", "full")] };
+  if (site.economy) main.cards.push(card("programme", "full"));
   const aside = { type: "grid", cards: [] };
   if (site.telecontrol) {
     main.cards.push(card("timeline", "full"));
