@@ -23,6 +23,7 @@ from homeassistant.util.unit_conversion import PowerConverter
 
 from ..entry_dispatch import DispatchSource, SourceKind
 from ..model.dispatch import DispatchAction, DispatchCommand
+from ..model.phrase import Phrase
 from ..model.schedule import Window
 
 DIRECTIONS: Final[Mapping[str, DispatchAction]] = {
@@ -45,6 +46,11 @@ _NOTHING: Final = frozenset({"none", "idle", "off", STATE_UNKNOWN, ""})
 class UnusableSourceError(Exception):
     """A source that says something that nobody understands, or is not there."""
 
+    def __init__(self, text: str) -> None:
+        """Give the reason."""
+        super().__init__(text)
+        self.text = text
+
 
 def read_source(
     source: DispatchSource,
@@ -59,7 +65,13 @@ def read_source(
     if source.kind is SourceKind.CALENDAR:
         assert source.calendar is not None
         if (events := windows.get(source.calendar)) is None:
-            raise UnusableSourceError(f"{source.name}: its calendar says nothing")
+            raise UnusableSourceError(
+                Phrase(
+                    "source_calendar_silent",
+                    "{source}: its calendar says nothing",
+                    source=source.name,
+                )
+            )
         return tuple(_of_events(source, events))
     command = _of_entities(source, state)
     return () if command is None else (command,)
@@ -82,14 +94,19 @@ def _of_entities(
         reference = getattr(source, name)
         found = None if reference is None else state(reference)
         if found is None or found.state == STATE_UNAVAILABLE:
-            raise UnusableSourceError(f"{source.name}: its {name} is not available")
+            raise UnusableSourceError(_missing(source, reference or name))
         values[name] = found.state
     word = values["direction"].strip().casefold().replace(" ", "_")
     if word in _NOTHING:
         return None
     if (action := DIRECTIONS.get(word)) is None:
         raise UnusableSourceError(
-            f"{source.name}: {values['direction']} is no direction that is known"
+            Phrase(
+                "source_direction_unknown",
+                "{source}: {word} is no direction that is known",
+                source=source.name,
+                word=values["direction"],
+            )
         )
     start, end = (_time(source, values[name]) for name in ("start", "end"))
     if start is None or end is None or end <= start:
@@ -103,7 +120,14 @@ def _time(source: DispatchSource, text: str) -> datetime | None:
     if text == STATE_UNKNOWN:
         return None
     if (parsed := dt_util.parse_datetime(text)) is None:
-        raise UnusableSourceError(f"{source.name}: {text} is no time")
+        raise UnusableSourceError(
+            Phrase(
+                "source_time_unknown",
+                "{source}: {word} is no time",
+                source=source.name,
+                word=text,
+            )
+        )
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=dt_util.get_default_time_zone())
     return parsed.astimezone(UTC)
@@ -112,7 +136,7 @@ def _time(source: DispatchSource, text: str) -> datetime | None:
 def _power(source: DispatchSource, state: State | None) -> float:
     """Return the size of what is asked for in W; one that is not said is no maximum."""
     if state is None or state.state in (STATE_UNAVAILABLE, STATE_UNKNOWN):
-        raise UnusableSourceError(f"{source.name}: its power is not available")
+        raise UnusableSourceError(_missing(source, source.power or "power"))
     unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT)
     try:
         value = abs(PowerConverter.convert(float(state.state), unit, UnitOfPower.WATT))
@@ -123,9 +147,23 @@ def _power(source: DispatchSource, state: State | None) -> float:
         cause = None
     if not math.isfinite(value):
         raise UnusableSourceError(
-            f"{source.name}: {state.state} {unit or ''} is no power"
+            Phrase(
+                "source_power_unknown",
+                "{source}: {word} is no power",
+                source=source.name,
+                word=f"{state.state} {unit or ''}".strip(),
+            )
         ) from cause
     return value
+
+
+def _missing(source: DispatchSource, what: str) -> Phrase:
+    return Phrase(
+        "source_entity_missing",
+        "{source}: {entity} is not available",
+        source=source.name,
+        entity=what,
+    )
 
 
 def _command(
@@ -174,5 +212,5 @@ def read_sources(
         try:
             commands.extend(read_source(source, state, windows))
         except UnusableSourceError as err:
-            problems[source.id] = str(err)
+            problems[source.id] = err.text
     return Commanded(commands=tuple(commands), problems=problems)

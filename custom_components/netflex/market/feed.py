@@ -26,6 +26,7 @@ from ..site.site import Site
 from ..watched import WatchedEntities
 from .calendars import Calendars
 from .dispatch import read_sources
+from .missing import not_available
 from .options import ForecastOptions, MarketOptions, market_options
 from .prices import PriceInput
 from .store import SAVE_DELAY, dispatch_store, read_dispatch, stored_dispatch
@@ -191,9 +192,8 @@ class SiteMarket:
         if options.forecast is not None:
             state = self._entities.state(options.forecast.entity)
             if state is None or state.state == STATE_UNAVAILABLE:
-                problems["imbalance_forecast"] = (
-                    f"{self._entities.entity_id(options.forecast.entity)} is not "
-                    "available"
+                problems["imbalance_forecast"] = not_available(
+                    self._entities.entity_id(options.forecast.entity)
                 )
             else:
                 forecast = imbalance_forecast(state, options.forecast)

@@ -19,6 +19,7 @@ from homeassistant.util import dt as dt_util
 
 from ..const import LOGGER
 from ..model.market import PriceSlot
+from ..model.phrase import Phrase
 from ..northbound.price_formats import PER_KWH, PER_MWH, PriceUnit, read_response, slots
 
 ASK_EVERY: Final = timedelta(minutes=30)
@@ -159,13 +160,23 @@ class ActionPrices:
                 prices = await self._async_of_day(entry_id, area, today)
                 tomorrow = await self._async_tomorrow(entry_id, area, today)
         except (HomeAssistantError, TimeoutError, ValueError, TypeError) as err:
-            self.problem = str(err) or "The price action does not answer in time"
+            self.problem = str(err) or Phrase(
+                "price_action_slow", "The price action does not answer in time"
+            )
             LOGGER.debug("No prices: %s", self.problem)
         except Exception as err:  # noqa: BLE001  another integration's fault is no end
             LOGGER.warning("The price action failed", exc_info=err)
-            self.problem = f"The price action failed: {type(err).__name__}"
+            self.problem = Phrase(
+                "price_action_failed",
+                "The price action failed: {error}",
+                error=type(err).__name__,
+            )
         else:
-            self.problem = None if prices else "The price action has no price for today"
+            self.problem = None
+            if not prices:
+                self.problem = Phrase(
+                    "price_action_empty", "The price action has no price for today"
+                )
             if prices:
                 self.answer = Answer(
                     slots=_joined(prices, tomorrow), received=dt_util.utcnow()

@@ -14,8 +14,10 @@ from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.util import dt as dt_util
 
 from ..model.market import PriceSeries, PriceSlot
+from ..model.phrase import Phrase
 from ..northbound.price_formats import PriceUnit, read_forecast, read_unit, slots
 from ..watched import WatchedEntities
+from .missing import not_available
 from .options import PriceOptions
 from .price_actions import ActionPrices
 
@@ -81,12 +83,18 @@ class PriceInput:
         name = self._entities.entity_id(options.entity)
         state = self._entities.state(options.entity)
         if state is None or state.state == STATE_UNAVAILABLE:
-            return None, f"{name} is not available"
+            return None, not_available(name)
         unit = read_unit(state.attributes.get(ATTR_UNIT_OF_MEASUREMENT))
         if unit is None:
-            return None, f"{name} has no unit of a price of energy"
+            return None, Phrase(
+                "no_price_unit",
+                "{entity} has no unit of a price of energy",
+                entity=name,
+            )
         series = price_of_state(state, unit, options, dt_util.get_default_time_zone())
-        return series, None if series is not None else f"{name} says no price"
+        if series is not None:
+            return series, None
+        return None, Phrase("says_no_price", "{entity} says no price", entity=name)
 
     def _answered(self) -> tuple[PriceSeries | None, str | None]:
         options, answer = self._options, self._actions.answer

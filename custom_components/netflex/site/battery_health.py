@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ..model.asset import Asset, AssetState, Nature
+from ..model.phrase import Phrase
 from .config import DEFAULT_HEALTH, HealthLimits
 from .lasting import Lasting
 from .view import SiteProblem
@@ -80,21 +81,32 @@ def _wrong(
     )
     if silent:
         # What it said before is not what it is now.
-        reason = f": {state.problem}" if state.problem else ""
-        yield BATTERY_SILENT, f"{asset.name} does not answer{reason}", SILENT_FOR
+        yield BATTERY_SILENT, _silence(asset.name, state.problem), SILENT_FOR
         return
     charge = state.state_of_charge
     if charge is not None and charge < limits.low_charge:
         yield (
             BATTERY_LOW,
-            f"{asset.name} holds {charge:.0f} %, less than {limits.low_charge:.0f} %",
+            Phrase(
+                "battery_holds",
+                "{battery} holds {charge}, less than {least}",
+                battery=asset.name,
+                charge=f"{charge:.0f} %",
+                least=f"{limits.low_charge:.0f} %",
+            ),
             LOW_FOR,
         )
     hottest = max(_temperatures(state), default=None)
     if hottest is not None and limits.hot is not None and hottest >= limits.hot:
         yield (
             BATTERY_HOT,
-            f"{asset.name} has {hottest:.0f} °C, the limit is {limits.hot:.0f} °C",
+            Phrase(
+                "battery_temperature",
+                "{battery} has {temperature}, the limit is {most}",
+                battery=asset.name,
+                temperature=f"{hottest:.0f} °C",
+                most=f"{limits.hot:.0f} °C",
+            ),
             FAULT_FOR,
         )
     faults = {
@@ -104,7 +116,28 @@ def _wrong(
     }
     if faults:
         words = ", ".join(f"{name} {value}" for name, value in faults.items())
-        yield BATTERY_FAULT, f"{asset.name} reports {words}", FAULT_FOR
+        yield (
+            BATTERY_FAULT,
+            Phrase(
+                "battery_reports",
+                "{battery} reports {faults}",
+                battery=asset.name,
+                faults=words,
+            ),
+            FAULT_FOR,
+        )
+
+
+def _silence(name: str, problem: str | None) -> str:
+    """Say that a battery is silent, and why where that is known."""
+    if problem is None:
+        return Phrase("battery_silent", "{battery} does not answer", battery=name)
+    return Phrase(
+        "battery_silent_since",
+        "{battery} does not answer: {problem}",
+        battery=name,
+        problem=problem,
+    )
 
 
 def _temperatures(state: AssetState) -> Iterator[float]:
