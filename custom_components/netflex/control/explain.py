@@ -413,22 +413,34 @@ TESTED: Final = "commissioning"
 @lru_cache(maxsize=64)
 def override(what: Override) -> Cause:
     """Return the cause of what an asset does for a while in place of its mode."""
-    told = []
+    told: str = Phrase("override_nothing", "nothing")
     if what.stop:
-        told.append("stopped")
-    if what.current is not None:
-        told.append(current(what.current))
-    if what.power is not None:
-        told.append(f"{power(what.power)} at most")
-    if what.target_power is not None:
-        told.append(power(what.target_power))
-    if what.switch is not None:
-        told.append("on" if what.switch else "off")
-    words = ", ".join(told)
+        told = Phrase("override_stopped", "stopped")
+    elif what.current is not None:
+        told = current(what.current)
+    elif what.power is not None:
+        told = Phrase("override_at_most", "{power} at most", power=power(what.power))
+    elif what.target_power is not None:
+        told = power(what.target_power)
+    elif what.switch is not None:
+        told = (
+            Phrase("override_on", "on")
+            if what.switch
+            else Phrase("override_off", "off")
+        )
     if what.reason is OverrideReason.COMMISSIONING:
-        return Cause(source=Source.USER, key=TESTED, text=f"Commissioning: {words}")
-    until = "" if what.until is None else f" until {what.until:%Y-%m-%d %H:%M} UTC"
-    return Cause(source=Source.USER, key="override", text=f"Override{until}: {words}")
+        text = Phrase("commissioning_tells", "Commissioning: {told}", told=told)
+        return Cause(source=Source.USER, key=TESTED, text=text)
+    if what.until is None:
+        text = Phrase("override", "Override: {told}", told=told)
+    else:
+        text = Phrase(
+            "override_until",
+            "Override until {until}: {told}",
+            until=f"{what.until:%Y-%m-%d %H:%M} UTC",
+            told=told,
+        )
+    return Cause(source=Source.USER, key="override", text=text)
 
 
 def user_word(user: UserLimits, field: str, own: Cause) -> Cause:

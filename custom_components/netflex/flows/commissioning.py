@@ -4,7 +4,7 @@ The run belongs to the site. These forms start it, follow it and show what it pr
 page that is loaded anew finds it again, and closing the form ends the run.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
@@ -29,6 +29,7 @@ from ..site.commissioning import CommissioningRefusedError, SiteCommissioning
 from ..site.commissioning_checklist import Item
 from ..site.commissioning_record import Check, CommissioningStatus
 from ..site.commissioning_report import KEYS, STANDINGS
+from ..words import words_of
 from .site_checks import Errors
 from .topics import TopicFlow
 
@@ -107,7 +108,10 @@ class CommissioningSteps(TopicFlow):
                         rehearse=user_input.get(CONF_REHEARSE, False),
                     )
                 except CommissioningRefusedError as err:
-                    errors, detail = {"base": err.key}, err.text
+                    errors, detail = (
+                        {"base": err.key},
+                        words_of(self.hass).say(err.text),
+                    )
                 else:
                     return await self.async_step_commissioning_progress()
         return self.async_show_form(
@@ -152,6 +156,7 @@ class CommissioningSteps(TopicFlow):
         if status.total:
             self.async_update_progress(status.done / status.total)
         last = status.results[-1] if status.results else None
+        say = words_of(self.hass).say
         return self.async_show_progress(
             step_id="commissioning_progress",
             progress_action="commissioning"
@@ -161,10 +166,10 @@ class CommissioningSteps(TopicFlow):
                 commissioning.changed(status), "netflex commissioning form"
             ),
             description_placeholders={
-                "step": status.step,
+                "step": say(status.step),
                 "number": str(min(status.done + 1, status.total)),
                 "total": str(status.total),
-                "prompt": status.prompt or "",
+                "prompt": say(status.prompt or ""),
                 "last": ""
                 if last is None
                 else f"{last.name}: {last.outcome.value.replace('_', ' ')}. {last.text}",
@@ -183,7 +188,8 @@ class CommissioningSteps(TopicFlow):
         status = self._commissioning.status
         early = None if status is None else status.ended_early
         return self._show_checklist(
-            "commissioning_result", "" if early is None else f"**{early}.**"
+            "commissioning_result",
+            "" if early is None else f"**{words_of(self.hass).say(early)}.**",
         )
 
     @override
@@ -211,7 +217,9 @@ class CommissioningSteps(TopicFlow):
             data_schema=vol.Schema({}),
             description_placeholders={
                 "early": early,
-                "checklist": _in_markdown(site_checklist(self.config_entry)),
+                "checklist": _in_markdown(
+                    site_checklist(self.config_entry), words_of(self.hass).say
+                ),
             },
         )
 
@@ -270,15 +278,15 @@ def _several(options: list[SelectOptionDict]) -> SelectSelector:
     )
 
 
-def _in_markdown(items: Iterable[Item]) -> str:
+def _in_markdown(items: Iterable[Item], say: Callable[[str], str]) -> str:
     """Return the checklist as a table."""
     rows = ["| | | | |", "|---|---|---|---|"]
     for item in items:
         when = "" if item.at is None else f"{item.at:%Y-%m-%d %H:%M} UTC"
         cells = (
-            STANDINGS[item.standing][1],
-            f"**{item.name}**: {KEYS[item.key]}",
-            item.text,
+            say(STANDINGS[item.standing][1]),
+            f"**{item.name}**: {say(KEYS[item.key])}",
+            say(item.text),
             when,
         )
         rows.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")

@@ -14,6 +14,7 @@ from typing import Final
 from ..control.stops import takes_stop
 from ..model.asset import Nature
 from ..model.connection import ConnectionPoint
+from ..model.phrase import Phrase
 from ..model.reading import MeterRole
 from ..model.snapshot import UserLimits
 from ..telecontrol.journal_format import RecordKind
@@ -39,14 +40,16 @@ from .view import SiteView
 
 _LOGGER = logging.getLogger(__name__)
 
-TITLES: Final[Mapping[Check, str]] = {
-    Check.RESPONSE: "small steps",
-    Check.SOFTWARE_STOP: "stop by its own setpoint",
-    Check.RELAY: "emergency output",
-    Check.STOP_INPUT: "stop button",
+TITLES: Final[Mapping[Check, Phrase]] = {
+    Check.RESPONSE: Phrase("trying_response", "small steps"),
+    Check.SOFTWARE_STOP: Phrase("trying_software_stop", "stop by its own setpoint"),
+    Check.RELAY: Phrase("trying_relay", "emergency output"),
+    Check.STOP_INPUT: Phrase("trying_stop_input", "stop button"),
 }
-CANCELLED: Final = "It was cancelled"
-REHEARSAL: Final = "Rehearsal of the operator's list, in shadow"
+CANCELLED: Final = Phrase("commissioning_cancelled", "It was cancelled")
+REHEARSAL: Final = Phrase(
+    "trying_rehearsal", "Rehearsal of the operator's list, in shadow"
+)
 
 
 class CommissioningRefusedError(Exception):
@@ -245,7 +248,14 @@ class SiteCommissioning:
         why: str | None = CANCELLED
         try:
             for task in tasks:
-                self._begin(f"{task.name}: {TITLES[task.check]}")
+                self._begin(
+                    Phrase(
+                        "trying",
+                        "{name}: {what}",
+                        name=task.name,
+                        what=TITLES[task.check],
+                    )
+                )
                 stage.check = task.check
                 try:
                     found = await carry_out(stage, task)
@@ -258,10 +268,14 @@ class SiteCommissioning:
                 self._advance()
             why = None
         except EndedError as err:
-            why = str(err)
+            why = err.text
         except Exception as err:
             _LOGGER.exception("The commissioning had a fault of its own")
-            why = f"It had a fault of its own: {err!r}"
+            why = Phrase(
+                "commissioning_faulty",
+                "It had a fault of its own: {error}",
+                error=repr(err),
+            )
         finally:
             self._task = stage.check = None
             self._end(why)

@@ -9,6 +9,7 @@ from typing import Final
 from ..control.units import charger_ceiling, power_per_ampere
 from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
 from ..model.connection import NO_LINE_VALUES
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from ..model.reading import line_import_current
 from ..model.snapshot import Override, OverrideReason
@@ -556,7 +557,9 @@ def _has_ended(stage: Stage, config: OutputConfig, before: float) -> bool:
 async def _stop_input(stage: Stage, task: Task) -> Result:
     holder = task.subject
     stage.expected = frozenset({holder})
-    stage.ask(f"Press the stop button now: {task.name}")
+    stage.ask(
+        Phrase("button_press", "Press the stop button now: {name}", name=task.name)
+    )
     if not await stage.until(lambda: bool(_held(stage, holder)), stage.pace.press):
         stage.ask(None)
         return _result(
@@ -586,7 +589,9 @@ async def _stop_input(stage: Stage, task: Task) -> Result:
             for name in stage.look().missing.get(direction, ())
         }
     )
-    stage.ask(f"Release the stop button now: {task.name}")
+    stage.ask(
+        Phrase("button_release", "Release the stop button now: {name}", name=task.name)
+    )
     released = await stage.until(lambda: not _held(stage, holder), stage.pace.press)
     stage.ask(None)
     what = " and ".join(sorted(directions))

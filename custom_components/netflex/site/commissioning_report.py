@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..control.codec import encode
+from ..model.phrase import Phrase
 from ..telecontrol.rehearsal_files import ReportFiles, write_report
 from ..telecontrol.rehearsal_style import STYLE
 from .commissioning_checklist import Item, Standing
@@ -14,23 +15,26 @@ from .commissioning_record import Result
 
 FORMAT: Final = "netflex-commissioning"
 VERSION: Final = 1
-KEYS: Final[Mapping[str, str]] = {
-    "contract": "Contract and fuse",
-    "meter": "Sign and scale of the meter",
-    "response": "Follows small steps",
-    "lines": "Phase map",
-    "software_stop": "Stop by its own setpoint",
-    "fallback": "What it does when left alone",
-    "relay": "Emergency output",
-    "stop_input": "Stop button",
-    "rehearsal": "Operator's list",
+KEYS: Final[Mapping[str, Phrase]] = {
+    "contract": Phrase("checklist_contract", "Contract and fuse"),
+    "meter": Phrase("checklist_meter", "Sign and scale of the meter"),
+    "response": Phrase("checklist_response", "Follows small steps"),
+    "lines": Phrase("checklist_lines", "Phase map"),
+    "software_stop": Phrase("checklist_software_stop", "Stop by its own setpoint"),
+    "fallback": Phrase("checklist_fallback", "What it does when left alone"),
+    "relay": Phrase("checklist_relay", "Emergency output"),
+    "stop_input": Phrase("checklist_stop_input", "Stop button"),
+    "rehearsal": Phrase("checklist_rehearsal", "Operator's list"),
 }
-STANDINGS: Final[Mapping[Standing, tuple[str, str]]] = {
-    Standing.PROVEN: ("yes", "✓ proven"),
-    Standing.FAILED: ("no", "✗ failed"),
-    Standing.NOT_SHOWN: ("open", "– tried, not shown"),
-    Standing.OUTDATED: ("open", "– changed since it was proven"),
-    Standing.CONFIGURED: ("open", "– only configured"),
+STANDINGS: Final[Mapping[Standing, tuple[str, Phrase]]] = {
+    Standing.PROVEN: ("yes", Phrase("standing_proven", "✓ proven")),
+    Standing.FAILED: ("no", Phrase("standing_failed", "✗ failed")),
+    Standing.NOT_SHOWN: ("open", Phrase("standing_not_shown", "– tried, not shown")),
+    Standing.OUTDATED: (
+        "open",
+        Phrase("standing_outdated", "– changed since it was proven"),
+    ),
+    Standing.CONFIGURED: ("open", Phrase("standing_configured", "– only configured")),
 }
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from ..devices.device import DeviceConfig
 from ..model.asset import Nature
 from ..model.orders import LinkState
+from ..model.phrase import Phrase
 from ..model.snapshot import NO_USER_LIMITS, Override, OverrideReason, UserLimits
 from ..telecontrol.rehearsal_orders import binds
 from .commissioning_record import Check
@@ -71,7 +72,12 @@ class CommissioningPorts:
 
 
 class EndedError(Exception):
-    """Something else needs the site; the message says what."""
+    """Something else needs the site; `text` says what."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the text as it is: a phrase stays one."""
+        super().__init__(text)
+        self.text = text
 
 
 class Stage:
@@ -147,20 +153,27 @@ class Stage:
         look = self.look()
         snapshot, plan = look.snapshot, look.plan
         if look.shadow:
-            return "the site is in shadow: nothing is written"
+            return Phrase("not_now_shadow", "the site is in shadow: nothing is written")
         if snapshot.islanded:
-            return "the house is away from the grid"
+            return Phrase("not_now_islanded", "the house is away from the grid")
         if binds(snapshot.orders):
-            return "an order of the grid operator is in force"
+            return Phrase("not_now_order", "an order of the grid operator is in force")
         held = {*snapshot.local_stops.production, *snapshot.local_stops.consumption}
         if others := sorted(held - self.expected):
-            return f"a local stop is held by {', '.join(others)}"
+            return Phrase(
+                "not_now_local_stop",
+                "a local stop is held by {holders}",
+                holders=", ".join(others),
+            )
         if not STOPPING.isdisjoint(checks) and self.ports.link().connected:
-            return "the grid operator is connected and would see it as a stop"
+            return Phrase(
+                "not_now_operator",
+                "the grid operator is connected and would see it as a stop",
+            )
         if (busy := self.ports.busy()) is not None:
             return busy
         if plan is None or not plan.metered:
-            return "nobody measures the connection point"
+            return Phrase("not_now_meter", "nobody measures the connection point")
         return None
 
     async def look_again(self) -> None:

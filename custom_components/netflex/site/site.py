@@ -25,6 +25,7 @@ from ..model.orders import (
     OrderEvent,
     Stops,
 )
+from ..model.phrase import Phrase
 from ..model.plan import Plan
 from ..model.programme import Programme
 from ..model.reading import MeterReading
@@ -454,8 +455,12 @@ class Site:
     def _busy(self) -> str | None:
         """Return what else is tried at the site now."""
         if self._fallbacks.testing:
-            return "a device is left alone to see what it does"
-        return "a rehearsal runs" if self.rehearsal.running else None
+            return Phrase(
+                "not_now_silence", "a device is left alone to see what it does"
+            )
+        if self.rehearsal.running:
+            return Phrase("not_now_rehearsal", "a rehearsal runs")
+        return None
 
     @property
     def fallbacks(self) -> Mapping[str, LearnedFallback]:
