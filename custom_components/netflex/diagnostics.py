@@ -12,6 +12,7 @@ from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
+from .commissioning import site_checklist
 from .coordinator import NetflexConfigEntry
 from .entry_dlms import DLMS_KEYS
 
@@ -65,6 +66,7 @@ async def async_get_config_entry_diagnostics(
             },
         },
         "view": redacted(entry.runtime_data.coordinator.data),
+        "checklist": redacted(site_checklist(entry)),
         "wire_log": redacted(entry.runtime_data.wire_log()),
     }
 

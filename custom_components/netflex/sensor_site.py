@@ -434,6 +434,13 @@ SITE_SENSORS: Final = (
         attributes_fn=_site_meter_attributes,
         exists_fn=_has_stand_in,
     ),
+    NetflexSensorDescription(
+        key="next_change",
+        translation_key="next_change",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        rate=10.0,
+        value_fn=lambda view, _subject: view.next_change,
+    ),
     _headroom_sensor(Quantity.IMPORT),
     _headroom_sensor(Quantity.INJECTION),
     *(_proof_sensor(direction) for direction in Direction),

@@ -28,4 +28,5 @@ async def _async_info(hass: HomeAssistant) -> dict[str, Any]:
         ),
         "assets": sum(len(view.states) for view in views),
         "problems": sum(len(view.problems) for view in views),
+        "loop_lag": f"{max((view.loop_lag or 0.0 for view in views), default=0.0):.2f} s",
     }

@@ -168,5 +168,6 @@ async def test_system_health(
         "assets": 6,
         "assets_answering": 6,
         "problems": 1,
+        "loop_lag": "0.00 s",
     }
     assert set(info) == set(ENGLISH["system_health"]["info"])

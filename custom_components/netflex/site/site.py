@@ -148,6 +148,7 @@ class Site:
         self._compliance = ComplianceNotes(host.record)
         self._loop_lag = LoopLag(self._notes.loop_lag)
         self._time = SiteClock(ports.monotonic, ports.utcnow)
+        self._next_change: datetime | None = None
         self._link = LinkState()
         self._station_problems: dict[str, str] = {}
         self._silent_inputs: Mapping[str, str] = {}
@@ -629,6 +630,7 @@ class Site:
         """Fill the mailboxes, report, and publish; awaits nothing."""
         if self._users.end_overrides(self._clock()):
             self._ports.save_memory()
+        self._next_change = self._time.announced(plan.next_change, self._next_change)
         # Both are done with this decision.
         self._devices_said.cancel()
         self._devices_took.cancel()
@@ -697,6 +699,7 @@ class Site:
             shadow=self.shadow,
             virtual_meters=self._seats.virtual_meters(),
             fallbacks=self.fallbacks,
+            next_change=self._next_change,
             commissioning=self.commissioning.status,
             commissioned=tuple(self.commissioning.results.values()),
             outputs=self._outputs.views(self._stops),

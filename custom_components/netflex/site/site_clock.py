@@ -8,6 +8,8 @@ from ..model.snapshot import Clock
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Difference between our clock and the meter's from which neither is relied on."""
+ANNOUNCED = timedelta(seconds=2)
+"""By so much what is announced may move without being announced anew."""
 
 
 class SiteClock:
@@ -34,3 +36,18 @@ class SiteClock:
         return Clock(
             monotonic=now, utc=utc, meter=meter, synchronised=self.synchronised
         )
+
+    def announced(
+        self, monotonic: float | None, before: datetime | None
+    ) -> datetime | None:
+        """Return the UTC, in whole s, of a time ahead in monotonic s.
+
+        What was announced `before` stands while it is about the same.
+        """
+        if monotonic is None:
+            return None
+        ahead = timedelta(seconds=monotonic - self._monotonic())
+        at = (self._utcnow() + ahead).replace(microsecond=0)
+        if before is not None and abs(at - before) <= ANNOUNCED:
+            return before
+        return at

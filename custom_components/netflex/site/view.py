@@ -263,6 +263,8 @@ class SiteView:
         default_factory=lambda: MappingProxyType({})
     )
     """What devices were seen to do when they were left alone, by asset."""
+    next_change: datetime | None = None
+    """UTC at which the decision knows already that something will change."""
     commissioning: CommissioningStatus | None = None
     """The newest commissioning since the start; None: there was none."""
     commissioned: tuple[Result, ...] = ()
