@@ -6,6 +6,9 @@ and printed by `schema`. `--set NAME=VALUE` puts another value in place: a time 
 of the decision (`raise_delay=20`) or a part of the site by its place
 (`connection.main_fuse=25`, `assets.car.maximum_current=16`). The exit status is 0 if
 the scenario could be run, 1 if not.
+
+`backtest --days FILE --mode MODE` runs a battery's modes over days that were and prints
+what each would have brought; `days` prints the format of the file.
 """
 
 import argparse
@@ -16,9 +19,11 @@ from typing import Any
 
 from ..control import scenario
 from ..control.replay import ChangeError, Summary, changes, changes_of, replay
-from ..control.scenario import ScenarioError
 from ..control.tuning import Tuning
 from ..model.plan import Plan
+from ..telemetry import days
+from ..telemetry.store import TelemetryStoreError
+from . import backtest
 
 
 def _changes(given: Sequence[str]) -> tuple[Tuning, dict[str, str]]:
@@ -54,8 +59,17 @@ def _print(at: float, lines: Any, *, quiet: bool) -> None:
             print(f"{at:10.1f} s  {line}")
 
 
+def _backtest(options: argparse.Namespace) -> int:
+    return backtest.run(options, *_changes(options.set))
+
+
 def _schema(_options: argparse.Namespace) -> int:
     print(scenario.__doc__)
+    return 0
+
+
+def _columns(_options: argparse.Namespace) -> int:
+    print(days.__doc__)
     return 0
 
 
@@ -73,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(run=_replay)
     schema = commands.add_parser("schema", help="print the format of scenarios")
     schema.set_defaults(run=_schema)
+    backtest.add_to(commands, _backtest)
+    columns = commands.add_parser("days", help="print the format of days")
+    columns.set_defaults(run=_columns)
     return parser
 
 
@@ -81,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
-    except (ScenarioError, ChangeError, OSError, UnicodeDecodeError) as err:
+    except (TelemetryStoreError, ValueError, OSError) as err:
         print(err, file=sys.stderr)
         return 1
     return status

@@ -197,6 +197,14 @@ def _head(data: dict[str, Any], changes: Mapping[str, str]) -> Head:
     return head
 
 
+def site_of(data: Any, changes: Mapping[str, str]) -> SiteModel:
+    """Return a site from its JSON, with values replaced by their place.
+
+    Raises CodecError for what is no site.
+    """
+    return decode(SiteModel, _changed(data, changes), "site")
+
+
 def _changed(site: Any, changes: Mapping[str, str]) -> Any:
     """Return a site's JSON with values replaced by their place."""
     for place, text in changes.items():
@@ -232,7 +240,7 @@ def _moment(
     if "utc" in data:
         utc = decode(datetime, data["utc"], "utc")
     if "site" in data:
-        known.site = decode(SiteModel, _changed(data["site"], changes), "site")
+        known.site = site_of(data["site"], changes)
     if "meter" in data:
         known.meter = decode(datetime | None, data["meter"], "meter")  # type: ignore[arg-type]
     if "synchronised" in data:

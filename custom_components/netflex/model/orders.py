@@ -109,6 +109,17 @@ class GridOrders:
         )
         return order is not None and order.value
 
+    @property
+    def certifies(self) -> bool:
+        """Whether the operator marks what he orders now as a test (reason 99, *test*).
+
+        It binds like anything else, and is kept out of the figures.
+        """
+        reasons = (self.redenp, self.redenq)
+        return any(one is not None and one.value == TEST_REASON for one in reasons) or (
+            self.test is not None and self.test.value
+        )
+
     def present(self) -> dict[OrderName, AnyOrder]:
         """Return the orders that were received, by name."""
         return {

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..iec104 import Cause, CloseReason, ConnectionInfo
 from ..iec104.information_objects import PointValue
-from ..model.orders import TEST_REASON, AnyOrder, GridOrders, OrderEvent, OrderName
+from ..model.orders import AnyOrder, GridOrders, OrderEvent, OrderName
 from .journal import Journal
 from .journal_format import RecordKind, timestamp
 
@@ -48,7 +48,7 @@ class StationJournal:
             kind,
             accepted=event.accepted,
             at=timestamp(event.at),
-            certification=_certifies(orders),
+            certification=orders.certifies,
             client=event.client,
             name=event.name,
             reason=event.reason,
@@ -116,11 +116,3 @@ class StationJournal:
     def _record(self, kind: RecordKind, **data: object) -> None:
         if self._journal is not None:
             self._journal.record(kind, data)
-
-
-def _certifies(orders: GridOrders) -> bool:
-    """Tell whether the operator marks what he orders now as a test."""
-    reasons = (orders.redenp, orders.redenq)
-    return any(one is not None and one.value == TEST_REASON for one in reasons) or (
-        orders.test is not None and orders.test.value
-    )
