@@ -435,8 +435,8 @@ SITE_SENSORS: Final = (
         exists_fn=_has_stand_in,
     ),
     NetflexSensorDescription(
-        key="next_change",
-        translation_key="next_change",
+        key="announced_change",
+        translation_key="announced_change",
         device_class=SensorDeviceClass.TIMESTAMP,
         rate=10.0,
         value_fn=lambda view, _subject: view.next_change,
