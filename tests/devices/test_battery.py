@@ -122,6 +122,29 @@ async def test_everything_filled_in_with_other_units_and_the_other_sign(
         await device.stop()
 
 
+async def test_temperature_and_faults_where_their_registers_are_named(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    params = {
+        **MINIMAL,
+        "temperature_register": 16,
+        "temperature_scale": 0.1,
+        "fault_register": 17,
+    }
+    unit = contents()
+    unit.put(16, [65536 - 52, 0x8004])
+    async with serving({1: unit}) as server:
+        device = await started(server, units, profiles, params)
+        await eventually(lambda: device.state.temperature is not None)
+        assert device.state.temperature == pytest.approx(-5.2)
+        assert device.state.details["fault"] == 0x8004
+        await device.stop()
+        device = await started(server, units, profiles, dict(MINIMAL))
+        assert device.state.temperature is None
+        assert "fault" not in device.state.details
+        await device.stop()
+
+
 async def test_a_setpoint_after_a_release_takes_control_again(
     units: DedicatedUnits, profiles: ProfileLibrary
 ) -> None:
