@@ -1,7 +1,9 @@
 """What a battery is used for, shown and ordered: entities, events, actions, the feed."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
+import json
 from typing import Any
 
 from homeassistant.core import Context, HomeAssistant, State
@@ -15,7 +17,10 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache,
 )
 
-from custom_components.netflex.entry_programme import mode_data
+from custom_components.netflex.entry_asset import asset_of
+from custom_components.netflex.entry_programme import mode_data, mode_entry
+from custom_components.netflex.frontend.economy_feed import economy_message
+from custom_components.netflex.model.connection import GridType
 from custom_components.netflex.model.dispatch import DispatchAction, DispatchCommand
 from custom_components.netflex.model.market import (
     Imbalance,
@@ -44,9 +49,11 @@ from custom_components.netflex.site.economy import (
     MarketNow,
 )
 from custom_components.netflex.site.view import SiteProblem
+from custom_components.netflex.site_file import export_site, read_site_file
+from custom_components.netflex.words import Words
 
 from . import sites
-from .fakes import NOW, FakeSite
+from .fakes import NOW, FakeSite, full_view
 from .test_real_site import until
 from .translations import ENGLISH
 
@@ -333,6 +340,76 @@ async def test_a_mode_is_no_device(
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     assert not any(("netflex", "01MODE") in device.identifiers for device in devices)
     assert any(("netflex", SOURCE_ID) in device.identifiers for device in devices)
+
+
+def test_a_site_file_takes_modes_and_sources_to_the_next_house(
+    entry: MockConfigEntry,
+) -> None:
+    mode = sites.subentry(
+        "battery_mode", "01MODE", "Hold", mode_data(HOLD, [sites.BATTERY_ID], 1)
+    )
+    object.__setattr__(entry, "subentries", {**entry.subentries, "01MODE": mode})
+    ids = iter(f"new-{number}" for number in range(100))
+    read = read_site_file(json.dumps(export_site(entry)), lambda: next(ids))
+    parts = {part["title"]: part for part in read.subentries}
+    battery = parts["Battery"]["subentry_id"]
+    assert parts["Hold"]["data"]["batteries"] == [battery]
+    assert mode_entry(parts["Hold"]["data"]) == HOLD
+    assert parts["Axle"]["data"]["kind"] == "axle"
+
+
+def test_the_feed_tells_programmes_prices_and_dispatch() -> None:
+    words = Words("en", {})
+    assert economy_message(full_view(), words) is None
+    slot = PriceSlot(start=NOW, end=NOW + timedelta(hours=1), value=231.5)
+    view = replace(
+        full_view(),
+        programmes=PROGRAMME,
+        plan=standing(),
+        previews={
+            sites.BATTERY_ID: (
+                PreviewSlot(
+                    start=NOW,
+                    end=NOW + timedelta(hours=48),
+                    modes=(ProgrammeMode.HOLD,),
+                ),
+            )
+        },
+        market=MarketNow(import_price=slot, dispatches=(COMMAND,)),
+        economy=Economy(dispatches=(COMMAND,), names={SOURCE_ID: "Axle"}),
+    )
+    message = economy_message(view, words)
+    assert message is not None
+    assert json.loads(json.dumps(message)) == message
+    programme = message["programmes"][sites.BATTERY_ID]
+    assert programme["active"] == "hold"
+    assert programme["constraints"] == ["grid_operator", "state_of_energy"]
+    assert programme["inactive"] == [
+        {"mode": "price_threshold", "text": "no price now"}
+    ]
+    assert [slot["modes"] for slot in programme["preview"]] == [["hold"]]
+    assert message["import_price"] == 0.2315
+    (dispatch,) = message["dispatches"]
+    assert (dispatch["source"], dispatch["active"]) == ("Axle", True)
+
+
+def test_a_battery_has_what_its_form_says() -> None:
+    data = sites.BATTERY | {
+        "capacity": 12.5,
+        "ceiling": 95,
+        "charge_efficiency": 92,
+        "low_charge": 5,
+        "hot": 45,
+    }
+    asset = asset_of(sites.subentry("battery", "b", "Battery", data), GridType.STAR)
+    assert asset.capacity == 12_500.0
+    assert asset.ceiling == 95.0
+    assert asset.charge_efficiency == pytest.approx(0.92)
+    older = asset_of(
+        sites.subentry("battery", "b", "Battery", sites.BATTERY), GridType.STAR
+    )
+    assert older.capacity is None
+    assert older.ceiling == 100.0
 
 
 # ------------------------------------------------------------------ on the real site
