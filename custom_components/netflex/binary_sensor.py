@@ -18,6 +18,7 @@ from .entry_data import CONF_ROLE, CONF_SOURCE, DeviceSource, SubentryType
 from .model.asset import Direction
 from .model.orders import OrderName
 from .model.reading import MeterRole
+from .sensor_flexoffers import has_flexoffers
 from .sensor_northbound import has_northbound
 from .sensor_site import has_station
 from .site.view import SiteView
@@ -118,6 +119,14 @@ def _northbound_attributes(view: SiteView, _subject: str) -> Attributes:
     }
 
 
+def _flexoffer_attributes(view: SiteView, _subject: str) -> Attributes:
+    state = view.flexoffers
+    return {
+        "problem": None if state is None else state.problem,
+        "last_beat": None if state is None else state.last_beat,
+    }
+
+
 def _infeasible(view: SiteView, _subject: str) -> bool | None:
     return None if view.plan is None else bool(view.plan.infeasible)
 
@@ -176,6 +185,18 @@ SITE_SENSORS: Final = (
         attributes_fn=_northbound_attributes,
         exists_fn=has_northbound,
         available_fn=has_northbound,
+    ),
+    NetflexBinarySensorDescription(
+        key="flexoffer_manager",
+        translation_key="flexoffer_manager",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda view, _subject: (
+            None if view.flexoffers is None else view.flexoffers.connected
+        ),
+        attributes_fn=_flexoffer_attributes,
+        exists_fn=has_flexoffers,
+        available_fn=has_flexoffers,
     ),
     _ordered(OrderName.EMERGENCY_STOP_PRODUCTION),
     _ordered(OrderName.EMERGENCY_STOP_CONSUMPTION),

@@ -69,6 +69,11 @@ def _time(value: Any) -> str:
     return str(value)
 
 
+CONSENT_SCHEMA: Final = vol.Schema(
+    {vol.Required(CONF_CONSENT_BY): str, vol.Required(CONF_CONSENT_AT): _time}
+)
+"""Who has consented, and when."""
+
 NORTHBOUND_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_ENABLED): bool,
@@ -102,10 +107,7 @@ NORTHBOUND_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_FILES, default=dict): {
             vol.Optional(name): str for name in FILES
         },
-        vol.Optional(CONF_CONSENT): {
-            vol.Required(CONF_CONSENT_BY): str,
-            vol.Required(CONF_CONSENT_AT): _time,
-        },
+        vol.Optional(CONF_CONSENT): CONSENT_SCHEMA,
     }
 )
 

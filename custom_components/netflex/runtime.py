@@ -27,6 +27,7 @@ from .devices.profile_loader import ProfileLibrary
 from .devices.virtual_meter import VirtualMeterConfig
 from .entity import async_register_devices
 from .entry_site import market_config, mode_zones, site_config, station_settings
+from .flexoffer_options import CONF_FLEXOFFERS
 from .island_input import IslandWatch
 from .links import Entities, SharedLinks
 from .local_stop_inputs import LocalStopWatch
@@ -50,6 +51,7 @@ from .site.journal_notes import note_virtual_meter
 from .site.meters import AnyMeter, SiteMeters
 from .site.site import Site, SitePorts
 from .site.station_host import OutputFactory, StationFactory, StationHost
+from .site_flexoffers import SiteFlexOffers, flexoffers_store
 from .site_northbound import SiteNorthbound, async_forget_northbound
 from .site_quality import SiteQuality, quality_store
 from .site_readings import SiteReadings, async_forget_readings
@@ -108,6 +110,7 @@ class NetflexRuntime:
         self.quality: SiteQuality
         self.market: SiteMarket
         self.northbound: SiteNorthbound
+        self.flexoffers: SiteFlexOffers
 
     # --------------------------------------------------------------------- composition
 
@@ -160,6 +163,9 @@ class NetflexRuntime:
         self.northbound = SiteNorthbound(
             self._hass, self._entry, self.coordinator, self.site
         )
+        self.flexoffers = SiteFlexOffers(
+            self._hass, self._entry, self.coordinator, self.site, self.market
+        )
         try:
             await self.site.start()
             await self.market.async_start(market_config(self._entry, self._applied))
@@ -176,6 +182,7 @@ class NetflexRuntime:
         self._inputs.async_stop()
         await self.readings.async_stop()
         await self.quality.async_stop()
+        await self.flexoffers.async_stop()
         await self.market.async_stop()
         await self.northbound.async_stop()
         self._island.async_stop()
@@ -443,6 +450,7 @@ class NetflexRuntime:
         options = checked_options(self._entry.options)
         await self.readings.async_set(options.get(CONF_READINGS, {}))
         await self.northbound.async_set(options.get(CONF_NORTHBOUND, {}), self._applied)
+        await self.flexoffers.async_set(options.get(CONF_FLEXOFFERS, {}), self._applied)
 
     async def _async_apply(self, member: _Member) -> None:
         """Add one member to the site, or put it in the place of the old one."""
@@ -491,6 +499,7 @@ async def async_forget_orders(hass: HomeAssistant, entry_id: str) -> None:
     await async_forget_readings(hass, entry_id)
     await dispatch_store(hass, entry_id).async_remove()
     await async_forget_northbound(hass, entry_id)
+    await flexoffers_store(hass, entry_id).async_remove()
     for path in (_orders_path(hass, entry_id), _writes_path(hass, entry_id)):
         await hass.async_add_executor_job(partial(path.unlink, missing_ok=True))
 

@@ -27,6 +27,7 @@ from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
 from .sensor_economy import DISPATCH_SENSORS, PROGRAMME_SENSORS, market_sensors
 from .sensor_feeder import FEEDER_SENSORS
+from .sensor_flexoffers import FLEXOFFER_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_northbound import NORTHBOUND_SENSORS
 from .sensor_power import POWER_SENSORS
@@ -53,6 +54,7 @@ def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
         *COMPLIANCE_SENSORS,
         *DEMAND_SENSORS,
         *SITE_QUALITY_SENSORS,
+        *FLEXOFFER_SENSORS,
         *lines_left,
         *market_sensors(coordinator.hass.config.currency),
     ):

@@ -27,6 +27,7 @@ from .entry_data import (
     SubentryType,
 )
 from .entry_dlms import DLMS_KEYS
+from .flexoffer_options import CONF_FLEXOFFERS
 from .model.connection import GridType
 from .northbound_options import CONF_NORTHBOUND
 from .telecontrol_options import CONF_TLS, OptionsError, checked_options
@@ -86,7 +87,7 @@ def export_site(entry: ConfigEntry) -> dict[str, Any]:
     options = {
         key: value
         for key, value in entry.options.items()
-        if key not in {CONF_TLS, CONF_NORTHBOUND}
+        if key not in {CONF_TLS, CONF_NORTHBOUND, CONF_FLEXOFFERS}
     }
     return {
         "kind": KIND,

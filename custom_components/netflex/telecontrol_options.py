@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import voluptuous as vol
 
+from .flexoffer_options import CONF_FLEXOFFERS, FLEXOFFERS_SCHEMA
 from .iec104 import (
     EndOfInitializationRule,
     LinkParameters,
@@ -155,6 +156,7 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_PROTECTION): PROTECTION_SCHEMA,
         vol.Optional(CONF_MARKET): MARKET_SCHEMA,
         vol.Optional(CONF_NORTHBOUND): NORTHBOUND_SCHEMA,
+        vol.Optional(CONF_FLEXOFFERS): FLEXOFFERS_SCHEMA,
         vol.Optional(CONF_SHADOW): bool,
     }
 )

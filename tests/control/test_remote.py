@@ -6,12 +6,13 @@ from datetime import timedelta
 from itertools import pairwise
 
 from custom_components.netflex.control.codec import decode, encode
+from custom_components.netflex.model.modes import ChargerMode
 from custom_components.netflex.model.plan import Cause, Source
 from custom_components.netflex.model.remote import RemoteCommand, held_back
 from custom_components.netflex.model.snapshot import UserLimits
 
-from .closed_loop import Loop, Sample, Switched
-from .sites import START, keys, load, orders, site, stop
+from .closed_loop import Car, Loop, Sample, Switched
+from .sites import START, charger, keys, load, orders, site, stop
 
 HOLD = RemoteCommand(
     source="aggregator",
@@ -128,3 +129,27 @@ def test_of_several_sources_the_oldest_command_is_named() -> None:
 def test_a_command_is_the_same_after_a_recording() -> None:
     command = replace(HOLD, until=12.5, lost_at=3.0)
     assert decode(RemoteCommand, encode(command)) == command
+
+
+def charging(**user: object) -> Loop:
+    """A site with one car that charges, held back from outside."""
+    asset = charger("car", maximum=16.0)
+    loop = Loop(site=site(asset), devices=[Car(asset=asset)])
+    loop.user = lambda at: {"car": UserLimits(**user)}
+    held(loop, HOLD, "car")
+    return loop
+
+
+def test_a_command_pauses_a_charger_and_names_its_cause() -> None:
+    loop = charging()
+    last = loop.run(30)[-1]
+    assert last.plan.setpoints["car"].value == 0.0
+    assert "remote_hold" in keys(last.plan, "car")
+    loop.remote = lambda at: {}
+    assert loop.run(180)[-1].plan.setpoints["car"].value == 16.0
+
+
+def test_a_car_that_must_be_charged_by_a_time_does_not_wait() -> None:
+    soon = START + timedelta(minutes=30)
+    loop = charging(mode=ChargerMode.DEADLINE, energy=5000.0, deadline=soon)
+    assert loop.run(60)[-1].plan.setpoints["car"].value == 16.0

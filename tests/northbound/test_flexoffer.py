@@ -1,5 +1,6 @@
 """FlexOffers: made, written in every dialect, assigned, carried out, measured."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
@@ -103,7 +104,6 @@ def test_a_car_offers_when_it_is_charged_and_not_how_much() -> None:
         energy=10_000.0,
         deadline=NOW + timedelta(hours=6),
         most=11_000.0,
-        least=4140.0,
     )
     offer = charging_offer(car, NOW, terms())
     assert offer is not None
@@ -119,7 +119,6 @@ def test_a_car_without_time_to_spare_offers_nothing() -> None:
         energy=10_000.0,
         deadline=NOW + timedelta(hours=1, minutes=15),
         most=11_000.0,
-        least=4140.0,
     )
     assert charging_offer(car, NOW, terms()) is None
 
@@ -621,3 +620,20 @@ async def test_an_asset_that_is_taken_away_takes_its_offer_along(house: House) -
     await house.agent.step()
     assert house.manager.told[-1].state == "canceled"
     assert house.manager.told[-1].reason == "the load is locked out"
+
+
+async def test_a_fault_of_our_own_does_not_end_the_heartbeats(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> Operation:
+        raise RuntimeError("made to fail")
+
+    house.agent._hooks = replace(house.agent._hooks, operation=fail)
+    running = asyncio.create_task(house.agent.run())
+    while house.agent.status.problem is None:
+        await asyncio.sleep(0.01)
+    assert not running.done()
+    assert house.agent.status.problem == "RuntimeError: made to fail"
+    assert "A heartbeat of the FlexOffers failed" in caplog.text
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

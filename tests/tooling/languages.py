@@ -30,8 +30,9 @@ _ENGLISH = re.compile(r"\b(?:and|from|its|the|this|which|with)\b", re.IGNORECASE
 # Names, abbreviations, symbols and units that are the same in all four languages.
 _UNIVERSAL = {
     "Axle", "Broker", "CBOR", "Cos", "EAN", "Energy", "JSON", "L1", "L2", "L3", "Mbit/s",
-    "Modbus", "Netflex", "Plus", "RTU", "TCP", "TLS", "UTC", "k", "kvar", "phi", "t0", "t1",
-    "t2", "t3", "var", "w",
+    "Modbus", "Netflex", "Plus", "RTU", "TCP", "TLS", "UTC", "k", "kvar", "lower",
+    "lowerBound", "phi", "t0", "t1",
+    "t2", "t3", "upper", "upperBound", "var", "w",
 }  # fmt: skip
 # Words that a language shares with English.
 SHARED_WORDS = {

@@ -14,6 +14,7 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 
 from ..entry_data import CONF_TELECONTROL
+from ..flexoffer_options import CONF_FLEXOFFERS
 from ..iec104 import (
     EndOfInitializationRule,
     ParameterError,
@@ -65,6 +66,7 @@ from ..telecontrol_options import (
 )
 from .commissioning import CONF_COMMISSIONING, CommissioningSteps
 from .fields import choice, flat, more, number, suggested, whole_number
+from .flexoffers import FlexOfferSteps
 from .limits import LimitSteps
 from .local_stops import LocalStopSteps
 from .market import MarketSteps
@@ -88,6 +90,7 @@ SITE_TOPICS: Final = [
     CONF_MARKET,
     CONF_READINGS,
     CONF_NORTHBOUND,
+    CONF_FLEXOFFERS,
     CONF_SHADOW,
     CONF_COMMISSIONING,
 ]
@@ -178,6 +181,7 @@ class NetflexOptionsFlow(
     MarketSteps,
     ReadingSteps,
     NorthboundSteps,
+    FlexOfferSteps,
     ShadowSteps,
     CommissioningSteps,
 ):

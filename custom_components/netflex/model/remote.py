@@ -1,4 +1,4 @@
-"""Remote commands: what a source outside the house asks of one load."""
+"""Remote commands: what a source outside the house asks of a load or a charger."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .plan import Cause
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteCommand:
-    """What one source asks of one load; a load that nobody asks anything is enabled.
+    """What one source asks of one asset; one that nobody asks anything is enabled.
 
     It is one more source that can only tighten: `enabled` True asks for nothing, it
     takes back what the same source asked before. `at` (aware UTC) is when its sender

@@ -111,6 +111,10 @@ class FlexOfferAgent:
             if offer.asset_id == asset_id:
                 self._end(offer.to(OfferState.CANCELED, reason))
 
+    def executions(self) -> tuple[Execution, ...]:
+        """Return what is being carried out, or will be."""
+        return tuple(self._executions.values())
+
     def take_power(self, now: datetime, powers: Mapping[str, float | None]) -> None:
         """Take over what assets draw, W by asset; absent is unknown."""
         for offer_id, execution in self._executions.items():
@@ -147,6 +151,11 @@ class FlexOfferAgent:
                 wait = min(LONGEST_WAIT, max(BEAT, wait * 2))
                 if err.retry_after is not None:
                     wait = max(BEAT, min(err.retry_after, LONGEST_WAIT))
+            except Exception as err:
+                # Whatever it was must not end the heartbeats: offers still run out.
+                _LOGGER.exception("A heartbeat of the FlexOffers failed")
+                self._failed(ManagerError(f"{type(err).__name__}: {err}"))
+                wait = LONGEST_WAIT
             await asyncio.sleep(wait * random.uniform(1, 1 + JITTER))
 
     async def step(self) -> None:

@@ -72,6 +72,17 @@ class Execution:
             self._sums.clear()
         self.offer = offer
 
+    def drawn(self, now: datetime) -> float | None:
+        """Return the Wh of the running interval so far, None where nobody knows."""
+        for index, slot in enumerate(self.offer.slots()):
+            if slot.start <= now < slot.end:
+                found = self._sums.get(index)
+                gone = (now - slot.start).total_seconds()
+                if found is None:
+                    return 0.0 if gone < LONGEST else None
+                return found.energy if found.seconds > gone - LONGEST else None
+        return None
+
     def results(self) -> tuple[SlotResult, ...]:
         """Return every interval of the schedule."""
         usual = self.offer.default.energies

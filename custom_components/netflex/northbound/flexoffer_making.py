@@ -51,13 +51,12 @@ class LoadNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargingNow:
-    """A car that needs `energy` by `deadline`, at `most` W; `least` W or nothing."""
+    """A car that needs `energy` by `deadline`, at `most` W."""
 
     asset_id: str
     energy: float
     deadline: datetime
     most: float
-    least: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from ..devices.device import Device, DeviceConfig
 from ..model.asset import AssetState, Direction
 from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF
+from ..model.flexoffers import FlexOffersState
 from ..model.market import GridFrequency
 from ..model.northbound import NorthboundState
 from ..model.orders import (
@@ -135,6 +136,7 @@ class Site:
         """What dispatches have brought."""
         self._northbound: NorthboundState | None = None
         self._northbound_problems: tuple[SiteProblem, ...] = ()
+        self._flexoffers: FlexOffersState | None = None
         self._users = UserWishes(host.record, locked=locked, overrides=overrides)
         self._economy_problems = EconomyProblems()
         self._previews = ProgrammePreviews()
@@ -405,6 +407,12 @@ class Site:
         """Show how the bridge to a broker does; None: there is none."""
         if (state, problems) != (self._northbound, self._northbound_problems):
             self._northbound, self._northbound_problems = state, problems
+            self._publish()
+
+    def set_flexoffers(self, state: FlexOffersState | None) -> None:
+        """Show how the FlexOffers do; None: nothing is offered."""
+        if state != self._flexoffers:
+            self._flexoffers = state
             self._publish()
 
     def withdraw_remote(self, source: str, reason: str) -> None:
@@ -692,6 +700,7 @@ class Site:
             user=self._users.limits,
             remote=self._remote.in_force(now),
             northbound=self._northbound,
+            flexoffers=self._flexoffers,
             plan=self._controller.plan,
             proofs=self._proofs.proofs,
             loop_lag=self._loop_lag.worst,

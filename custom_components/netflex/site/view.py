@@ -10,6 +10,7 @@ from ..devices.metered_charger import VirtualMeterView
 from ..model.asset import AssetState, Direction
 from ..model.connection import Line
 from ..model.demand import CapacityTariff, QuarterDemand
+from ..model.flexoffers import FlexOffersState
 from ..model.northbound import NorthboundState
 from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, LocalStops
 from ..model.plan import Plan
@@ -226,6 +227,8 @@ class SiteView:
     """What sources outside the house ask of loads, by the id of the load."""
     northbound: NorthboundState | None = None
     """None while nothing is told to any broker."""
+    flexoffers: FlexOffersState | None = None
+    """None while nothing is offered to any aggregator."""
     plan: Plan | None = None
     economy: Economy = NO_ECONOMY
     """What markets, schedules and dispatch sources say."""

@@ -126,6 +126,7 @@ def apply(
             unit.asset.nature is Nature.CHARGER
             and unit.user.mode in _UNBOUNDED
             and unit.user.override is None
+            and unit.held_back is None
             and unit.past.mode is NEW_MODE
         ):
             continue
@@ -151,6 +152,22 @@ def apply(
         )
         wish, unit.mode_memory = entry.wish(view, unit.user, unit.past.mode)
         _take(unit, wish)
+        _hold_back(unit, wish)
+
+
+def _hold_back(unit: Unit, wish: Wish) -> None:
+    """Pause a charger that somebody outside asks to wait.
+
+    The user's word goes before: a car that must be charged by a time, an override. A
+    load's own modes weigh what is asked against its comfort.
+    """
+    if (
+        unit.held_back is not None
+        and unit.asset.nature is Nature.CHARGER
+        and unit.user.override is None
+        and not wish.urgent
+    ):
+        unit.narrow_high(0.0, unit.held_back)
 
 
 def _least(unit: Unit) -> float:
