@@ -140,6 +140,10 @@ class Link:
                     await self._serve(client)
             except LINK_ERRORS as err:
                 await self._failed(err)
+            except Exception as err:
+                # Whatever it is, the next try may go better; this task must not end.
+                _LOGGER.exception("The connection to the broker has failed")
+                self.problem = explain(err)
             finally:
                 self._set_connected(False)
             if time.monotonic() - begun > LONGEST_DELAY:

@@ -14,6 +14,7 @@ from pathlib import Path
 import sqlite3
 from typing import Final
 
+from ..telemetry.sqlite import transaction
 from .codec import json_text
 from .messages import Outgoing
 
@@ -125,7 +126,7 @@ class Outbox:
     def _address(self, db: sqlite3.Connection, recipient: str) -> None:
         if db.execute("SELECT name FROM recipient").fetchone() == (recipient,):
             return
-        with _transaction(db):
+        with transaction(db):
             db.execute("DELETE FROM message")
             db.execute("DELETE FROM recipient")
             db.execute("INSERT INTO recipient VALUES (?)", (recipient,))
@@ -144,7 +145,7 @@ class Outbox:
 
     def _append(self, messages: Sequence[Outgoing]) -> None:
         db = self._opened()
-        with _transaction(db):
+        with transaction(db):
             db.executemany(
                 "INSERT INTO message (topic, data, retain) VALUES (?, ?, ?)",
                 (
@@ -188,7 +189,7 @@ class Outbox:
 
     def _confirm(self, last: int) -> None:
         db = self._opened()
-        with _transaction(db):
+        with transaction(db):
             gone = db.execute("DELETE FROM message WHERE id <= ?", (last,)).rowcount
         self.count -= gone
         if self.count == 0:
@@ -199,7 +200,7 @@ class Outbox:
 
     def _keep_numbers(self, numbers: Mapping[str, int]) -> None:
         db = self._opened()
-        with _transaction(db):
+        with transaction(db):
             db.executemany("REPLACE INTO number VALUES (?, ?)", numbers.items())
 
     def _opened(self) -> sqlite3.Connection:
@@ -212,16 +213,3 @@ class Outbox:
             return await asyncio.get_running_loop().run_in_executor(self._thread, job)
         except (sqlite3.Error, OSError) as err:
             raise OutboxError(f"{type(err).__name__}: {err}") from err
-
-
-class _transaction:
-    """One transaction: all of it or nothing."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_exc: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")

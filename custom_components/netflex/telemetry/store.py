@@ -13,6 +13,7 @@ import sqlite3
 from typing import Final, Self
 
 from .rollups import counter_buckets, day_edges, edges, gaps, gauge_buckets, merge
+from .sqlite import transaction
 from .values import (
     STORED_RESOLUTIONS,
     Bucket,
@@ -91,7 +92,7 @@ class TelemetryStore:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         if version == 0:
-            with _transaction(self._db):
+            with transaction(self._db):
                 for statement in _TABLES.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")
@@ -125,7 +126,7 @@ class TelemetryStore:
         verb = "REPLACE" if replace else "INSERT OR IGNORE"
         before = self._db.total_changes
         written = 0
-        with _transaction(self._db):
+        with transaction(self._db):
             for series, given in readings.items():
                 number = self._number(series)
                 before = self._db.total_changes
@@ -324,7 +325,7 @@ class TelemetryStore:
         return oldest
 
     def _forget(self, readings: int, buckets: int) -> None:
-        with _transaction(self._db):
+        with transaction(self._db):
             for number in [number for number, _ in self._series.values()]:
                 self._db.execute(
                     "DELETE FROM reading WHERE series = ? AND at < ?",
@@ -344,7 +345,7 @@ class TelemetryStore:
 
     def erase(self, keys: Iterable[str]) -> None:
         """Forget series altogether."""
-        with _transaction(self._db):
+        with transaction(self._db):
             for key in keys:
                 if (known := self._series.pop(key, None)) is None:
                     continue
@@ -355,16 +356,3 @@ class TelemetryStore:
                     )
                 self._db.execute("DELETE FROM series WHERE id = ?", (known[0],))
         self._db.execute("PRAGMA incremental_vacuum").fetchall()
-
-
-class _transaction:
-    """One transaction: all of it or nothing."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_exc: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
