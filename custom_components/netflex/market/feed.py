@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 import math
 import time
 from typing import Final
@@ -20,14 +21,15 @@ from ..entry_dispatch import DispatchSource
 from ..model.dispatch import DispatchCommand
 from ..model.market import GridFrequency, Imbalance, ImbalanceQuality, Market
 from ..northbound.elia import EliaClient, EliaData, EliaFeed
-from ..northbound.price_formats import ForecastRow, read_forecast, read_unit
+from ..northbound.price_formats import ForecastRow, PriceUnit, read_forecast, read_unit
 from ..site.economy import Baseline, Economy
 from ..site.site import Site
 from ..watched import WatchedEntities
 from .calendars import Calendars
 from .dispatch import read_sources
+from .kept import Kept
 from .missing import not_available
-from .options import ForecastOptions, MarketOptions, market_options
+from .options import MarketOptions, market_options
 from .prices import PriceInput
 from .store import SAVE_DELAY, dispatch_store, read_dispatch, stored_dispatch
 
@@ -60,6 +62,7 @@ class SiteMarket:
         self._entities = WatchedEntities(hass, self._publish)
         self._frequency = WatchedEntities(hass, self._publish)
         self._calendars = Calendars(hass, entry, self._publish)
+        self._predicted = Kept[_Predicted]()
         self._elia: EliaFeed | None = None
         self._store = dispatch_store(hass, entry.entry_id)
         self._manual: list[DispatchCommand] = []
@@ -77,6 +80,7 @@ class SiteMarket:
     async def async_set(self, config: MarketConfig) -> None:
         """Follow what the configuration names, and nothing else."""
         old, self._config = self._config, config
+        self._predicted.forget()
         options = config.options
         self._import.async_set(options.import_price)
         self._export.async_set(options.export_price)
@@ -196,11 +200,10 @@ class SiteMarket:
                     self._entities.entity_id(options.forecast.entity)
                 )
             else:
-                forecast = imbalance_forecast(state, options.forecast)
-                if imbalance is None:
-                    imbalance = imbalance_now(
-                        state, options.forecast, options.settlement
-                    )
+                forecast, now = self._predicted.of(
+                    state, partial(imbalance_of_state, state, options)
+                )
+                imbalance = imbalance or now
         return Market(
             import_price=import_price,
             export_price=export_price,
@@ -223,13 +226,21 @@ class SiteMarket:
         )
 
 
-def imbalance_forecast(
-    state: State, options: ForecastOptions
-) -> tuple[Imbalance, ...] | None:
-    """Return what a sensor predicts of the imbalance, None where it predicts nothing."""
-    if (rows := _rows(state, options)) is None:
-        return None
-    return tuple(
+type _Predicted = tuple[tuple[Imbalance, ...] | None, Imbalance | None]
+
+
+def imbalance_of_state(state: State, options: MarketOptions) -> _Predicted:
+    """Return what a sensor predicts, and its own value as that of the running period.
+
+    None: it says nothing of it.
+    """
+    assert options.forecast is not None
+    unit = read_unit(state.attributes.get(ATTR_UNIT_OF_MEASUREMENT))
+    if unit is None:
+        return None, None
+    rows = _rows(state, unit, options.forecast.attribute)
+    stale_after = options.forecast.stale_after
+    forecast = tuple(
         Imbalance(
             start=row.start,
             received=state.last_reported,
@@ -237,49 +248,35 @@ def imbalance_forecast(
             volume=row.volume,
             quality=ImbalanceQuality.FORECAST,
             period_seconds=(row.end - row.start).total_seconds(),
-            stale_after=options.stale_after,
+            stale_after=stale_after,
         )
         for row in rows
     )
-
-
-def imbalance_now(
-    state: State, options: ForecastOptions, settlement: float
-) -> Imbalance | None:
-    """Return a sensor's own value as the price of the settlement period that runs."""
-    unit = read_unit(state.attributes.get(ATTR_UNIT_OF_MEASUREMENT))
-    value = _figure(state.state)
-    if unit is None or value is None:
-        return None
-    reported = state.last_reported
+    if (value := _figure(state.state)) is None:
+        return forecast or None, None
+    reported, settlement = state.last_reported, options.settlement
     start = datetime.fromtimestamp(
         reported.timestamp() // settlement * settlement, reported.tzinfo
     )
-    rows = _rows(state, options) or ()
-    volume = next((row.volume for row in rows if row.start <= reported < row.end), None)
-    return Imbalance(
+    running = Imbalance(
         start=start,
         received=reported,
         price=value * unit.factor,
-        volume=volume,
+        volume=next(
+            (row.volume for row in rows if row.start <= reported < row.end), None
+        ),
         period_seconds=settlement,
-        stale_after=min(options.stale_after, settlement),
+        stale_after=min(stale_after, settlement),
     )
+    return forecast or None, running
 
 
-def _rows(state: State, options: ForecastOptions) -> tuple[ForecastRow, ...] | None:
-    unit = read_unit(state.attributes.get(ATTR_UNIT_OF_MEASUREMENT))
+def _rows(
+    state: State, unit: PriceUnit, attribute: str | None
+) -> tuple[ForecastRow, ...]:
     zone = dt_util.get_default_time_zone()
-    if unit is None:
-        return None
-    rows = read_forecast(
-        state.attributes,
-        unit,
-        zone,
-        state.last_reported.astimezone(zone).date(),
-        options.attribute,
-    )
-    return rows or None
+    day = state.last_reported.astimezone(zone).date()
+    return read_forecast(state.attributes, unit, zone, day, attribute)
 
 
 def _figure(text: str) -> float | None:

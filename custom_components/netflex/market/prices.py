@@ -17,6 +17,7 @@ from ..model.market import PriceSeries, PriceSlot
 from ..model.phrase import Phrase
 from ..northbound.price_formats import PriceUnit, read_forecast, read_unit, slots
 from ..watched import WatchedEntities
+from .kept import Kept
 from .missing import not_available
 from .options import PriceOptions
 from .price_actions import ActionPrices
@@ -42,6 +43,7 @@ class PriceInput:
         self._known: PriceSeries | None = None
         """What was read last, with the day behind it."""
         self._entities = WatchedEntities(hass, on_change)
+        self._kept = Kept[PriceSeries | None]()
         self._actions = ActionPrices(hass, entry, on_change, export=export)
 
     @callback
@@ -50,6 +52,7 @@ class PriceInput:
         if options != self._options:
             self._known = None
         self._options = options
+        self._kept.forget()
         self._entities.async_set(
             () if options.entity is None else (options.entity,), reports=True
         )
@@ -91,7 +94,10 @@ class PriceInput:
                 "{entity} has no unit of a price of energy",
                 entity=name,
             )
-        series = price_of_state(state, unit, options, dt_util.get_default_time_zone())
+        zone = dt_util.get_default_time_zone()
+        series = self._kept.of(
+            state, lambda: price_of_state(state, unit, options, zone)
+        )
         if series is not None:
             return series, None
         return None, Phrase("says_no_price", "{entity} says no price", entity=name)
