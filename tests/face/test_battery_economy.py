@@ -25,6 +25,8 @@ from custom_components.netflex.model.dispatch import DispatchAction, DispatchCom
 from custom_components.netflex.model.market import (
     Imbalance,
     ImbalanceQuality,
+    Market,
+    PriceSeries,
     PriceSlot,
 )
 from custom_components.netflex.model.modes import BatteryMode
@@ -48,6 +50,7 @@ from custom_components.netflex.site.economy import (
     Economy,
     MarketNow,
 )
+from custom_components.netflex.site.telemetry_feed import kept_values
 from custom_components.netflex.site.view import SiteProblem
 from custom_components.netflex.site_file import export_site, read_site_file
 from custom_components.netflex.words import Words
@@ -391,6 +394,28 @@ def test_the_feed_tells_programmes_prices_and_dispatch() -> None:
     assert message["import_price"] == 0.2315
     (dispatch,) = message["dispatches"]
     assert (dispatch["source"], dispatch["active"]) == ("Axle", True)
+
+
+def test_prices_modes_and_what_bound_them_are_kept_as_readings() -> None:
+    slot = PriceSlot(start=NOW, end=NOW + timedelta(hours=1), value=231.5)
+    series = PriceSeries(slots=(slot,), received=NOW)
+    view = replace(
+        full_view(),
+        plan=standing(),
+        economy=Economy(market=Market(import_price=series, export_price=series)),
+        market=MarketNow(import_price=slot),
+    )
+    values, words = kept_values(view)
+    by_key = {series.key: value for series, value in values.items()}
+    assert by_key["market.import_price"] == 231.5
+    # A price that is followed and not known now is a gap; what nobody follows is none.
+    assert by_key["market.export_price"] is None
+    assert "market.imbalance_price" not in by_key
+    said = {series.key: text for series, text in words.items()}
+    assert said[f"asset.{sites.BATTERY_ID}.mode"] == "self_consumption"
+    assert said[f"asset.{sites.BATTERY_ID}.bound_by"] == "grid_operator,state_of_energy"
+    plain, _ = kept_values(full_view())
+    assert not any(series.key.startswith("market.") for series in plain)
 
 
 def test_a_battery_has_what_its_form_says() -> None:

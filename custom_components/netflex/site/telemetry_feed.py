@@ -1,7 +1,8 @@
 """Which values of a site are kept, and under which keys.
 
 Keys never change, since histories hang on them: `site.…`, `meter.<id>.…`,
-`asset.<id>.…`, `demand.…`. W, Wh, %, A; words are stable keys, not sentences.
+`asset.<id>.…`, `demand.…`, `market.…`. W, Wh, %, A, MW, money per MWh; words are
+stable keys, not sentences.
 """
 
 from functools import lru_cache
@@ -36,9 +37,22 @@ def kept_values(view: SiteView) -> tuple[Values, Words]:
         _gauge(values, "demand.target", "W", demand.target)
         peak = demand.quarter.month_peak
         _gauge(values, "demand.month_peak", "W", _of(peak, "power"))
+    _market(view, values)
     if (plan := view.plan) is not None:
         _plan(plan, values, words)
     return values, words
+
+
+def _market(view: SiteView, values: Values) -> None:
+    """Keep what the markets say, where the site follows them at all."""
+    followed, now = view.economy.market, view.market
+    if followed.import_price is not None:
+        _gauge(values, "market.import_price", "/MWh", _of(now.import_price, "value"))
+    if followed.export_price is not None:
+        _gauge(values, "market.export_price", "/MWh", _of(now.export_price, "value"))
+    if followed.imbalance is not None:
+        _gauge(values, "market.imbalance_price", "/MWh", _of(now.imbalance, "price"))
+        _gauge(values, "market.imbalance_volume", "MW", _of(now.imbalance, "volume"))
 
 
 def _plan(plan: Plan, values: Values, words: Words) -> None:
@@ -55,6 +69,11 @@ def _plan(plan: Plan, values: Values, words: Words) -> None:
         words[_word(f"{place}.cause")] = (
             setpoint.causes[0].key if setpoint.causes else "none"
         )
+    for asset_id, standing in plan.programmes.items():
+        mode = standing.effective
+        words[_word(f"asset.{asset_id}.mode")] = "idle" if mode is None else mode.value
+        bound = ",".join(sorted(item.value for item in standing.constraints))
+        words[_word(f"asset.{asset_id}.bound_by")] = bound or "none"
     stopped = ",".join(sorted(direction.value for direction in plan.stopped))
     words[_word("site.stopped")] = stopped or "none"
 
