@@ -21,6 +21,9 @@ from .telecontrol_options import CONF_SHADOW, missing_engine
 from .words import words_of
 
 NEW_CLIENT: Final = "new_client"
+IN_SHADOW: Final = "in_shadow"
+FIXABLE: Final = frozenset({NEW_CLIENT, IN_SHADOW})
+"""Problems that we can end ourselves, once somebody has confirmed it."""
 POINTS_UNCONFIRMED: Final = "points_unconfirmed"
 ENGINE_MISSING: Final = "engine_missing"
 OTHER: Final = "other"
@@ -44,7 +47,7 @@ SEVERITIES: Final = {
     "frames_lost": ir.IssueSeverity.WARNING,
     "falls_back": ir.IssueSeverity.ERROR,
     "grid_type_differs": ir.IssueSeverity.WARNING,
-    "in_shadow": ir.IssueSeverity.WARNING,
+    IN_SHADOW: ir.IssueSeverity.WARNING,
     "journal_broken": ir.IssueSeverity.ERROR,
     "journal_disk_short": ir.IssueSeverity.WARNING,
     "journal_not_written": ir.IssueSeverity.ERROR,
@@ -190,14 +193,16 @@ def _raise(
 ) -> None:
     """Raise one repair; the same again changes nothing."""
     key = problem.key if problem.key in SEVERITIES else OTHER
-    fixable = key == NEW_CLIENT
+    fixable = key in FIXABLE
     subentry = entry.subentries.get(problem.subject)
     ir.async_create_issue(
         hass,
         DOMAIN,
         issue_id,
         data=(
-            {"entry_id": entry.entry_id, "client": problem.subject} if fixable else None
+            {"entry_id": entry.entry_id, "key": key, "subject": problem.subject}
+            if fixable
+            else None
         ),
         is_fixable=fixable,
         severity=SEVERITIES[key],
@@ -256,10 +261,43 @@ class AllowClientFlow(ConfirmRepairFlow):
         )
 
 
+class LeaveShadowFlow(ConfirmRepairFlow):
+    """Has a site carry out what it decides, once a person has confirmed it."""
+
+    def __init__(self, entry_id: str) -> None:
+        """Remember which site."""
+        super().__init__()
+        self._entry_id = entry_id
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say what begins; turn shadow off once confirmed."""
+        entry = self.hass.config_entries.async_get_entry(self._entry_id)
+        if entry is None:
+            return self.async_abort(reason="site_removed")
+        if user_input is not None:
+            self.hass.config_entries.async_update_entry(
+                entry,
+                options={
+                    key: value
+                    for key, value in entry.options.items()
+                    if key != CONF_SHADOW
+                },
+            )
+            return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="confirm", description_placeholders={"site": entry.title}
+        )
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
-    """Return the flow that fixes a repair; only new clients have one."""
+    """Return the flow that fixes a repair, of those that have one."""
     if data is None:
         raise ValueError(f"{issue_id} has no fix")
-    return AllowClientFlow(str(data["entry_id"]), str(data["client"]))
+    if data["key"] == IN_SHADOW:
+        return LeaveShadowFlow(str(data["entry_id"]))
+    return AllowClientFlow(str(data["entry_id"]), str(data["subject"]))

@@ -16,7 +16,11 @@ from custom_components.netflex.entry_site import (
     station_settings,
 )
 from custom_components.netflex.model.orders import GridOrders, Order, OrderSource
-from custom_components.netflex.repairs import AllowClientFlow
+from custom_components.netflex.repairs import (
+    AllowClientFlow,
+    LeaveShadowFlow,
+    async_create_fix_flow,
+)
 from custom_components.netflex.site.view import SiteProblem
 
 from . import sites
@@ -159,3 +163,34 @@ async def test_shadow_is_seen_everywhere(
     assert all(state.attributes["written"] is False for state in setpoints)
     keys = {issue.translation_key for issue in ir.async_get(hass).issues.values()}
     assert "in_shadow" in keys
+
+
+async def test_its_repair_turns_it_off_once_confirmed(
+    hass: HomeAssistant,
+    site: FakeSite,
+    show: Callable[..., Awaitable[None]],
+    entry: MockConfigEntry,
+) -> None:
+    hass.config_entries.async_update_entry(entry, options=SHADOW)
+    problem = SiteProblem(key="in_shadow", subject="station", text="Nothing is written")
+    await show(shadow=True, problems=(problem,))
+    (issue,) = (
+        issue
+        for issue in ir.async_get(hass).issues.values()
+        if issue.translation_key == "in_shadow"
+    )
+    assert issue.is_fixable
+    flow = await async_create_fix_flow(hass, issue.issue_id, issue.data)
+    flow.hass = hass
+    result: Any = await flow.async_step_init()
+    assert result["type"] is FlowResultType.FORM
+    assert result["description_placeholders"] == {"site": "Bakery"}
+    assert in_shadow(entry)
+    result = await flow.async_step_confirm({})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert not in_shadow(entry)
+    assert entry.options["version"] == 1
+    gone = LeaveShadowFlow("no such site")
+    gone.hass = hass
+    result = await gone.async_step_confirm({})
+    assert result["reason"] == "site_removed"
