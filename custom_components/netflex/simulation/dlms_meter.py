@@ -4,9 +4,7 @@ It pushes three groups, each with its own period and list of objects, as the met
 GOFLEX did (D8.3, table 3): HDLC with blocks, or M-Bus; plain, enciphered, or signed too.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +24,7 @@ from .dlms_encoding import (
     time_of,
 )
 from .physics import ConnectionState
+from .user_port import UserPort
 
 _SETUPS: Final = {
     PushGroup.TECHNICAL: bytes.fromhex("0008190900FF"),
@@ -97,7 +96,7 @@ def registers_of(
 
 
 @dataclass(slots=True, kw_only=True)
-class DlmsWire:
+class DlmsWire(UserPort):
     """The meter's consumer interface on a TCP socket, with its faults.
 
     `silent` keeps connections open and sends nothing; `damage` spoils one octet of that
@@ -113,41 +112,10 @@ class DlmsWire:
     periods: Mapping[PushGroup, float] = field(
         default_factory=lambda: dict(EXPECTED_PERIODS)
     )
-    host: str = "127.0.0.1"
-    port: int = 0
-    silent: bool = False
     damage: int = 0
     sent: int = 0
     counters: DlmsCounters = field(default_factory=DlmsCounters)
-    _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _due: dict[PushGroup, float] = field(default_factory=dict)
-
-    @property
-    def plugged(self) -> bool:
-        """Whether it listens."""
-        return self._server is not None
-
-    @property
-    def clients(self) -> int:
-        """Connections open now."""
-        return len(self._writers)
-
-    async def plug(self) -> None:
-        """Listen, on the same port as before."""
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
-
-    async def unplug(self) -> None:
-        """Stop listening and drop every connection."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        for writer in tuple(self._writers):
-            writer.transport.abort()
-        await server.wait_closed()
 
     def push(self, group: PushGroup) -> bytes:
         """Return the frames of one push, with the faults that they are to have."""
@@ -182,8 +150,7 @@ class DlmsWire:
             self._due[group] = now + period
             data += self.push(group)
         if data and not self.silent:
-            for writer in self._writers:
-                writer.write(data)
+            self._broadcast(data)
         return data
 
     def _spoilt(self, frame: bytes) -> bytes:
@@ -192,15 +159,3 @@ class DlmsWire:
         self.damage -= 1
         middle = len(frame) // 2
         return frame[:middle] + bytes([frame[middle] ^ 0x04]) + frame[middle + 1 :]
-
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._writers.add(writer)
-        try:
-            with suppress(ConnectionError):
-                while await reader.read(1024):
-                    continue
-        finally:
-            self._writers.discard(writer)
-            writer.close()

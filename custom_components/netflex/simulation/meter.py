@@ -5,15 +5,14 @@ CRC-16/ARC, values rounded as the meter prints them, import and export netted ov
 the phases. Whoever connects gets the stream; nobody is answered.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ..model.connection import GridType
 from .physics import ConnectionState, Plant
+from .user_port import UserPort
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 
@@ -198,7 +197,7 @@ def _kilowatt(power: float) -> str:
 
 
 @dataclass(slots=True, kw_only=True)
-class P1Wire:
+class P1Wire(UserPort):
     """The meter's user port on a TCP socket, with its faults.
 
     `silent` keeps connections open and sends nothing; `damage` spoils one
@@ -208,41 +207,10 @@ class P1Wire:
     plant: Plant
     identity: MeterIdentity
     utc: Callable[[], datetime]
-    host: str = "127.0.0.1"
-    port: int = 0
-    silent: bool = False
     damage: int = 0
     sent: int = 0
     registers: Registers = field(default_factory=Registers)
-    _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _counted: tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def plugged(self) -> bool:
-        """Whether it listens."""
-        return self._server is not None
-
-    @property
-    def clients(self) -> int:
-        """Connections open now."""
-        return len(self._writers)
-
-    async def plug(self) -> None:
-        """Listen, on the same port as before."""
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
-
-    async def unplug(self) -> None:
-        """Stop listening and drop every connection."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        for writer in tuple(self._writers):
-            writer.transport.abort()
-        await server.wait_closed()
 
     def send(self) -> bytes:
         """Count what has flowed, send one telegram to everybody and return it."""
@@ -264,24 +232,6 @@ class P1Wire:
                 + telegram[middle + 1 :]
             )
         if not self.silent:
+            self.sent += 1
             self._broadcast(telegram)
         return telegram
-
-    def _broadcast(self, telegram: bytes) -> None:
-        self.sent += 1
-        for writer in self._writers:
-            # A reader that does not keep up loses telegrams, as on the real line.
-            if writer.transport.get_write_buffer_size() < 8 * len(telegram):
-                writer.write(telegram)
-
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._writers.add(writer)
-        try:
-            with suppress(ConnectionError):
-                while await reader.read(1024):
-                    continue
-        finally:
-            self._writers.discard(writer)
-            writer.close()

@@ -5,9 +5,8 @@ grid, with CRC-16/X-25. Whoever connects gets the stream at its real rate; nobod
 answered.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import pi, sqrt
 from typing import Final
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..model.connection import GridType
 from .physics import ConnectionState
+from .user_port import UserPort
 
 SAMPLES_PER_PERIOD: Final = 52
 FRAME: Final = 45
@@ -124,7 +124,7 @@ def _lags(grid_type: GridType) -> Sequence[tuple[int, float]]:
 
 
 @dataclass(slots=True, kw_only=True)
-class S1Wire:
+class S1Wire(UserPort):
     """The meter's S1 port on a TCP socket, with its faults.
 
     `waveform` says what is on the lines now. `silent` keeps connections open and sends
@@ -136,9 +136,6 @@ class S1Wire:
     grid_type: GridType = GridType.STAR
     frequency: Callable[[], float] = lambda: 50.0
     meter_id: str = "1SAG3200156990"
-    host: str = "127.0.0.1"
-    port: int = 0
-    silent: bool = False
     damage: int = 0
     lose: int = 0
     sent: int = 0
@@ -146,34 +143,6 @@ class S1Wire:
     _sequence: int = 0
     _due: float = 0.0
     _at: float | None = None
-    _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-
-    @property
-    def plugged(self) -> bool:
-        """Whether it listens."""
-        return self._server is not None
-
-    @property
-    def clients(self) -> int:
-        """Connections open now."""
-        return len(self._writers)
-
-    async def plug(self) -> None:
-        """Listen, on the same port as before."""
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
-
-    async def unplug(self) -> None:
-        """Stop listening and drop every connection."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        for writer in tuple(self._writers):
-            writer.transport.abort()
-        await server.wait_closed()
 
     def frames(self, count: int) -> bytes:
         """Return the next frames, with the faults that they are to have."""
@@ -211,21 +180,5 @@ class S1Wire:
         if count <= 0 or self.silent or not self._writers:
             return b""
         data = self.frames(count)
-        for writer in self._writers:
-            # A reader that does not keep up loses frames, as on the real line.
-            if writer.transport.get_write_buffer_size() < _MOST_AT_ONCE * FRAME:
-                writer.write(data)
+        self._broadcast(data, _MOST_AT_ONCE * FRAME)
         return data
-
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._writers.add(writer)
-        try:
-            while await reader.read(1024):
-                continue
-        except ConnectionError:
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
