@@ -82,7 +82,7 @@ def direct_control_tree(
 ) -> tuple[Tree, Numbers]:
     """Return the tree of a site, and the numbers of its nodes to be kept.
 
-    What has a number keeps it; who is new gets the lowest that nobody had: a history
+    What has a number keeps it; who is new gets one that nobody has had: a history
     belongs to a label for good.
     """
     numbering = _Numbering(numbers or {})
@@ -102,6 +102,10 @@ class _Numbering:
 
     def __init__(self, known: Numbers) -> None:
         self.numbers = dict(known)
+        self._newest: dict[str, int] = {}
+        for key, number in known.items():
+            kind = key.partition("/")[0]
+            self._newest[kind] = max(number, self._newest.get(kind, 0))
 
     def label(self, kind: str, subject: str, separator: str = "-") -> str:
         """Return the label of a node or object that shows `subject`."""
@@ -111,12 +115,7 @@ class _Numbering:
         """Return the number of `subject` among those of its kind."""
         key = f"{kind}/{subject}"
         if key not in self.numbers:
-            used = {
-                number
-                for other, number in self.numbers.items()
-                if other.partition("/")[0] == kind
-            }
-            self.numbers[key] = max(used, default=0) + 1
+            self.numbers[key] = self._newest[kind] = self._newest.get(kind, 0) + 1
         return self.numbers[key]
 
 
