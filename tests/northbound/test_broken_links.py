@@ -15,6 +15,8 @@ import tracemalloc
 from typing import Any
 
 import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 import pytest
 
 from custom_components.netflex.northbound import connection, link
@@ -435,6 +437,23 @@ async def test_a_broker_that_wants_a_password_says_so(
         broker.stop()
     assert problem is not None
     assert problem.key == "not_authorised"
+
+
+class Deaf:
+    """A client of a broker that grants no subscription; mosquitto's rules never refuse one."""
+
+    async def subscribe(self, _topic: str, qos: int) -> list[ReasonCode]:
+        return [ReasonCode(PacketTypes.SUBACK, identifier=0x80)]
+
+
+async def test_a_broker_that_lets_nobody_listen_is_said_once_and_told_all_the_same(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with home(settings_of(broker), tmp_path) as house:
+        for _ in range(2):
+            await link_of(house)._listen(Deaf())  # type: ignore[arg-type]
+    said = [item for item in caplog.records if "let us listen" in item.message]
+    assert len(said) == 1
 
 
 async def test_a_silent_broker_is_no_answer(tmp_path: Path) -> None:

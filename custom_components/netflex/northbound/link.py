@@ -37,6 +37,7 @@ _LOGGER = logging.getLogger(__name__)
 LONGEST_DELAY: Final = 60.0
 SPILL_EVERY: Final = 1.0
 """s for which a message waits in memory while there is no broker."""
+_DENIED: Final = 0x80
 _MOST_IN_MEMORY: Final = 20_000
 
 
@@ -83,6 +84,7 @@ class Link:
         self._leave = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._batch = IN_FLIGHT
+        self._deaf = False
         self.connected = False
         self.problem: LinkProblem | None = None
         """Why there is no connection."""
@@ -106,6 +108,8 @@ class Link:
 
     async def stop(self) -> None:
         """Take leave, store what was not sent, end."""
+        if not self._tasks:
+            return
         self._leave.set()
         connecting, spilling = self._tasks
         if self.connected:
@@ -178,7 +182,7 @@ class Link:
 
     async def _serve(self, client: aiomqtt.Client) -> None:
         """Speak until the connection ends or we leave."""
-        await client.subscribe(self._dialect.subscription, qos=1)
+        await self._listen(client)
         for message in self._user.announcement():
             await publish(client, message, self._settings.format)
         self._set_connected(True)
@@ -197,6 +201,14 @@ class Link:
             task.result()
         client.timeout = GOODBYE
         await publish(client, self._dialect.will, self._settings.format)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        """Ask for settings; where the broker gives none, telling goes on without."""
+        granted = await client.subscribe(self._dialect.subscription, qos=1)
+        deaf = any(getattr(code, "is_failure", code == _DENIED) for code in granted)
+        if deaf and not self._deaf:
+            _LOGGER.warning("The broker does not let us listen for commands")
+        self._deaf = deaf
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:

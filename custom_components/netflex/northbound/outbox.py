@@ -211,5 +211,5 @@ class Outbox:
     async def _run[T](self, job: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, job)
-        except (sqlite3.Error, OSError) as err:
+        except (sqlite3.Error, OSError, ValueError) as err:
             raise OutboxError(f"{type(err).__name__}: {err}") from err
