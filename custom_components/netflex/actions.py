@@ -24,6 +24,7 @@ from .actions_common import aware, loaded_entry
 from .actions_economy import async_register_economy
 from .actions_override import async_register_override
 from .actions_quality import async_register_quality
+from .actions_remote import async_register_remote
 from .actions_replay import async_register_replay
 from .actions_silence import async_register_silence_test
 from .actions_waveform import async_register_waveform
@@ -167,6 +168,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
     async_register_replay(hass)
     async_register_quality(hass)
     async_register_override(hass)
+    async_register_remote(hass)
     async_register_commissioning(hass)
     async_register_economy(hass)
 

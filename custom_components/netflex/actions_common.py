@@ -1,6 +1,7 @@
 """What several actions share: the site or asset that they are for, and times."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_DEVICE_ID
@@ -12,6 +13,9 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import ASSET_TYPES
+
+ATTR_UNTIL: Final = "until"
+ATTR_DURATION: Final = "duration"
 
 
 def aware(time: datetime) -> datetime:
@@ -60,3 +64,17 @@ def driven_asset(call: ServiceCall) -> tuple[NetflexConfigEntry, str]:
             ):
                 return entry, subentry.subentry_id
     raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_asset")
+
+
+def end_of(call: ServiceCall) -> datetime:
+    """Return the end that an action names, in UTC: by a time or by a duration."""
+    now = dt_util.utcnow()
+    if ATTR_DURATION in call.data:
+        end: datetime = now + call.data[ATTR_DURATION]
+    else:
+        end = aware(call.data[ATTR_UNTIL])
+    if end <= now:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="end_has_passed"
+        )
+    return end

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
 
 from homeassistant.const import ATTR_DEVICE_ID
@@ -15,10 +14,9 @@ from homeassistant.core import (
 )
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
-from .actions_common import aware, driven_asset
+from .actions_common import ATTR_DURATION, ATTR_UNTIL, driven_asset, end_of
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import CONF_MAX_CURRENT, CONF_MIN_CURRENT, SubentryType
@@ -30,8 +28,6 @@ ATTR_CURRENT: Final = "current"
 ATTR_POWER: Final = "power"
 ATTR_LIMIT: Final = "limit"
 ATTR_SWITCH: Final = "switch"
-ATTR_UNTIL: Final = "until"
-ATTR_DURATION: Final = "duration"
 
 SET_OVERRIDE_SCHEMA: Final = vol.All(
     vol.Schema(
@@ -86,7 +82,7 @@ def async_register_override(hass: HomeAssistant) -> None:
 async def _async_set_override(call: ServiceCall) -> ServiceResponse:
     """Have an asset do something for a while, within every limit."""
     entry, asset_id = driven_asset(call)
-    override = replace(_said(call, entry, asset_id), until=_end(call))
+    override = replace(_said(call, entry, asset_id), until=end_of(call))
     limits = entry.runtime_data.coordinator.data.user.get(asset_id, NO_USER_LIMITS)
     await entry.runtime_data.coordinator.async_set_user_limits(
         asset_id, replace(limits, override=override)
@@ -130,17 +126,3 @@ def _said(call: ServiceCall, entry: NetflexConfigEntry, asset_id: str) -> Overri
                 },
             )
     return _SAYS[taken](value)
-
-
-def _end(call: ServiceCall) -> datetime:
-    """Return when an override ends, in UTC."""
-    now = dt_util.utcnow()
-    if ATTR_DURATION in call.data:
-        end: datetime = now + call.data[ATTR_DURATION]
-    else:
-        end = aware(call.data[ATTR_UNTIL])
-    if end <= now:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="override_has_ended"
-        )
-    return end

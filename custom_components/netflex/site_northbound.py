@@ -189,6 +189,8 @@ class SiteNorthbound:
             return "there is no such load any more"
         if asset.nature is not Nature.LOAD or not asset.controllable:
             return f"{asset.name} cannot be controlled"
+        if asset.never_shed:
+            return f"{asset.name} is never held back"
         at = datetime.fromtimestamp(setting.at, UTC)
         enabled = bool(setting.value)
         figures = {"host": settings.host, "time": f"{dt_util.as_local(at):%H:%M}"}

@@ -19,6 +19,7 @@ CONF_SHARING: Final = "asset_sharing"
 CONF_MARGIN: Final = "margin"
 CONF_RAMP: Final = "ramp"
 CONF_SAFE_DELAY: Final = "safe_delay"
+CONF_REBOUND: Final = "rebound"
 CONF_TOLERANCE: Final = "tolerance"
 CONF_BAND: Final = "band"
 CONF_SAMPLES: Final = "samples"
@@ -43,6 +44,7 @@ LIMITS_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_MARGIN): vol.All(_figure, vol.Range(max=50)),
         vol.Optional(CONF_RAMP): _figure,
         vol.Optional(CONF_SAFE_DELAY): _figure,
+        vol.Optional(CONF_REBOUND): _figure,
         vol.Optional(CONF_TOLERANCE): vol.All(_figure, vol.Range(max=100)),
         vol.Optional(CONF_BAND): _figure,
         vol.Optional(CONF_SAMPLES): vol.All(vol.Coerce(int), vol.Range(min=2)),
@@ -50,9 +52,9 @@ LIMITS_SCHEMA: Final = vol.Schema(
         **{vol.Optional(key): _figure for key in (*_TIMES, *STEPS)},
     }
 )
-"""Margin and tolerance in %, band in W, ramp in W/s, all else in s.
+"""Margin and tolerance in %, band in W, ramp in W/s, rebound in W/min, all else in s.
 
-0 leaves a step out; a ramp of 0 is none. A single sample proves nothing.
+0 leaves a step out; a ramp of 0 is none, a rebound of 0 that of `SiteModel`. A single sample proves nothing.
 """
 
 
@@ -73,6 +75,7 @@ def site_rules(stored: Mapping[str, Any]) -> SiteRules:
         tolerance=float(stored.get(CONF_MARGIN, rules.tolerance * 100)) / 100,
         ramp_up=float(stored.get(CONF_RAMP, 0)) or None,
         safe_delay=float(stored.get(CONF_SAFE_DELAY, rules.safe_delay)),
+        rebound=float(stored.get(CONF_REBOUND, 0)) or None,
         compliance=replace(
             compliance,
             tolerance=float(stored.get(CONF_TOLERANCE, compliance.tolerance * 100))
@@ -94,6 +97,7 @@ def shown_rules(rules: SiteRules) -> dict[str, Any]:
         CONF_MARGIN: round(rules.tolerance * 100, 3),
         CONF_RAMP: rules.ramp_up or 0.0,
         CONF_SAFE_DELAY: rules.safe_delay,
+        CONF_REBOUND: rules.rebound or 0.0,
         CONF_TOLERANCE: round(compliance.tolerance * 100, 3),
         CONF_SAMPLES: compliance.samples,
         CONF_RELAY_ALLOWED: compliance.relay_allowed,

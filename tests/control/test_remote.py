@@ -12,7 +12,7 @@ from custom_components.netflex.model.remote import RemoteCommand, held_back
 from custom_components.netflex.model.snapshot import UserLimits
 
 from .closed_loop import Car, Loop, Sample, Switched
-from .sites import START, charger, keys, load, orders, site, stop
+from .sites import ALL, START, charger, keys, load, orders, site, stop
 
 HOLD = RemoteCommand(
     source="aggregator",
@@ -153,3 +153,72 @@ def test_a_car_that_must_be_charged_by_a_time_does_not_wait() -> None:
     soon = START + timedelta(minutes=30)
     loop = charging(mode=ChargerMode.DEADLINE, energy=5000.0, deadline=soon)
     assert loop.run(60)[-1].plan.setpoints["car"].value == 16.0
+
+
+def rising(samples: list[Sample], names: tuple[str, ...], since: int) -> list[float]:
+    """Return when each load was told on again, in order."""
+    return sorted(
+        next(s.at for s in samples[since:] if told(s, name)) for name in names
+    )
+
+
+def test_S14_twenty_loads_that_come_back_add_no_more_power_per_minute_than_allowed() -> (
+    None
+):
+    names = tuple(f"home{number:02}" for number in range(20))
+    assets = [load(name, rated=1500.0) for name in names]
+    loop = Loop(
+        site=replace(site(*assets, main_fuse=160.0), rebound=6000.0),
+        devices=[Boiler(asset=asset) for asset in assets],
+    )
+    loop.run(60)
+    held(loop, replace(HOLD, until=loop.now + 600), *names)
+    samples = loop.run(1800)
+    assert not any(told(samples[590], name) for name in names)
+    starts = rising(samples, names, 600)
+    for first in starts:
+        within = sum(first <= at < first + 60.0 for at in starts)
+        assert within * 1500.0 <= 6000.0
+    # They do come back: 20 of 1.5 kW at 6 kW a minute take five minutes.
+    assert starts[-1] - starts[0] <= 330.0
+    assert all(told(samples[-1], name) for name in names)
+
+
+def test_half_of_the_main_fuse_comes_back_per_minute_where_nothing_is_said() -> None:
+    names = ("a", "b", "c")
+    assets = [load(name, rated=9000.0, lines=ALL) for name in names]
+    loop = Loop(
+        site=site(*assets, main_fuse=63.0, contract_consumption=40_000.0),
+        devices=[Boiler(asset=asset) for asset in assets],
+    )
+    loop.run(60)
+    held(loop, replace(HOLD, until=loop.now + 300), *names)
+    starts = rising(loop.run(900), names, 300)
+    fuse = loop.site.connection.fuse_power
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
+    assert min(gaps) >= 9000.0 / (fuse / 2 / 60) - 1
+
+
+def test_who_needs_heat_waits_for_its_turn_only() -> None:
+    names = ("cold", "other")
+    assets = [load(name, rated=9000.0, comfort_low=40.0, lines=ALL) for name in names]
+    boilers = {asset.id: Boiler(asset=asset) for asset in assets}
+    loop = Loop(
+        site=replace(
+            site(*assets, main_fuse=63.0, contract_consumption=40_000.0), rebound=900.0
+        ),
+        devices=[*boilers.values()],
+    )
+    loop.run(60)
+    held(loop, HOLD, *names)
+    loop.run(300)
+    for boiler in boilers.values():
+        boiler.temperature = lambda at: 39.0
+    starts = rising(loop.run(300), names, 0)
+    assert starts[1] - starts[0] <= 10.0
+
+
+def test_what_must_never_be_shed_is_not_held_back() -> None:
+    loop, _ = heating(never_shed=True)
+    held(loop)
+    assert told(loop.run(60)[-1])

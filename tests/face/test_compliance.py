@@ -171,6 +171,7 @@ FORM: dict[str, Any] = {
     "margin": 2,
     "ramp": 500,
     "safe_delay": 10,
+    "rebound": 6000,
     "deadline": 120,
     "tolerance": 5,
     "band": 250,
@@ -219,6 +220,7 @@ async def test_the_rules_are_chosen_in_the_options(
     rules = site_config(entry).rules
     assert rules.sharing is Sharing.ASSET
     assert (rules.tolerance, rules.ramp_up, rules.safe_delay) == (0.02, 500.0, 10.0)
+    assert rules.rebound == 6000.0
     compliance = rules.compliance
     assert compliance.relay_allowed
     assert (compliance.tolerance, compliance.band, compliance.samples) == (
@@ -261,5 +263,7 @@ async def test_what_cannot_be_is_said_and_can_be_mended(
 def test_what_is_shown_is_what_is_stored() -> None:
     assert site_rules({}) == DEFAULT_RULES
     assert site_rules(shown_rules(DEFAULT_RULES)) == DEFAULT_RULES
-    rules = SiteRules(sharing=Sharing.CATEGORY, ramp_up=20.0, safe_delay=0.0)
+    rules = SiteRules(
+        sharing=Sharing.CATEGORY, ramp_up=20.0, safe_delay=0.0, rebound=900.0
+    )
     assert site_rules(shown_rules(rules)) == rules

@@ -121,7 +121,7 @@ async def test_it_has_one_end_in_the_future(
 ) -> None:
     with pytest.raises(ServiceValidationError) as caught:
         await override(hass, sites.CHARGER_ID, current=8, until="2026-11-28 03:00:00")
-    assert caught.value.translation_key == "override_has_ended"
+    assert caught.value.translation_key == "end_has_passed"
     for ends in ({}, {"duration": "01:00:00", "until": "2026-11-29 03:00:00"}):
         with pytest.raises(vol.Invalid):
             await override(hass, sites.CHARGER_ID, current=8, **ends)

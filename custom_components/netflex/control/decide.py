@@ -65,6 +65,8 @@ from .tuning import DEFAULT, Tuning
 from .units import Unit, at_reserve, is_full
 from .wishes import remember_appetite
 
+_REBOUND = 0.5
+"""Share of the main fuse that comes back per minute, where the site says nothing."""
 _LONGEST_STEP = 5.0
 """s: a ramp does not make up for a longer pause between two decisions."""
 
@@ -124,6 +126,8 @@ def decide(
         ramp=_ramp(site, units),
         tuning=tuning,
         last_start=memory.last_start,
+        last_start_power=memory.last_start_power,
+        rebound=_rebound(site),
         blind=feeders.blind(layout, seen),
     )
     left = _share_out(flows, held, now, tuning)
@@ -200,6 +204,13 @@ def _ramp(site: SiteModel, units: list[Unit]) -> float | None:
     if site.ramp_up is None:
         return None
     return site.ramp_up / max(1, sum(unit.movable for unit in units))
+
+
+def _rebound(site: SiteModel) -> float:
+    """Return the W/s of loads that come back at most."""
+    if site.rebound is not None:
+        return site.rebound / 60
+    return site.connection.fuse_power * _REBOUND / 60
 
 
 def _shape_consumers(units: list[Unit], moment: Moment) -> dict[str, AssetMemory]:
@@ -428,6 +439,7 @@ def _memory(
             }
         ),
         last_start=moment.last_start,
+        last_start_power=moment.last_start_power,
         orders=MappingProxyType(compliance.settled(judged, plan.infeasible)),
         without_grid=island.without_grid(snapshot),
         grid_back=memory.grid_back and not plan.stopped,

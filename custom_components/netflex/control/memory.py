@@ -147,6 +147,8 @@ class Memory:
     )
     """Since when a direction is under an emergency stop."""
     last_start: float | None = None
+    last_start_power: float = 0.0
+    """W, rated, of the load that came back then."""
     """When a load last came back."""
     without_grid: bool = False
     grid_back: bool = False

@@ -6,7 +6,7 @@ now. Every timer lives in the asset's memory.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import floor
+from math import floor, inf
 from types import MappingProxyType
 
 from ..model.asset import ChargerState, Direction, Nature
@@ -30,6 +30,10 @@ class Moment:
     """W/s for each asset toward the looser side, None: its own default."""
     tuning: Tuning
     last_start: float | None
+    last_start_power: float = 0.0
+    """W, rated, of the load that came back then."""
+    rebound: float = inf
+    """W/s of loads that come back at most."""
     blind: frozenset[str] = frozenset()
     """Assets behind a feeder whose own meter is silent."""
     next_change: float | None = None
@@ -182,14 +186,26 @@ def shape_load(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
             off + (tuning.minimum_off if rest is None else rest),
         )
     if moment.last_start is not None:
-        due = max(due, moment.last_start + tuning.stagger)
+        due = max(due, moment.last_start + _pause(unit, moment))
     if now < due:
         moment.due(due)
         return past
     unit.told = 1.0
     unit.causes = []
     moment.last_start = now
+    moment.last_start_power = unit.asset.rated_consumption
     return replace(past, candidate_since=None, on_since=now, off_since=None)
+
+
+def _pause(unit: Unit, moment: Moment) -> float:
+    """Return the s that a load waits after the start of the one before.
+
+    Loads that were held back all want heat: they come back one by one, and the more
+    slowly the larger they are. Who needs it now only waits for its turn.
+    """
+    if unit.urgent:
+        return moment.tuning.stagger
+    return max(moment.tuning.stagger, moment.last_start_power / moment.rebound)
 
 
 def shape_inverter(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:

@@ -14,6 +14,7 @@ from ..entry_data import (
     CONF_NEVER_SHED,
     CONF_PRIORITY,
     CONF_RATED_POWER,
+    CONF_REMOTE_LOST_AFTER,
     DeviceSource,
     SubentryType,
 )
@@ -57,6 +58,7 @@ class LoadFlow(TableFlow):
                     **priority_field(),
                     vol.Required(CONF_MINIMUM_ON, default=0): number("s"),
                     vol.Required(CONF_MINIMUM_OFF, default=60): number("s"),
+                    vol.Optional(CONF_REMOTE_LOST_AFTER): number("s"),
                     vol.Optional(CONF_COMFORT_LOW): number("°C"),
                     vol.Optional(CONF_COMFORT_HIGH): number("°C"),
                 }
@@ -69,7 +71,8 @@ class LoadFlow(TableFlow):
             values, {CONF_RATED_POWER: 1}, "rating_missing"
         )
         low, high = values.get(CONF_COMFORT_LOW), values.get(CONF_COMFORT_HIGH)
-        if min(values[CONF_MINIMUM_ON], values[CONF_MINIMUM_OFF]) < 0:
+        times = (CONF_MINIMUM_ON, CONF_MINIMUM_OFF, CONF_REMOTE_LOST_AFTER)
+        if min(values.get(key) or 0 for key in times) < 0:
             errors["base"] = "times_negative"
         elif low is not None and high is not None and low >= high:
             errors["base"] = "comfort_impossible"
@@ -83,6 +86,7 @@ class LoadFlow(TableFlow):
             CONF_PRIORITY: values[CONF_PRIORITY],
             CONF_MINIMUM_ON: values[CONF_MINIMUM_ON],
             CONF_MINIMUM_OFF: values[CONF_MINIMUM_OFF],
+            CONF_REMOTE_LOST_AFTER: values.get(CONF_REMOTE_LOST_AFTER),
             CONF_COMFORT_LOW: values.get(CONF_COMFORT_LOW),
             CONF_COMFORT_HIGH: values.get(CONF_COMFORT_HIGH),
             **line_values(values, self._grid_type),

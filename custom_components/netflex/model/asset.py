@@ -94,6 +94,9 @@ class Asset:
     """Loads: s that it stays on for its own sake once it is on."""
     minimum_off: float | None = None
     """Loads: s that it stays off once it is off; None: the decision's own default."""
+    remote_lost_after: float | None = None
+    """Loads: s that it stays held back once the source outside that asked for it is
+    lost; None: as the source says."""
     comfort_low: float | None = None
     """Loads: degC at which it is needed whatever the sun and the tariff say."""
     comfort_high: float | None = None

@@ -69,7 +69,8 @@ class SiteModel:
     """The site as installed and configured.
 
     `meter_timeout` s without a good reading make the site meter stale; after
-    another `safe_delay` s chargers go to their safe current. `outputs` are the
+    another `safe_delay` s chargers go to their safe current. Loads that come back
+    add at most `rebound` W per minute, None: half of the main fuse. `outputs` are the
     relays that emergency stops drive; `sharing` is how limits on assets are shared.
     """
 
@@ -80,6 +81,7 @@ class SiteModel:
     sharing: Sharing = Sharing.TOTAL
     meter_timeout: float = 5.0
     safe_delay: float = 5.0
+    rebound: float | None = None
     ramp_up: float | None = None
     """W/s toward the looser side, None: the decision's own default."""
     tolerance: float = 0.01

@@ -132,6 +132,8 @@ class SiteRules:
     tolerance: float = 0.01
     ramp_up: float | None = None
     safe_delay: float = 5.0
+    rebound: float | None = None
+    """W per minute of loads that come back at most; None: half of the main fuse."""
     compliance: ComplianceRules = DEFAULT_COMPLIANCE
     protection: Protection = DEFAULT_PROTECTION
 

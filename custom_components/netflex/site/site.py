@@ -387,7 +387,13 @@ class Site:
         return self._users.overrides
 
     def give_remote(self, asset_id: str, command: RemoteCommand) -> None:
-        """Take over what a source outside asks of one load: it can only tighten."""
+        """Take over what a source outside asks of one load: it can only tighten.
+
+        A load may have a delay of its own after the loss of any source.
+        """
+        asset = self._seats.assets().get(asset_id)
+        if asset is not None and asset.remote_lost_after is not None:
+            command = replace(command, lost_after=asset.remote_lost_after)
         self._remote.give(asset_id, command)
         self._controller.wake()
 
@@ -579,6 +585,7 @@ class Site:
             sharing=self._rules.sharing,
             meter_timeout=self._ports.meters.stale_after(self._ports.monotonic()),
             safe_delay=self._rules.safe_delay,
+            rebound=self._rules.rebound,
             ramp_up=self._rules.ramp_up,
             tolerance=self._rules.tolerance,
             compliance=self._rules.compliance,

@@ -38,7 +38,7 @@ def needed(
     since = memory.running_since
     if since is not None and view.clock.monotonic - since < asset.minimum_on:
         return on, memory
-    if view.held_back is not None:
+    if view.held_back is not None and not asset.never_shed:
         return _off(view.held_back), memory
     return None, memory
 
