@@ -109,6 +109,14 @@ async def test_every_translated_name_belongs_to_an_entity(
     used |= {("binary_sensor", "dispatch_active"), ("event", "dispatch")}
     used.add(("binary_sensor", OVERLOAD_SENSOR.translation_key))
 
+    # A meter that counts the four quadrants, and a site that offers flexibility.
+    used |= {
+        ("sensor", "reactive_energy"),
+        ("sensor", "flexoffers"),
+        ("sensor", "flexoffers_shifted"),
+        ("sensor", "flexoffers_usability"),
+        ("binary_sensor", "flexoffer_manager"),
+    }
     used |= {("event", "power_quality"), ("event", "load_step")}
 
     translated = {

@@ -126,6 +126,7 @@ async def test_every_topic_can_be_reached(
         "market",
         "readings",
         "northbound",
+        "flexoffers",
         "shadow",
         "commissioning",
     ]
@@ -465,6 +466,7 @@ async def test_without_telecontrol_only_the_sites_own_topics_can_be_chosen(
         "market",
         "readings",
         "northbound",
+        "flexoffers",
         "shadow",
         "commissioning",
     ]
