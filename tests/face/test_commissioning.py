@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -14,8 +15,10 @@ from homeassistant.exceptions import HomeAssistantError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.netflex.commissioning import async_apply, site_proposals
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.devices.device import DeviceConfig
+from custom_components.netflex.entry_site import connection_point
 from custom_components.netflex.model.asset import Asset, Category, Direction, Nature
 from custom_components.netflex.model.connection import Line
 from custom_components.netflex.model.orders import NO_ORDERS, LinkState
@@ -363,3 +366,39 @@ def test_results_survive_a_restart() -> None:
     assert read_site_memory(stored).commissioned == memory.commissioned
     stored["commissioned"]["results"][0]["outcome"] = "perhaps"
     assert read_site_memory(stored).commissioned == {}
+
+
+async def test_a_proof_without_a_place_in_the_configuration_changes_nothing(
+    hass: HomeAssistant, learned: FakeSite, entry: MockConfigEntry
+) -> None:
+    """A sign that the device's profile fixes cannot be turned from here."""
+    config = learned.devices[sites.CHARGER_ID]
+    inverter = device(sites.INVERTER_ID, "Roof", Nature.INVERTER)
+    learned.devices = {item.device_id: item for item in (config, inverter)}
+    results = (
+        proven(config, turned=Turned.READING),
+        proven(inverter, turned=Turned.SETPOINT),
+        # Nothing is wrong with it.
+        proven(device("gone", "Gone", Nature.CHARGER), order=(Line.L1,)),
+    )
+    learned.commissioning.restore({(r.subject, r.check): r for r in results})
+    assert site_proposals(hass, entry) == []
+    before = {key: dict(item.data) for key, item in entry.subentries.items()}
+    wanted = learned.commissioning.proposals(learned.view, connection_point(entry.data))
+    assert {item.subject for item in wanted} == {sites.CHARGER_ID, sites.INVERTER_ID}
+    gone = replace(wanted[0], subject="gone")
+    async_apply(hass, entry, [*wanted, gone])
+    assert {key: dict(item.data) for key, item in entry.subentries.items()} == before
+
+
+async def test_the_rehearsal_is_part_of_it(
+    hass: HomeAssistant, ready: FakeSite, entry: MockConfigEntry
+) -> None:
+    with patch("custom_components.netflex.commissioning.async_rehearse") as rehearse:
+        result = await choose(hass, await open_menu(hass, entry), "commissioning_start")
+        await answer(hass, result, stop_inputs=[], rehearse=True, on_site=True)
+        await ready.commissioning.finished()
+    rehearse.assert_awaited_once_with(hass, entry, real=False)
+    assert ready.commissioning.status is not None
+    assert ready.commissioning.status.ended_early is None
+    await hass.async_block_till_done()
