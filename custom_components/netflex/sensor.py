@@ -5,7 +5,11 @@ from datetime import datetime
 from math import inf
 from typing import Final, override
 
-from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorStateClass,
+)
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory
 from homeassistant.core import callback
@@ -27,6 +31,7 @@ from .sensor_compliance import COMPLIANCE_SENSORS
 from .sensor_demand import DEMAND_SENSORS
 from .sensor_economy import DISPATCH_SENSORS, PROGRAMME_SENSORS, market_sensors
 from .sensor_feeder import FEEDER_SENSORS
+from .sensor_figures import FigureSensorDescription, figure_sensors
 from .sensor_flexoffers import FLEXOFFER_SENSORS
 from .sensor_meter import METER_SENSORS
 from .sensor_northbound import NORTHBOUND_SENSORS
@@ -59,6 +64,8 @@ def _of_site(coordinator: SiteCoordinator) -> Iterable[NetflexEntity]:
         *market_sensors(coordinator.hass.config.currency),
     ):
         yield NetflexSensor(coordinator, description)
+    for figure in figure_sensors(coordinator.hass.config.currency):
+        yield FigureSensor(coordinator, figure)
 
 
 def _of_subentry(
@@ -196,6 +203,20 @@ class NetflexSensor(ShownEntity, SensorEntity):
         if isinstance(value, Phrase):
             return as_state(words_of(self.hass).say(value))
         return value
+
+
+class FigureSensor(NetflexSensor):
+    """A sensor of a figure that begins anew with its day or month."""
+
+    entity_description: FigureSensorDescription
+
+    @property
+    @override
+    def last_reset(self) -> datetime | None:
+        figures = self.view.figures
+        if figures is None or self.state_class is not SensorStateClass.TOTAL:
+            return None
+        return figures.since.get(self.entity_description.period)
 
 
 class SubMeterSensor(NetflexSensor):

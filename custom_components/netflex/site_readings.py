@@ -1,6 +1,6 @@
 """The readings that a site keeps in the house: storing, asking, erasing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from http import HTTPStatus
@@ -15,8 +15,11 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .model.asset import Asset
 from .readings_options import CONF_DAYS, CONF_KEEP, CONF_MEGABYTES
+from .site.site import Site
 from .site.telemetry_feed import kept_values
+from .site_figures import SiteFigures
 from .telemetry.keeper import Bounds, TelemetryKeeper
 from .telemetry.store import TelemetryStore, TelemetryStoreError
 from .telemetry.values import Bucket, Resolution, Series, SeriesKind
@@ -50,11 +53,15 @@ class SiteReadings:
         hass: HomeAssistant,
         entry: NetflexConfigEntry,
         coordinator: SiteCoordinator,
+        site: Site,
+        assets: Callable[[], Mapping[str, Asset]],
     ) -> None:
-        """Prepare; nothing is kept yet."""
+        """Prepare; nothing is kept yet. `assets` returns the site's as they are now."""
         self._hass = hass
         self._entry = entry
         self._coordinator = coordinator
+        self._assets = assets
+        self._figures = SiteFigures(hass, site, assets)
         self._keeper: TelemetryKeeper | None = None
         self._bounds: Bounds | None = None
         self._unsubscribe: CALLBACK_TYPE | None = None
@@ -79,12 +86,14 @@ class SiteReadings:
         self._keeper = TelemetryKeeper(path, bounds)
         await self._keeper.start()
         self._unsubscribe = self._coordinator.async_add_listener(self._take)
+        self._figures.async_start(self._keeper)
 
     async def async_stop(self) -> None:
         """Store what there is and let go of the file."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+        await self._figures.async_stop()
         keeper, self._keeper, self._bounds = self._keeper, None, None
         if keeper is not None:
             await keeper.stop()
@@ -92,7 +101,7 @@ class SiteReadings:
     @callback
     def _take(self) -> None:
         if self._keeper is not None:
-            self._keeper.take(*kept_values(self._coordinator.data))
+            self._keeper.take(*kept_values(self._coordinator.data, self._assets()))
 
     @property
     def problem(self) -> str | None:

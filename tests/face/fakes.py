@@ -51,9 +51,15 @@ from custom_components.netflex.site.commissioning_stage import CommissioningPort
 from custom_components.netflex.site.quality_problems import quality_problems
 from custom_components.netflex.site.recording import Recording
 from custom_components.netflex.site.rehearsal_plant import Look
-from custom_components.netflex.site.view import DemandView, MeterView, SiteView
+from custom_components.netflex.site.view import (
+    DemandView,
+    FiguresView,
+    MeterView,
+    SiteView,
+)
 from custom_components.netflex.telecontrol.settings import TelecontrolSettings
 from custom_components.netflex.telecontrol.wire_trace import WireEntry
+from custom_components.netflex.telemetry.figures import Figures
 from custom_components.netflex.telemetry.quality import QualityReport
 
 from . import sites
@@ -65,6 +71,29 @@ ORDERED = Cause(
 )
 STOPPED = Cause(
     source=Source.EMERGENCY_STOP, key="stop", text="Emergency stop of production"
+)
+
+MONTH = Figures(
+    coverage=0.998,
+    cycles=12.34,
+    efficiency=0.912,
+    self_use=0.75,
+    self_sufficiency=0.61,
+    cost=20.0,
+    cost_without=55.5,
+    saved=35.5,
+    peak=3000.0,
+    peak_without=5200.0,
+    peak_avoided=2200.0,
+    tariff_saved=9.17,
+    missed=1500.0,
+)
+FIGURES = FiguresView(
+    today=replace(MONTH, saved=1.5),
+    yesterday=replace(MONTH, saved=2.5),
+    month=MONTH,
+    since={"today": NOW, "month": NOW},
+    certification=5400.0,
 )
 
 
@@ -152,6 +181,9 @@ class FakeSite:
 
     def set_quality(self, report: QualityReport | None) -> None:
         self.show(quality=report, problems=tuple(quality_problems(report)))
+
+    def set_figures(self, figures: FiguresView | None) -> None:
+        self.show(figures=figures)
 
     def set_peak_target(self, target: float | None) -> None:
         self.commands.append(("peak", target))
@@ -287,6 +319,7 @@ def full_view() -> SiteView:
     )
     return SiteView(
         telecontrol=True,
+        figures=FIGURES,
         link=LinkState(
             listening=True,
             connected=True,

@@ -133,7 +133,7 @@ async def test_attributes_have_translated_names(
     own = {
         "unit_of_measurement", "device_class", "friendly_name", "state_class",
         "options", "icon", "min", "max", "step", "mode", "event_types", "event_type",
-        "restored", "supported_features",
+        "restored", "supported_features", "last_reset",
     }  # fmt: skip
     for item in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
         found = hass.states.get(item.entity_id)

@@ -61,7 +61,9 @@ async def kept(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     runtime = entry.runtime_data
-    runtime.readings = SiteReadings(hass, entry, runtime.coordinator)
+    runtime.readings = SiteReadings(
+        hass, entry, runtime.coordinator, runtime.site, dict
+    )
     keeping = Kept(faked(), runtime.readings)
     with patch.object(time, "time", lambda: keeping.now):
         await runtime.readings.async_set(READINGS_SCHEMA({"keep": True}))

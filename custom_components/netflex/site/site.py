@@ -64,7 +64,7 @@ from .soon import Soon
 from .station_host import FIRST_WRITES_TIMEOUT, StationHost, StopEpochs
 from .stop_proofs import StopProofs
 from .users import UserWishes
-from .view import DemandView, LearnedFallback, SiteProblem, SiteView
+from .view import DemandView, FiguresView, LearnedFallback, SiteProblem, SiteView
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -132,6 +132,7 @@ class Site:
         self._programmes = config.programmes
         self._economy = NO_ECONOMY
         self._quality: QualityReport | None = None
+        self._figures: FiguresView | None = None
         self.dispatch = DispatchLedger(record=host.record, zone=ports.zone)
         """What dispatches have brought."""
         self._northbound: NorthboundState | None = None
@@ -359,6 +360,11 @@ class Site:
     def set_quality(self, report: QualityReport | None) -> None:
         """Show the newest daily report on the data."""
         self._quality = report
+        self._publish()
+
+    def set_figures(self, figures: FiguresView | None) -> None:
+        """Show what the batteries brought."""
+        self._figures = figures
         self._publish()
 
     def set_islanded(self, islanded: bool) -> None:
@@ -725,6 +731,7 @@ class Site:
             previews=self._previews.slots,
             dispatch_proofs=self.dispatch.proofs,
             quality=self._quality,
+            figures=self._figures,
         )
         return replace(
             view,

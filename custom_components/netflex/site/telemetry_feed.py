@@ -1,22 +1,36 @@
 """Which values of a site are kept, and under which keys.
 
 Keys never change, since histories hang on them: `site.…`, `meter.<id>.…`,
-`asset.<id>.…`, `demand.…`, `market.…`. W, Wh, %, A, MW, money per MWh; words are
-stable keys, not sentences.
+`asset.<id>.…`, `demand.…`, `market.…`, `orders.…`. W, Wh, %, A, MW, money per MWh;
+words are stable keys, not sentences.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
+from ..control.withheld import by_operator, withheld
+from ..model.asset import Asset, Nature
+from ..model.orders import GridOrders, QMode
 from ..model.plan import SITE, Plan, Quantity
+from ..telemetry import stored_flows as keys
 from ..telemetry.values import Series, SeriesKind
 from .view import SiteView
 
 type Values = dict[Series, float | None]
 type Words = dict[Series, str | None]
 
+_NO_ASSETS: Mapping[str, Asset] = MappingProxyType({})
 
-def kept_values(view: SiteView) -> tuple[Values, Words]:
-    """Return what of a view is kept; what is not known is None."""
+
+def kept_values(
+    view: SiteView, assets: Mapping[str, Asset] = _NO_ASSETS
+) -> tuple[Values, Words]:
+    """Return what of a view is kept; what is not known is None.
+
+    `assets` are those of the site as configured: what is summed up over their kinds
+    needs them.
+    """
     values: Values = {}
     words: Words = {}
     for meter_id, meter in view.meters.items():
@@ -40,19 +54,69 @@ def kept_values(view: SiteView) -> tuple[Values, Words]:
     _market(view, values)
     if (plan := view.plan) is not None:
         _plan(plan, values, words)
+    _flows(view, assets, values)
+    _orders(view.orders, values)
     return values, words
+
+
+def _flows(view: SiteView, assets: Mapping[str, Asset], values: Values) -> None:
+    """Take what figures are made of: flows of the whole site."""
+    meter = None if view.site_meter is None else view.meters.get(view.site_meter)
+    reading = meter.reading if meter is not None and meter.available else None
+    _gauge(values, keys.GRID, "W", _of(reading, "power"))
+    batteries = [a for a in assets.values() if a.nature is Nature.BATTERY]
+    if batteries:
+        powers = [_said(view, asset, "power") for asset in batteries]
+        _gauge(values, keys.BATTERY, "W", _sum(powers))
+        stored = [_stored(view, asset) for asset in batteries]
+        _gauge(values, keys.STORED, "Wh", _sum(stored))
+    inverters = [a for a in assets.values() if a.nature is Nature.INVERTER]
+    if inverters:
+        yields = _sum([_said(view, asset, "power") for asset in inverters])
+        yields = None if yields is None else max(0.0, -yields)
+        _gauge(values, keys.PRODUCTION, "W", yields)
+    if (plan := view.plan) is not None:
+        held = any(by_operator(plan.setpoints.get(item.id)) for item in inverters)
+        # What a curtailed inverter could yield, nobody knows.
+        missed = None if held else withheld(plan)
+        _gauge(values, keys.MISSED, "W", missed)
+    _gauge(values, keys.CERTIFICATION, "", float(view.orders.certifies))
+
+
+def _said(view: SiteView, asset: Asset, name: str) -> float | None:
+    state = view.states.get(asset.id)
+    return _of(state, name) if state is not None and state.available else None
+
+
+def _stored(view: SiteView, asset: Asset) -> float | None:
+    charge = _said(view, asset, "state_of_charge")
+    if charge is None or asset.capacity is None:
+        return None
+    return charge / 100 * asset.capacity
+
+
+def _sum(values: list[float | None]) -> float | None:
+    """Return a sum, None where a part of it is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _market(view: SiteView, values: Values) -> None:
     """Keep what the markets say, where the site follows them at all."""
     followed, now = view.economy.market, view.market
     if followed.import_price is not None:
-        _gauge(values, "market.import_price", "/MWh", _of(now.import_price, "value"))
+        _gauge(values, keys.IMPORT_PRICE, "/MWh", _of(now.import_price, "value"))
     if followed.export_price is not None:
-        _gauge(values, "market.export_price", "/MWh", _of(now.export_price, "value"))
+        _gauge(values, keys.EXPORT_PRICE, "/MWh", _of(now.export_price, "value"))
     if followed.imbalance is not None:
-        _gauge(values, "market.imbalance_price", "/MWh", _of(now.imbalance, "price"))
-        _gauge(values, "market.imbalance_volume", "MW", _of(now.imbalance, "volume"))
+        _gauge(values, keys.IMBALANCE_PRICE, "/MWh", _of(now.imbalance, "price"))
+        _gauge(values, keys.IMBALANCE_VOLUME, "MW", _of(now.imbalance, "volume"))
+
+
+def _orders(orders: GridOrders, values: Values) -> None:
+    for name, order in orders.present().items():
+        if not isinstance(order.value, QMode):
+            _gauge(values, f"{keys.ORDERS}{name.value}", "", float(order.value))
 
 
 def _plan(plan: Plan, values: Values, words: Words) -> None:
@@ -71,6 +135,7 @@ def _plan(plan: Plan, values: Values, words: Words) -> None:
         )
     for asset_id, standing in plan.programmes.items():
         mode = standing.effective
+        _gauge(values, f"asset.{asset_id}.wish", "W", standing.wish)
         words[_word(f"asset.{asset_id}.mode")] = "idle" if mode is None else mode.value
         bound = ",".join(sorted(item.value for item in standing.constraints))
         words[_word(f"asset.{asset_id}.bound_by")] = bound or "none"

@@ -19,6 +19,7 @@ from ..model.programme import PreviewSlot, Programme
 from ..model.reading import MeterReading, MeterRole, MonthPeak
 from ..model.remote import RemoteCommand
 from ..model.snapshot import UserLimits
+from ..telemetry.figures import Figures
 from ..telemetry.quality import QualityReport
 from .commissioning_record import CommissioningStatus, Result
 from .economy import NO_ECONOMY, NOTHING_NOW, DispatchProof, Economy, MarketNow
@@ -201,6 +202,20 @@ _NO_LINK = LinkState()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FiguresView:
+    """What the batteries brought, by the days of the house's own zone."""
+
+    today: Figures
+    yesterday: Figures
+    month: Figures
+    """The running one, today included; its peaks are those of the capacity tariff."""
+    since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    """When `today` and `month` began."""
+    certification: float = 0.0
+    """s of this month under orders that are a test, in none of the figures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteView:
     """Everything that is known of a site at one moment."""
 
@@ -246,6 +261,8 @@ class SiteView:
     """What running and ended dispatches have brought, running ones first."""
     proofs: tuple[StopProof, ...] = ()
     problems: tuple[SiteProblem, ...] = ()
+    figures: FiguresView | None = None
+    """None while no readings are kept, or there is no battery."""
     quality: QualityReport | None = None
     """The newest daily report on the data; None: there was none yet."""
     loop_lag: float | None = None

@@ -43,6 +43,16 @@ from typing import Any, Final
 from ..model.flows import Conditions
 from ..model.orders import OrderName
 from .store import TelemetryStore
+from .stored_flows import (
+    BATTERY,
+    EXPORT_PRICE,
+    GRID,
+    IMBALANCE_PRICE,
+    IMBALANCE_VOLUME,
+    IMPORT_PRICE,
+    ORDERS,
+    PRODUCTION,
+)
 from .values import Resolution, SeriesKind
 
 _ORDERS: Final = {
@@ -55,11 +65,14 @@ _COLUMNS: Final = frozenset(
     {"time", "load", "grid", "battery", "production", *_PRICES, *_ORDERS}
 )
 _SERIES: Final = {
-    "grid": "site.power",
-    "battery": "site.battery_power",
-    "production": "site.production",
-    **{name: f"market.{name}" for name in _PRICES},
-    **{name: f"orders.{name}" for name in _ORDERS},
+    "grid": GRID,
+    "battery": BATTERY,
+    "production": PRODUCTION,
+    "import_price": IMPORT_PRICE,
+    "export_price": EXPORT_PRICE,
+    "imbalance_price": IMBALANCE_PRICE,
+    "imbalance_volume": IMBALANCE_VOLUME,
+    **{name: f"{ORDERS}{name}" for name in _ORDERS},
 }
 _SHORTEST: Final = 60.0
 _LONGEST: Final = 3600.0

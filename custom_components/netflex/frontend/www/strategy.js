@@ -19,12 +19,51 @@ const SITE_ROWS = [
   "stop_production_proof",
   "stop_consumption_proof",
 ];
+const FIGURE_ROWS = [
+  "saved_today",
+  "saved_month",
+  "tariff_saved_month",
+  "peak_avoided_month",
+  "self_sufficiency_today",
+  "self_use_today",
+  "cycles_month",
+  "round_trip_month",
+  "missed_month",
+];
 
 function tiles(site, subject, keys) {
   return keys
     .map((key) => site.entities[`${subject}_${key}`])
     .filter(Boolean)
     .map((entity) => ({ type: "tile", entity, name: { type: "entity" } }));
+}
+
+/** What the batteries bring: tiles, and charts of the days of a month. */
+function figures(site, t) {
+  const rows = tiles(site, site.entry_id, FIGURE_ROWS);
+  if (!rows.length) return { cards: [] };
+  const chart = (title, keys, stat, type) => ({
+    type: "statistics-graph",
+    title,
+    entities: keys.map((key) => site.entities[`${site.entry_id}_${key}`]).filter(Boolean),
+    stat_types: [stat],
+    chart_type: type,
+    period: "day",
+    days_to_show: 31,
+    grid_options: { columns: "full", rows: "auto" },
+  });
+  const charts = [
+    chart(t("figures_money"), ["saved_today"], "change", "bar"),
+    chart(t("figures_shares"), ["self_sufficiency_today", "self_use_today"], "max", "line"),
+  ];
+  return {
+    type: "grid",
+    cards: [
+      { type: "heading", heading: t("figures"), icon: "mdi:piggy-bank" },
+      ...rows,
+      ...charts.filter((item) => item.entities.length),
+    ],
+  };
 }
 
 /** The view of one site, as a dashboard's configuration. */
@@ -61,7 +100,7 @@ export function siteView(site, language) {
     icon: "mdi:transmission-tower",
     type: "sections",
     max_columns: 3,
-    sections: [main, aside, ...devices].filter((section) => section.cards.length),
+    sections: [main, aside, figures(site, t), ...devices].filter((section) => section.cards.length),
   };
 }
 
