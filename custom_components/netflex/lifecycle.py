@@ -14,6 +14,7 @@ from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION, LOGGER
 from .coordinator import NetflexConfigEntry
 from .devices.yaml_nodes import ProfileError
 from .frontend import async_register_frontend
+from .left_loads import async_give_back_loads
 from .profiles import async_profiles
 from .rehearsals import async_register_rehearsals
 from .repairs import async_forget_settings, async_sync_problems
@@ -108,6 +109,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> 
     async_sync_problems(hass, entry, ())
     async_forget_settings(hass, entry)
     await async_close_parked(hass, entry.entry_id)
+    await async_give_back_loads(hass, entry)
     await async_forget_orders(hass, entry.entry_id)
 
 

@@ -1,6 +1,7 @@
 """Composes one site from its config entry, and keeps it composed."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ from .entity import async_register_devices
 from .entry_site import market_config, mode_zones, site_config, station_settings
 from .flexoffer_options import CONF_FLEXOFFERS
 from .island_input import IslandWatch
+from .left_loads import async_say_left_off
 from .links import Entities, SharedLinks
 from .local_stop_inputs import LocalStopWatch
 from .market.feed import SiteMarket
@@ -102,6 +104,7 @@ class NetflexRuntime:
         self._applied: SiteConfig
         self._store = SiteStore(hass, entry.entry_id)
         self._local_stops = NO_LOCAL_STOPS
+        self._left_off: Mapping[str, str | None] = {}
         self._station: _Parked
         self._inputs: LocalStopWatch
         self._island: IslandWatch
@@ -190,6 +193,7 @@ class NetflexRuntime:
 
     async def async_stop(self, *, park: bool) -> None:
         """Stop the site; the station waits for the next one if `park`."""
+        self._left_off = self.site.left_off
         self._inputs.async_stop()
         await self.readings.async_stop()
         await self.quality.async_stop()
@@ -405,6 +409,7 @@ class NetflexRuntime:
             fallbacks=self.site.fallbacks,
             overrides=self.site.overrides,
             commissioned=self.site.commissioning.results,
+            left_off=self._left_off or self.site.left_off,
         ).to_dict()
 
     # ------------------------------------------------------------------------- changes
@@ -441,7 +446,9 @@ class NetflexRuntime:
             self.coordinator.async_settings_changed()
             known, present = _members(old), _members(new)
             for subject in known.keys() - present.keys():
-                await self.site.remove(subject)
+                left = await self.site.remove(subject)
+                if left is not None:
+                    async_say_left_off(self._hass, self._entry, [left])
             for subject, member in present.items():
                 if known.get(subject) == member:
                     continue

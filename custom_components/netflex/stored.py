@@ -71,6 +71,10 @@ class SiteMemory:
     """What holds for a while in place of modes, by asset; their ends are UTC."""
     commissioned: Results = field(default_factory=lambda: MappingProxyType({}))
     """What commissionings have shown."""
+    left_off: Mapping[str, str | None] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Loads that the site has switched off, each with what holds it off besides."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form."""
@@ -94,6 +98,7 @@ class SiteMemory:
             },
             "overrides": encode(self.overrides),
             "commissioned": commissioning_record.to_dict(self.commissioned.values()),
+            "left_off": dict(self.left_off),
         }
 
 
@@ -113,6 +118,7 @@ def read_site_memory(stored: dict[str, Any] | None) -> SiteMemory:
         fallbacks=_fallbacks(stored.get("fallbacks", {})),
         overrides=_overrides(stored.get("overrides", {})),
         commissioned=_commissioned(stored.get("commissioned")),
+        left_off=dict(stored.get("left_off", {})),
     )
 
 

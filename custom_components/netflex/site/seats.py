@@ -11,6 +11,7 @@ from ..model.plan import Setpoint
 from .actors import AssetActor
 from .availability import AvailabilityLog
 from .broken_device import BrokenDevice
+from .giving_back import GivenBack, enable, holds_off, is_off
 from .journal_notes import Record, WriteNotes
 
 
@@ -90,6 +91,23 @@ class Seats:
         """Take a device away, where there is one of that id."""
         if (seat := self._seats.pop(device_id, None)) is not None:
             await _leave(seat)
+
+    async def give_back(
+        self, device_id: str, setpoint: Setpoint | None
+    ) -> GivenBack | None:
+        """Enable a load before it leaves; None where nothing has it off.
+
+        What a stop, a limit, the fuse or its user holds off stays off.
+        """
+        seat = self._seats.get(device_id)
+        if seat is None or setpoint is None or not is_off(seat.asset, setpoint):
+            return None
+        if (cause := holds_off(setpoint)) is not None:
+            return GivenBack(
+                asset_id=device_id, name=seat.asset.name, reason=cause.text
+            )
+        await seat.actor.stop()
+        return await enable(seat.device, seat.asset)
 
     async def stop(self) -> None:
         """Take all away; each keeps what it was told last."""

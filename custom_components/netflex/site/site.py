@@ -27,7 +27,7 @@ from ..model.orders import (
     Stops,
 )
 from ..model.phrase import Phrase
-from ..model.plan import Plan
+from ..model.plan import Plan, Setpoint
 from ..model.programme import Programme
 from ..model.reading import MeterReading
 from ..model.remote import RemoteCommand
@@ -45,6 +45,7 @@ from .controller import Controller
 from .dispatch_proof import DispatchLedger
 from .economy import NO_ECONOMY, Economy, market_now
 from .economy_problems import EconomyProblems
+from .giving_back import GivenBack, holds_off, is_off
 from .journal_notes import SiteNotes
 from .learned_fallbacks import LearnedFallbacks
 from .loop_lag import LoopLag
@@ -295,8 +296,25 @@ class Site:
         self._outputs.put(config)
         await self._outputs_changed()
 
-    async def remove(self, subject: str) -> None:
-        """Remove a meter, a device or an output by its id."""
+    async def remove(self, subject: str) -> GivenBack | None:
+        """Remove a meter, a device or an output by its id.
+
+        A load is enabled before it leaves, unless something holds it off; returns how
+        it was left, None where it was not off.
+        """
+        left = None
+        if not self.shadow:
+            left = await self._seats.give_back(subject, self._told(subject))
+        if left is not None:
+            self._host.record(
+                RecordKind.REMOTE,
+                {
+                    "device": subject,
+                    "source": "removal",
+                    "value": left.reason is None,
+                    "reason": left.reason or "the site lets go of it",
+                },
+            )
         await self._ports.meters.remove(subject)
         await self._seats.remove(subject)
         self._users.drop(subject)
@@ -306,6 +324,23 @@ class Site:
         if self._outputs.remove(subject):
             await self._outputs_changed()
         self._controller.wake()
+        return left
+
+    def _told(self, asset_id: str) -> Setpoint | None:
+        plan = self._controller.plan
+        return None if plan is None else plan.setpoints.get(asset_id)
+
+    @property
+    def left_off(self) -> Mapping[str, str | None]:
+        """The loads that are told to be off, each with what holds it off."""
+        left: dict[str, str | None] = {}
+        for asset_id, asset in self._seats.assets().items():
+            setpoint = self._told(asset_id)
+            if self.shadow or setpoint is None or not is_off(asset, setpoint):
+                continue
+            cause = holds_off(setpoint)
+            left[asset_id] = None if cause is None else str(cause.text)
+        return left
 
     @property
     def shadow(self) -> bool:
