@@ -20,7 +20,8 @@ from .coordinator import NetflexConfigEntry
 from .model.asset import Direction
 from .model.orders import OrderName
 from .site.view import SiteView
-from .trigger import ANY, CONF_DIRECTION, is_stopped, site_schema
+from .site_changes import is_stopped
+from .trigger import ANY, CONF_DIRECTION, site_schema
 from .view_values import ORDER_LIMITS
 
 CONF_LIMIT: Final = "limit"

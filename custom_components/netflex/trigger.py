@@ -18,8 +18,18 @@ import voluptuous as vol
 
 from .model.asset import Direction
 from .model.orders import OrderEvent, OrderName
-from .model.plan import Compliance, ComplianceState, Plan
 from .site.view import SiteView
+from .site_changes import (
+    CONNECTED,
+    ENDED,
+    KEPT_AGAIN,
+    LOST,
+    NOT_KEPT,
+    STARTED,
+    compliance_changes,
+    link_changes,
+    stop_changes,
+)
 from .site_signals import async_on_order, async_on_view
 
 CONF_ORDERS: Final = "orders"
@@ -27,10 +37,6 @@ CONF_ACCEPTED_ONLY: Final = "accepted_only"
 CONF_DIRECTION: Final = "direction"
 CONF_CHANGE: Final = "change"
 ANY: Final = "any"
-STARTED, ENDED = "started", "ended"
-CONNECTED, LOST = "connected", "lost"
-NOT_KEPT, KEPT_AGAIN = "not_kept", "kept_again"
-_BROKEN: Final = frozenset({ComplianceState.VIOLATED, ComplianceState.INFEASIBLE})
 
 
 def site_schema(options: Mapping[Any, Any]) -> vol.Schema:
@@ -142,15 +148,9 @@ class StopChanged(_ChangeTrigger):
     def _changes(
         self, before: SiteView, after: SiteView
     ) -> Iterator[tuple[dict[str, Any], str]]:
-        for direction in Direction:
-            stopped = is_stopped(after, direction)
-            wanted = self._options[CONF_DIRECTION] in {ANY, direction}
-            if wanted and stopped is not is_stopped(before, direction):
-                change = STARTED if stopped else ENDED
-                yield (
-                    {"direction": direction.value, "change": change},
-                    f"stop of {direction.value} {change}",
-                )
+        for item in stop_changes(before, after):
+            if self._options[CONF_DIRECTION] in {ANY, item["direction"]}:
+                yield item, f"stop of {item['direction']} {item['change']}"
 
 
 class LinkChanged(_ChangeTrigger):
@@ -164,17 +164,8 @@ class LinkChanged(_ChangeTrigger):
     def _changes(
         self, before: SiteView, after: SiteView
     ) -> Iterator[tuple[dict[str, Any], str]]:
-        link = after.link
-        if link.connected is not before.link.connected:
-            change = CONNECTED if link.connected else LOST
-            yield (
-                {
-                    "change": change,
-                    "client": link.client,
-                    "reason": link.last_close_reason,
-                },
-                f"grid operator's link {change}",
-            )
+        for item in link_changes(before, after):
+            yield item, f"grid operator's link {item['change']}"
 
 
 class ComplianceChanged(_ChangeTrigger):
@@ -188,36 +179,8 @@ class ComplianceChanged(_ChangeTrigger):
     def _changes(
         self, before: SiteView, after: SiteView
     ) -> Iterator[tuple[dict[str, Any], str]]:
-        if before.plan is None or after.plan is None:
-            return
-        earlier, now = _broken(before.plan), _broken(after.plan)
-        kept = {item.name: item for item in after.plan.compliance}
-        for name in now.keys() - earlier.keys():
-            yield _compliance(now[name], NOT_KEPT)
-        for name in earlier.keys() - now.keys():
-            item = kept.get(name)
-            if item is not None and item.state is ComplianceState.INSIDE:
-                yield _compliance(item, KEPT_AGAIN)
-
-
-def _compliance(item: Compliance, change: str) -> tuple[dict[str, Any], str]:
-    variables = {
-        "change": change,
-        "order": item.name,
-        "limit": item.limit.value,
-        "measured": item.measured,
-        "state": item.state.value,
-    }
-    return variables, f"{item.name} {change}"
-
-
-def is_stopped(view: SiteView, direction: Direction) -> bool:
-    """Whether an order or a local stop holds a direction."""
-    return view.orders.stopped(direction) or view.local_stops.stopped(direction)
-
-
-def _broken(plan: Plan) -> dict[str, Compliance]:
-    return {item.name: item for item in plan.compliance if item.state in _BROKEN}
+        for item in compliance_changes(before, after):
+            yield item, f"{item['order']} {item['change']}"
 
 
 TRIGGERS: Final[dict[str, type[Trigger]]] = {

@@ -211,7 +211,14 @@ _TRANSLATIONS = _object(
         "title": _text,
         "common": _texts,
         "conditions": _named(_ACTION),
-        "config": _object({"step": _named(_STEP)}, {"flow_title": _text, **_FLOW_ENDS}),
+        "config": _object(
+            {"step": _named(_STEP)},
+            {
+                "flow_title": _text,
+                "initiate_flow": _object({"user": _text}, {}),
+                **_FLOW_ENDS,
+            },
+        ),
         "config_subentries": _named(
             _object(
                 {
