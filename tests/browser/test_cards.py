@@ -463,7 +463,10 @@ async def test_the_dashboard_has_what_the_site_has_and_nothing_else(page: Page) 
         }""",
         [site],
     )
-    (view,) = made[0]["views"]
+    view, house = made[0]["views"]
+    assert house["path"] == "house-01abc"
+    (section,) = house["sections"]
+    assert [card["type"] for card in section["cards"]] == ["custom:netflex-house-card"]
     cards = [card for section in view["sections"] for card in section["cards"]]
     types = [card["type"] for card in cards]
     assert "custom:netflex-site-card" in types
@@ -474,3 +477,178 @@ async def test_the_dashboard_has_what_the_site_has_and_nothing_else(page: Page) 
     headings = [card["heading"] for card in cards if card["type"] == "heading"]
     assert headings == ["Charger"]
     assert "No Netflex site" in made[1]["views"][0]["cards"][0]["content"]
+
+
+def heated(**changes: Any) -> dict[str, Any]:
+    """Return what changes of a site whose boiler a broker holds back."""
+    cause = {
+        "source": "dispatch",
+        "key": "remote_hold",
+        "text": "broker.example holds it back since 17:00",
+    }
+    boiler = message()["assets"]["car"] | {
+        "charger_state": None,
+        "setpoint": {
+            "kind": "switch",
+            "value": 0.0,
+            "emergency": False,
+            "causes": [cause | changes.pop("cause", {})],
+        },
+    }
+    house = {
+        "temperature": 48.5,
+        "held_until": "2026-11-22T18:30:00+00:00",
+        "override_until": None,
+    }
+    return {
+        "assets": {"boiler": boiler},
+        "subjects": {
+            "boiler": {
+                "name": "Boiler",
+                "kind": "load",
+                "device_id": "d1",
+                "comfort_low": 45.0,
+                "comfort_high": 65.0,
+            }
+        },
+        "house": {"boiler": house | changes},
+    }
+
+
+async def test_a_house_is_told_what_is_held_back_why_and_until_when(page: Page) -> None:
+    await show(page, "netflex-house-card", **heated())
+    await expect(page.get_by_text("Boiler is held back now.")).to_be_visible()
+    row = page.get_by_role("listitem")
+    await expect(row).to_contain_text("broker.example holds it back since 17:00")
+    await expect(row).to_contain_text("Until ")
+    await expect(row).to_contain_text("48.5 °C now: 3.5 °C above the 45.0 °C")
+    await expect(
+        page.get_by_text("The highest quarter hour was 4.0 kW")
+    ).to_be_visible()
+
+
+async def test_not_now_is_one_button_and_can_be_taken_back(page: Page) -> None:
+    await show(page, "netflex-house-card", **heated())
+    await page.evaluate(
+        """() => {
+          window.calls = [];
+          window.card.hass = { ...window.card.hass,
+            callService: async (...call) => { window.calls.push(call); } };
+        }"""
+    )
+    await page.get_by_role("button", name="Boiler: Not now (2 h)").click()
+    granted = heated(override_until="2026-11-22T19:30:00+00:00")
+    granted["assets"]["boiler"]["setpoint"] = {
+        "kind": "switch",
+        "value": 1.0,
+        "emergency": False,
+        "causes": [],
+    }
+    await tell(page, granted)
+    await expect(page.get_by_text("Nothing is held back now.")).to_be_visible()
+    await expect(page.get_by_text("runs because you asked for it")).to_be_visible()
+    await page.get_by_role("button", name="Boiler: Take it back").click()
+    assert await page.evaluate("window.calls") == [
+        [
+            "netflex",
+            "set_override",
+            {"device_id": "d1", "switch": True, "duration": {"hours": 2}},
+        ],
+        ["netflex", "clear_override", {"device_id": "d1"}],
+    ]
+
+
+async def test_what_protects_the_grid_cannot_be_put_off(page: Page) -> None:
+    cause = {"source": "grid_operator", "text": "MAXSETP 0 % of 20.00 kW"}
+    await show(page, "netflex-house-card", **heated(cause=cause, held_until=None))
+    await expect(page.get_by_text("This cannot be put off")).to_be_visible()
+    await expect(page.get_by_text("Until whoever asked for it")).to_be_visible()
+    await expect(page.get_by_role("button")).to_have_count(0)
+
+
+async def test_a_device_that_waits_for_the_sun_is_not_held_back(page: Page) -> None:
+    cause = {"source": "self_consumption", "text": "It waits for the sun"}
+    await show(page, "netflex-house-card", **heated(cause=cause, held_until=None))
+    await expect(page.get_by_text("Nothing is held back now.")).to_be_visible()
+    await expect(page.get_by_text("Boiler: waits")).to_be_visible()
+    await expect(page.get_by_role("button", name="Boiler: Not now")).to_be_visible()
+
+
+async def test_what_nobody_measures_leaves_no_margin(page: Page) -> None:
+    await show(page, "netflex-house-card", **heated(temperature=None))
+    await expect(page.get_by_role("listitem")).not_to_contain_text("°C")
+
+
+async def test_a_refusal_of_not_now_is_said(page: Page) -> None:
+    await show(page, "netflex-house-card", **heated())
+    await page.evaluate(
+        """() => { window.card.hass = { ...window.card.hass,
+            callService: async () => { throw new Error("Not allowed"); } }; }"""
+    )
+    await page.get_by_role("button", name="Boiler: Not now").click()
+    await expect(page.get_by_role("alert")).to_have_text("Not allowed")
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    def source(name: str, came: float | None, believed: float | None) -> dict[str, Any]:
+        return {
+            "source": name,
+            "name": name,
+            "completeness": came,
+            "plausibility": believed,
+            "clock_offset": 1.5 if name == "P1" else None,
+            "series": [],
+        }
+
+    return {
+        "start": "2026-11-21T06:00:00+00:00",
+        "end": "2026-11-22T06:00:00+00:00",
+        "observed": 100.0,
+        "sources": [
+            source("P1", 99.9, 100.0),
+            source("Charger", 71.0, 100.0),
+            source("Roof", None, None),
+        ],
+        "faults": [
+            {
+                "source": "Charger",
+                "name": "Charger",
+                "series": "power",
+                "kind": "missing",
+                "text": "29 % are missing",
+            }
+        ],
+    } | changes
+
+
+async def test_the_daily_report_is_a_table_with_the_worst_first(page: Page) -> None:
+    await show(page, "netflex-quality-card", quality=report())
+    names = page.get_by_role("rowheader")
+    await expect(names).to_have_text(["Charger", "P1", "Roof"])
+    row = page.get_by_role("row", name="Charger")
+    await expect(row.get_by_role("cell").first).to_have_text("71.0 %")
+    await expect(row.get_by_role("cell").first).to_have_class("bad")
+    # What was not looked at is not 0 %.
+    await expect(page.get_by_role("row", name="Roof")).to_contain_text("–")
+    await expect(page.get_by_text("Charger: 29 % are missing")).to_be_visible()
+
+
+async def test_a_day_without_a_fault_and_no_day_yet_are_said(page: Page) -> None:
+    await show(page, "netflex-quality-card", quality=report(faults=[]))
+    await expect(page.get_by_text("Everything arrived")).to_be_visible()
+    await tell(page, {"quality": None})
+    await expect(page.get_by_text("The first report comes")).to_be_visible()
+
+
+async def test_a_problem_says_whose_it_is_once(page: Page) -> None:
+    problems = [
+        {"key": "a", "subject": "P1", "text": "Its clock stands still"},
+        {"key": "b", "subject": "Charger", "text": "Charger does not follow"},
+        *({"key": "c", "subject": "", "text": f"Number {n}"} for n in range(4)),
+    ]
+    await show(page, "netflex-site-card", problems=problems)
+    await expect(page.get_by_text("P1: Its clock stands still")).to_be_visible()
+    await expect(
+        page.get_by_text("Charger does not follow", exact=True)
+    ).to_be_visible()
+    await expect(page.get_by_text("2 more: see Repairs.")).to_be_visible()

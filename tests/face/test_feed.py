@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+import time
 
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import (
@@ -14,6 +16,15 @@ from pytest_homeassistant_custom_component.typing import (
 )
 
 from custom_components.netflex.model.orders import OrderEvent, OrderName, OrderSource
+from custom_components.netflex.model.plan import Cause, Source
+from custom_components.netflex.model.remote import RemoteCommand
+from custom_components.netflex.model.snapshot import Override, UserLimits
+from custom_components.netflex.telemetry.quality import (
+    Fault,
+    FaultKind,
+    QualityReport,
+    SourceQuality,
+)
 
 from . import sites
 from .fakes import NOW, FakeSite
@@ -150,3 +161,80 @@ async def test_cards_are_served_under_an_address_that_changes_with_them(
         answer = await client.get(f"{folder}/{name}.js")
         assert answer.status == 200
         assert "javascript" in answer.content_type
+
+
+async def test_a_house_is_told_until_when_and_how_warm(
+    hass: HomeAssistant,
+    site: FakeSite,
+    entry: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    now, later = dt_util.utcnow(), dt_util.utcnow() + timedelta(hours=2)
+    cause = Cause(source=Source.DISPATCH, key="remote_hold", text="held")
+    command = RemoteCommand(
+        source="broker",
+        enabled=False,
+        at=now,
+        lost_after=300.0,
+        until=time.monotonic() + 3600.0,
+        cause=cause,
+    )
+    warm = replace(site.view.states[sites.LOAD_ID], temperature=48.5)
+    site.show(
+        states={**site.view.states, sites.LOAD_ID: warm},
+        remote={sites.LOAD_ID: (command,)},
+        user={
+            sites.LOAD_ID: UserLimits(override=Override(switch=True, until=later)),
+            sites.CHARGER_ID: UserLimits(override=Override(current=6.0, until=now)),
+        },
+    )
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id(
+        {"type": "netflex/subscribe", "entry_id": entry.entry_id}
+    )
+    assert (await client.receive_json())["success"]
+    first = (await client.receive_json())["event"]
+    house = first["house"]
+    assert house[sites.LOAD_ID]["temperature"] == 48.5
+    ends = datetime.fromisoformat(house[sites.LOAD_ID]["held_until"])
+    assert abs(ends - now - timedelta(hours=1)) < timedelta(minutes=1)
+    assert house[sites.LOAD_ID]["override_until"] == later.isoformat()
+    # An override whose time is over holds nothing.
+    assert house[sites.CHARGER_ID]["override_until"] is None
+    assert house[sites.CHARGER_ID]["held_until"] is None
+
+
+async def test_the_daily_report_is_told_once_until_there_is_another(
+    hass: HomeAssistant,
+    site: FakeSite,
+    entry: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    meter = SourceQuality(
+        source=sites.METER_ID,
+        name="P1",
+        completeness=0.71,
+        plausibility=1.0,
+        clock_offset=None,
+        series=(),
+    )
+    fault = Fault(source=sites.METER_ID, name="P1", kind=FaultKind.MISSING, amount=0.29)
+    day = QualityReport(
+        start=0, end=86_400, observed=1.0, sources=(meter,), faults=(fault,)
+    )
+    link = site.view.link
+    site.show(quality=day, link=replace(link, events_waiting=6))
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id(
+        {"type": "netflex/subscribe", "entry_id": entry.entry_id, "language": "nl"}
+    )
+    assert (await client.receive_json())["success"]
+    quality = (await client.receive_json())["event"]["quality"]
+    site.show(link=replace(link, events_waiting=7))
+    assert "quality" not in (await client.receive_json())["event"]
+    site.show(quality=None, link=replace(link, events_waiting=8))
+    told = (await client.receive_json())["event"]
+    assert told["quality"] is None
+    assert quality["sources"][0]["completeness"] == 71.0
+    assert "29" in quality["faults"][0]["text"]
+    assert "missing" not in quality["faults"][0]["text"]

@@ -6,6 +6,7 @@ drawing.
 """
 
 from collections.abc import Mapping
+import time
 from typing import Any, Final
 
 from homeassistant.components.websocket_api import async_register_command
@@ -19,6 +20,7 @@ from homeassistant.components.websocket_api.messages import event_message
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
 from ..const import DOMAIN
@@ -29,8 +31,10 @@ from ..model.asset import Asset
 from ..model.plan import Compliance, Limit, Setpoint
 from ..site.timeline import FlowSample, PastOrder
 from ..site.view import SiteView
+from ..telemetry.quality import QualityReport
 from ..words import Words, async_words
 from .economy_feed import economy_message, has_economy
+from .house_feed import comfort_of, devices_of, house_message, quality_message
 
 SAMPLES_PER_MESSAGE: Final = 2
 """Newest samples of each message after the first: one may have been missed."""
@@ -61,7 +65,7 @@ def _list_sites(
                 "telecontrol": entry.runtime_data.coordinator.data.telecontrol,
                 "demand": entry.runtime_data.coordinator.data.demand is not None,
                 "economy": has_economy(entry.runtime_data.coordinator.data),
-                "subjects": _subjects(entry),
+                "subjects": _subjects(hass, entry),
                 "entities": _entities(hass, entry),
             }
             for entry in entries
@@ -98,14 +102,15 @@ async def _subscribe(
         return
     coordinator = entry.runtime_data.coordinator
     sent_changes = -1
+    sent_quality: QualityReport | None = None
 
     @callback
     def send(*, first: bool = False) -> None:
-        nonlocal sent_changes
+        nonlocal sent_changes, sent_quality
         timeline = coordinator.timeline
         message = site_message(entry, words)
         if first:
-            message["subjects"] = _subjects(entry)
+            message["subjects"] = _subjects(hass, entry)
             message["entities"] = _entities(hass, entry)
             message["samples"] = [_sample(item) for item in timeline.samples]
         else:
@@ -114,6 +119,10 @@ async def _subscribe(
         if timeline.changes != sent_changes:
             sent_changes = timeline.changes
             message["timeline"] = [_past_order(item) for item in timeline.orders]
+        quality = coordinator.data.quality
+        if first or quality is not sent_quality:
+            sent_quality = quality
+            message["quality"] = quality_message(coordinator.data, words)
         connection.send_message(event_message(msg["id"], message))
 
     @callback
@@ -146,6 +155,7 @@ def site_message(entry: NetflexConfigEntry, words: Words) -> dict[str, Any]:
         "telecontrol": view.telecontrol,
         "meter": _meter(view, words),
         "assets": _assets(view, words),
+        "house": house_message(view, monotonic=time.monotonic(), utc=dt_util.utcnow()),
         "orders": {
             name.value: {
                 "value": order.value,
@@ -265,7 +275,11 @@ def _setpoint(setpoint: Setpoint | None, words: Words) -> dict[str, Any] | None:
         "value": setpoint.value,
         "emergency": setpoint.emergency,
         "causes": [
-            {"source": cause.source.name.lower(), "text": words.say(cause.text)}
+            {
+                "source": cause.source.name.lower(),
+                "key": cause.key,
+                "text": words.say(cause.text),
+            }
             for cause in setpoint.causes
         ],
     }
@@ -374,8 +388,11 @@ def _demand(view: SiteView) -> dict[str, Any] | None:
     }
 
 
-def _subjects(entry: NetflexConfigEntry) -> dict[str, dict[str, Any]]:
+def _subjects(
+    hass: HomeAssistant, entry: NetflexConfigEntry
+) -> dict[str, dict[str, Any]]:
     """Return the names and kinds of what the site has, by the subentry's id."""
+    devices = devices_of(hass, entry)
     assets = {
         device.asset.id: device.asset
         for device in site_config(entry).devices
@@ -385,6 +402,7 @@ def _subjects(entry: NetflexConfigEntry) -> dict[str, dict[str, Any]]:
         subentry_id: {
             "name": subentry.title,
             "kind": subentry.subentry_type,
+            "device_id": devices.get(subentry_id),
             **(_rating(assets[subentry_id]) if subentry_id in assets else {}),
         }
         for subentry_id, subentry in entry.subentries.items()
@@ -399,6 +417,7 @@ def _rating(asset: Asset) -> dict[str, Any]:
         "rated_consumption": asset.rated_consumption,
         "rated_production": asset.rated_production,
         "maximum_current": asset.maximum_current,
+        **comfort_of(asset),
     }
 
 

@@ -1,7 +1,7 @@
 // The running quarter hour: so far, forecast, target and the month's peak.
 
 import { NetflexCard } from "./card.js";
-import { clockTime, duration, h, kilowatt, number } from "./lib.js";
+import { clockTime, duration, h, kilowatt, money, number } from "./lib.js";
 
 const CENTRE = 110;
 const RADIUS = 90;
@@ -54,7 +54,7 @@ export class DemandCard extends NetflexCard {
       ["month_peak", this.peak(demand), "var(--warning-color, #b26a00)"],
       ["headroom", kilowatt(this.hass, demand.headroom)],
       ["billed", kilowatt(this.hass, demand.billed)],
-      ["cost", demand.cost === null ? null : this.money(demand.cost)],
+      ["cost", demand.cost === null ? null : money(this.hass, demand.cost)],
     ].filter(([, value]) => value !== null);
     return [
       h("h2", {}, this.t("quarter")),
@@ -103,14 +103,5 @@ export class DemandCard extends NetflexCard {
     if (demand.month_peak === null) return null;
     const at = demand.month_peak_at ? ` (${clockTime(this.hass, demand.month_peak_at, false)})` : "";
     return `${kilowatt(this.hass, demand.month_peak)}${at}`;
-  }
-
-  money(value) {
-    const currency = (this.hass.config && this.hass.config.currency) || "EUR";
-    return new Intl.NumberFormat(this.hass.locale ? this.hass.locale.language : "en", {
-      style: "currency",
-      currency,
-      maximumFractionDigits: 0,
-    }).format(value);
   }
 }

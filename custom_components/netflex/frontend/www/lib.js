@@ -102,6 +102,16 @@ export function amountOf(hass, value, unit) {
   return `${number(hass, isAbsent(value) ? value : value / 1000, 1)} k${unit}`;
 }
 
+/** Money in Home Assistant's own currency. */
+export function money(hass, value) {
+  const currency = (hass.config && hass.config.currency) || "EUR";
+  return new Intl.NumberFormat(language(hass), {
+    style: "currency",
+    currency,
+    maximumFractionDigits: 0,
+  }).format(value);
+}
+
 /** Seconds as people say them. */
 export function duration(hass, seconds) {
   if (isAbsent(seconds)) return "–";

@@ -4,7 +4,7 @@ import { NetflexCard } from "./card.js";
 import { amountOf, ampere, clockTime, h, kilowatt, number, showMore } from "./lib.js";
 
 const LINES = { "1x230": ["L1"], "3N400": ["L1", "L2", "L3"], "3x230": ["L1", "L2", "L3"] };
-const ICONS = {
+export const ICONS = {
   charger: "mdi:ev-station",
   battery: "mdi:home-battery",
   inverter: "mdi:solar-power",
@@ -15,6 +15,8 @@ const ICONS = {
 const LIMIT_ORDERS = ["minsetp", "maxsetp", "maxsetap", "minsetap"];
 /** Sources that wish rather than bind: what they cause is no restriction. */
 const WISHES = ["self_consumption", "economic", "dispatch"];
+/** Of more problems only the number is said: Home Assistant's repairs have them all. */
+const PROBLEMS_SHOWN = 4;
 /** W below which nothing is said to flow. */
 const STILL = 20;
 
@@ -69,6 +71,11 @@ export function whyOf(asset) {
 export function isBound(asset) {
   const causes = (asset.setpoint && asset.setpoint.causes) || [];
   return causes.some((cause) => !WISHES.includes(cause.source));
+}
+
+/** What a problem is and whose it is, where its text does not say so itself. */
+export function problemText({ subject, text }) {
+  return !subject || text.includes(subject) ? text : `${subject}: ${text}`;
 }
 
 /** The scale of the connection point's bar: the most that either side may reach, W. */
@@ -334,7 +341,9 @@ export class SiteCard extends NetflexCard {
         lines.push(`${item.limit.text}: ${this.t("missing", { amount })}`);
       }
     }
-    for (const problem of site.problems.slice(0, 4)) lines.push(problem.text);
+    for (const problem of site.problems.slice(0, PROBLEMS_SHOWN)) lines.push(problemText(problem));
+    const more = site.problems.length - PROBLEMS_SHOWN;
+    if (more > 0) lines.push(this.t("more_problems", { count: number(this.hass, more) }));
     if (!lines.length) return null;
     return h(
       "ul",

@@ -87,6 +87,7 @@ export function siteView(site, language) {
   if (controls.length) {
     aside.cards.push({ type: "heading", heading: t("controls"), icon: "mdi:transmission-tower" }, ...controls);
   }
+  aside.cards.push(card("quality", "full"));
   const devices = Object.entries(site.subjects)
     .map(([id, subject]) => ({ subject, cards: tiles(site, id, PER_KIND[subject.kind] || []) }))
     .filter(({ cards }) => cards.length)
@@ -104,13 +105,37 @@ export function siteView(site, language) {
   };
 }
 
+/** What somebody who lives there wants to know of a site, on one page. */
+export function houseView(site, language) {
+  return {
+    title: translate(language, "house"),
+    path: `house-${site.entry_id.toLowerCase()}`,
+    icon: "mdi:home-heart",
+    type: "sections",
+    max_columns: 1,
+    sections: [
+      {
+        type: "grid",
+        cards: [
+          {
+            type: "custom:netflex-house-card",
+            entry_id: site.entry_id,
+            grid_options: { columns: "full", rows: "auto" },
+          },
+        ],
+      },
+    ],
+  };
+}
+
 /** The dashboard of all sites. */
 export function dashboard(sites, language) {
   if (!sites.length) {
     const content = translate(language, "no_site");
     return { views: [{ title: "Netflex", cards: [{ type: "markdown", content }] }] };
   }
-  return { title: "Netflex", views: sites.map((site) => siteView(site, language)) };
+  const views = sites.flatMap((site) => [siteView(site, language), houseView(site, language)]);
+  return { title: "Netflex", views };
 }
 
 class NetflexDashboardStrategy extends HTMLElement {
