@@ -14,7 +14,7 @@ _DEAD = 6.0
 
 async def blocked(play: Scenario) -> Seen:
     """Stop production while Home Assistant's loop stands still."""
-    blocker = await play.stage.block_loop()
+    blocker = await play.stage.inside()
     blocking = asyncio.create_task(
         blocker.ask("block", seconds=_BLOCK_SECONDS, timeout=15)
     )

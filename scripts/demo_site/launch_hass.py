@@ -2,10 +2,12 @@
 
 `python -m scripts.demo_site.launch_hass CONTROL_PORT [ARGUMENTS OF hass]`. On the
 control port, `{"do": "block", "seconds": 5}` blocks the loop for that long: what a
-badly written integration does to all others.
+badly written integration does to all others. `{"do": "announce", "service": …,
+"port": …}` has Home Assistant hear a device of this machine announce itself over mDNS.
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 import os
 import signal
 import sys
@@ -16,7 +18,11 @@ from typing import Any
 # Before our package: without Home Assistant it opens only its lower layers' door.
 from homeassistant import runner
 from homeassistant.__main__ import main as run_home_assistant
+from homeassistant.config_entries import SOURCE_ZEROCONF
+from homeassistant.core import async_get_hass
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
+from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.simulation.remote import RemoteServer
 
 from .processes import end_with_parent
@@ -37,7 +43,7 @@ def main() -> int:
     set_up_and_run = runner.setup_and_run_hass
 
     async def with_control(runtime_config: runner.RuntimeConfig) -> int:
-        server = RemoteServer({"block": _block})
+        server = RemoteServer({"block": _block, "announce": _announce})
         await server.start(port)
         try:
             return await set_up_and_run(runtime_config)
@@ -52,6 +58,26 @@ async def _block(request: Mapping[str, Any]) -> Mapping[str, Any]:
     begun = time.monotonic()
     _SLEEP(float(request["seconds"]))
     return {"begun": begun, "ended": time.monotonic()}
+
+
+async def _announce(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Begin the flow that Home Assistant's own listening would begin."""
+    service: str = request["service"]
+    address = ip_address("127.0.0.1")
+    result = await async_get_hass().config_entries.flow.async_init(
+        DOMAIN,
+        context={"source": SOURCE_ZEROCONF},
+        data=ZeroconfServiceInfo(
+            ip_address=address,
+            ip_addresses=[address],
+            port=request["port"],
+            hostname="device.local.",
+            type=service,
+            name=f"device.{service}",
+            properties={},
+        ),
+    )
+    return {"type": result["type"], "reason": result.get("reason")}
 
 
 def _end_late(parent: int) -> None:

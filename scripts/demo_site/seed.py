@@ -51,13 +51,6 @@ logbook:
 recorder:
   commit_interval: 5
 system_health:
-lovelace:
-  dashboards:
-    demo-site:
-      mode: yaml
-      filename: dashboard.yaml
-      title: Demo site
-      icon: mdi:transmission-tower
 # The water heater's switch and meter: an ordinary device of an ordinary integration.
 modbus:
   - name: boiler_relay
@@ -87,6 +80,17 @@ modbus:
 """
 
 
+_DASHBOARD = """\
+lovelace:
+  dashboards:
+    demo-site:
+      mode: yaml
+      filename: dashboard.yaml
+      title: Demo site
+      icon: mdi:transmission-tower
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Where everything listens: Home Assistant, the station, the devices by wire."""
@@ -96,13 +100,17 @@ class Ports:
     wires: Mapping[str, int]
 
 
-def seed(folder: Path, ports: Ports) -> str:
-    """Write the folder anew; return a long-lived access token."""
+def seed(folder: Path, ports: Ports, *, site: bool = True) -> str:
+    """Write the folder anew; return a long-lived access token.
+
+    Without `site` nothing of ours is set up yet: what a new user begins with.
+    """
     store = folder / ".storage"
     store.mkdir(parents=True)
     (folder / "configuration.yaml").write_text(
         _CONFIGURATION.format(boiler=ports.wires["boiler"])
         + annexe_configuration(ports.wires["annexe"])
+        + (_DASHBOARD if site else "")
     )
     (folder / "dashboard.yaml").write_text("strategy:\n  type: custom:netflex\n")
     now = datetime.now(UTC)
@@ -117,7 +125,12 @@ def seed(folder: Path, ports: Ports) -> str:
         ),
         ("core.config", 1, 4, _CORE),
         ("http", 2, 2, _http(ports.http, now)),
-        ("core.config_entries", 1, 5, {"entries": [_entry(ports, now)]}),
+        (
+            "core.config_entries",
+            1,
+            5,
+            {"entries": [_entry(ports, now)] if site else []},
+        ),
     ):
         document = {
             "version": version,

@@ -43,6 +43,8 @@ class StageSettings:
     seed: int = 1
     day_length: float = 300.0
     """s that a whole day takes, where one is played."""
+    site: bool = True
+    """Whether the site is set up already."""
 
 
 class Stage:
@@ -78,7 +80,7 @@ class Stage:
         folder = self.settings.folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self.token = seed(self.config, self.ports)
+        self.token = seed(self.config, self.ports, site=self.settings.site)
 
     async def start_devices(self) -> RemoteClient:
         """Start the simulated site, standing still; return its remote control."""
@@ -134,8 +136,8 @@ class Stage:
         """Return a client of the instance."""
         return HomeAssistant(self.ports.http, self.token)
 
-    async def block_loop(self) -> RemoteClient:
-        """Return the remote control that can hold up Home Assistant's loop."""
+    async def inside(self) -> RemoteClient:
+        """Return the remote control inside Home Assistant: see `launch_hass`."""
         remote = await RemoteClient.connect(self._block_port)
         self._remotes.append(remote)
         return remote

@@ -4,7 +4,7 @@ A device is reached through a profile: an address and the profile's parameters, 
 are tested. Changing a subentry takes the same steps and reloads nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from homeassistant.config_entries import (
@@ -18,6 +18,7 @@ from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
+    SelectSelectorMode,
     TextSelector,
 )
 import voluptuous as vol
@@ -143,7 +144,7 @@ class SubentryFlow(ConfigSubentryFlow):
             return await self.async_step_device()
         options = [
             SelectOptionDict(
-                value=item.id, label=f"{item.vendor} {', '.join(item.models)}"
+                value=item.id, label=f"{item.vendor}: {', '.join(item.models)}"
             )
             for item in profiles
         ]
@@ -152,7 +153,10 @@ class SubentryFlow(ConfigSubentryFlow):
             data_schema=vol.Schema(
                 {
                     vol.Required(CONF_PROFILE): SelectSelector(
-                        SelectSelectorConfig(options=options)
+                        # Nothing is chosen beforehand, and long names wrap.
+                        SelectSelectorConfig(
+                            options=options, mode=SelectSelectorMode.LIST
+                        )
                     )
                 }
             ),
@@ -182,7 +186,7 @@ class SubentryFlow(ConfigSubentryFlow):
             errors=errors,
             description_placeholders={
                 "device": f"{profile.vendor} {', '.join(profile.models)}",
-                "requires": " ".join(profile.requires),
+                "requires": _listed(profile.requires),
                 "when_silent": profile.when_silent or NOTHING_KNOWN,
                 "detail": "",
                 **details,
@@ -344,6 +348,11 @@ class SubentryFlow(ConfigSubentryFlow):
 
     async def _async_test(self, config: DeviceConfig) -> Tested[ProbeResult]:
         return await async_test_device(self.hass, config)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    """Return texts as a list of their own in Markdown."""
+    return "".join(f"\n- {text}" for text in texts)
 
 
 def _identifying(params: Mapping[str, Any]) -> dict[str, Any]:
