@@ -54,6 +54,18 @@ def mosquitto() -> Path:
     pytest.skip("mosquitto is not installed: scripts/setup --ci, as root")
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Path:
+    """Return the folder of PostgreSQL's server programs, the newest that there is."""
+    versions = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    found = sorted(versions, key=lambda path: float(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    if path := shutil.which("postgres"):
+        return Path(path).parent
+    pytest.skip("PostgreSQL is not installed: scripts/setup --ci, as root")
+
+
 def _in_ci() -> bool:
     return os.environ.get("CI") == "true"
 
