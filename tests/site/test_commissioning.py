@@ -86,6 +86,7 @@ def overridden(bench: Bench) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 async def test_small_steps_show_response_sign_and_lines(tmp_path: Path) -> None:
     async with commissioned(tmp_path) as bench:
         before = items(bench)
@@ -116,6 +117,7 @@ async def test_small_steps_show_response_sign_and_lines(tmp_path: Path) -> None:
         assert after["rehearsal", "site"].standing is Standing.CONFIGURED
 
 
+@pytest.mark.slow
 async def test_stops_and_the_relay_are_measured(tmp_path: Path) -> None:
     async with commissioned(tmp_path) as bench:
         bench.plant.boiler.contactor.closed = True
@@ -186,6 +188,7 @@ async def test_a_stop_ends_a_relay_s_test_and_keeps_the_relay(tmp_path: Path) ->
         await bench.until(lambda: not bench.coil())
 
 
+@pytest.mark.slow
 async def test_a_connected_operator_sees_no_stop_that_is_none(tmp_path: Path) -> None:
     async with commissioned(tmp_path) as bench:
         await bench.connect()
