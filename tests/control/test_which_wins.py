@@ -439,3 +439,62 @@ def test_a_battery_that_may_not_charge_does_not_take_what_another_one_delivers(
     told = values(result)
     assert told["one"] == 0
     assert told["other"] == (0 if "minsetp" in given_ else -6900)
+
+
+def overloaded(**given: object) -> Plan:
+    """A base load of 20 kW on three lines of 25 A, a full battery of 5 kW."""
+    store = battery("store", rated=5000.0)
+    return plan(
+        site(store, main_fuse=25.0),
+        reading(20_000.0),
+        {"store": state(store, 0.0, state_of_charge=90.0)},
+        given=orders(**given),
+    )
+
+
+def test_which_wins_a_fuse_over_the_operators_limit_on_production() -> None:
+    relieved = overloaded(maxsetap=0.0)
+    # The fuse lacks 2.75 kW: exactly that, and for its sake.
+    assert values(overloaded())["store"] == -5000.0
+    told = values(relieved)["store"]
+    assert told is not None
+    assert told == pytest.approx(-2750, abs=5)
+    assert keys(relieved, "store") == ["main_fuse"]
+    assert any(
+        item.limit.quantity is Quantity.PRODUCTION for item in relieved.infeasible
+    )
+
+
+def test_which_wins_the_operators_limit_on_production_without_an_overload() -> None:
+    store = battery("store", rated=5000.0)
+    result = plan(
+        site(store, main_fuse=25.0),
+        reading(9000.0),
+        {"store": state(store, 0.0, state_of_charge=90.0)},
+        given=orders(maxsetap=0.0),
+    )
+    assert values(result)["store"] == 0.0
+    assert result.infeasible == ()
+
+
+def test_which_wins_who_can_be_shed_goes_before_the_operators_limit() -> None:
+    store = battery("store", rated=5000.0)
+    boiler = load("boiler", rated=6000.0, phases=3, lines=ALL)
+    result = plan(
+        site(store, boiler, main_fuse=25.0),
+        reading(20_000.0),
+        {"store": state(store, 0.0, state_of_charge=90.0), "boiler": 6000.0},
+        given=orders(maxsetap=0.0),
+    )
+    assert values(result) == {"store": 0.0, "boiler": 0.0}
+
+
+def test_which_wins_a_stop_of_production_over_a_fuse() -> None:
+    store = battery("store", rated=5000.0)
+    result = plan(
+        site(store, main_fuse=25.0),
+        reading(20_000.0),
+        {"store": state(store, 0.0, state_of_charge=90.0)},
+        given=orders(maxsetap=0.0, emergency_stop_production=True),
+    )
+    assert values(result)["store"] == 0.0

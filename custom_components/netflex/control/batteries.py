@@ -12,6 +12,7 @@ from .tuning import Tuning
 from .units import Unit
 from .wishes import battery_wish
 
+_FUSES = frozenset({Source.FUSE, Source.FEEDER})
 _NEGLIGIBLE = 2.0
 """W that a battery is not moved for: its setpoint is in whole W."""
 
@@ -55,6 +56,29 @@ def set_batteries(balance: Balance, tuning: Tuning, bank: Bank | None = None) ->
         for bound, flow, sign in ranges:
             if sign < 0:
                 _fit(batteries, bound, flow, sign, yielding=True)
+    _relieve_fuses(balance, batteries, then)
+
+
+def _relieve_fuses(balance: Balance, batteries: list[Unit], then: list[float]) -> None:
+    """Discharge past the grid operator's limit on production, for a fuse alone.
+
+    A fuse goes before that limit, a stop before a fuse. Who was told to yield counts as
+    having yielded, and no more is delivered than what the fuse lacks then.
+    """
+    able = [unit for unit in batteries if unit.firm_low is not None]
+    if not able:
+        return
+    narrowed = [unit.low for unit in able]
+    for unit in able:
+        unit.low = unit.low if unit.firm_low is None else unit.firm_low
+    for bound in balance.imports:
+        if bound.limit.source in _FUSES:
+            channel = bound.channel
+            flow = total(balance.picture.import_base, channel) + then[channel]
+            flow += balance.extra[channel] + _held(batteries, able)
+            _fit(able, bound, flow, 1)
+    for unit, low in zip(able, narrowed, strict=True):
+        unit.low = low
 
 
 def _held(batteries: list[Unit], members: list[Unit]) -> float:

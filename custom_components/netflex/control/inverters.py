@@ -103,6 +103,8 @@ def _bound_discharge(balance: Balance) -> None:
         if sum(most) > room:
             shares = distribute(max(0.0, room), most, most)
             for unit, share in zip(members, shares, strict=True):
+                if unit.firm_low is None:
+                    unit.firm_low = unit.low
                 unit.narrow_low(-share, budget.limit.cause)
 
 

@@ -109,6 +109,9 @@ class Unit:
     high: float = 0.0
     low_causes: tuple[Cause, ...] = ()
     high_causes: tuple[Cause, ...] = ()
+    firm_low: float | None = None
+    """Batteries: `low` without the grid operator's limits on assets, where one of them
+    narrowed it: what a fuse may still ask for."""
     emergency: bool = False
     held: frozenset[Direction] = frozenset()
     held_until: float | None = None
