@@ -525,7 +525,14 @@ async def test_a_load(
     }
     result = await load.submit(values)
     assert result["errors"] == {"rated_power": "rating_missing"}
-    result = await load.submit(values | {"rated_power": 6000})
+    values["rated_power"] = 6000
+    for rare, error in (
+        ({"minimum_on": -1}, "times_negative"),
+        ({"comfort_low": 60, "comfort_high": 50}, "comfort_impossible"),
+    ):
+        result = await load.submit(values | {"more": {"priority": 4} | rare})
+        assert result["errors"] == {"base": error}
+    result = await load.submit(values)
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     config = device_config(only_subentry(entry), GridType.STAR)
@@ -651,6 +658,14 @@ async def test_a_battery_with_its_register_map(
         "rated_charge": "rating_missing",
         "reserve": "not_a_percentage",
     }
+    for rare, errors in (
+        ({"charge_efficiency": 0}, {"charge_efficiency": "not_a_percentage"}),
+        ({"ceiling": 10}, {"ceiling": "ceiling_below_reserve"}),
+        ({"capacity": 0}, {"capacity": "not_positive"}),
+        ({"dead_band": -1}, {"dead_band": "not_positive"}),
+    ):
+        result = await battery.submit(asset | {"more": {"priority": 0} | rare})
+        assert result["errors"] == errors
     result = await battery.submit(asset)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
