@@ -661,11 +661,12 @@ async def test_a_battery_with_its_register_map(
     for rare, errors in (
         ({"charge_efficiency": 0}, {"charge_efficiency": "not_a_percentage"}),
         ({"ceiling": 10}, {"ceiling": "ceiling_below_reserve"}),
-        ({"capacity": 0}, {"capacity": "not_positive"}),
         ({"dead_band": -1}, {"dead_band": "not_positive"}),
     ):
         result = await battery.submit(asset | {"more": {"priority": 0} | rare})
         assert result["errors"] == errors
+    result = await battery.submit(asset | {"capacity": 0})
+    assert result["errors"] == {"capacity": "not_positive"}
     result = await battery.submit(asset)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
