@@ -65,6 +65,9 @@ DEFAULT_COMMON_ADDRESS: Final = 100
 DEFAULT_MODBUS_PORT: Final = 502
 DEFAULT_MINIMUM_CURRENT: Final = 6.0
 
+CONF_SECOND_CONTACT: Final = "second_contact_entity"
+"""Of a heat pump with two SG-ready contacts."""
+
 MEASURING_ENTITIES: Final[Mapping[str, str]] = {
     "power_entity": "power",
     "current_l1_entity": "current_l1",
@@ -76,7 +79,7 @@ MEASURING_ENTITIES: Final[Mapping[str, str]] = {
     "temperature_entity": "temperature",
     "local_on_entity": "local_on",
     "enable_entity": "enable",
-    "second_contact_entity": "second_contact",
+    CONF_SECOND_CONTACT: "second_contact",
     "contact_entity": "contact",
 }
 """Keys of the entities that are only read (and `enable`), with their roles."""

@@ -15,7 +15,7 @@ from homeassistant.const import (
 from homeassistant.helpers.typing import StateType
 
 from .entry_data import SubentryType
-from .model.asset import AssetState, ChargerState
+from .model.asset import AssetState, ChargerState, HeatPumpState
 from .model.connection import Line
 from .sensor_site import NetflexSensorDescription
 from .site.view import SiteView
@@ -233,6 +233,25 @@ _ENERGY_PRODUCED: Final = _energy(
     "energy_produced", lambda state: state.energy_produced
 )
 
+
+def _heat_pump(view: SiteView, asset_id: str) -> StateType:
+    state = state_of(view, asset_id)
+    if state is None or state.heat_pump is None:
+        return None
+    return state.heat_pump.value
+
+
+_HEAT_PUMP: Final = NetflexSensorDescription(
+    key="heat_pump_state",
+    translation_key="heat_pump_state",
+    device_class=SensorDeviceClass.ENUM,
+    options=[state.value for state in HeatPumpState],
+    value_fn=_heat_pump,
+    attributes_fn=setpoint_attributes,
+    available_fn=answers,
+    exists_fn=_said(lambda state: state.heat_pump),
+)
+
 ASSET_SENSORS: Final[Mapping[SubentryType, tuple[NetflexSensorDescription, ...]]] = {
     SubentryType.CHARGER: (
         _power(),
@@ -302,6 +321,7 @@ ASSET_SENSORS: Final[Mapping[SubentryType, tuple[NetflexSensorDescription, ...]]
             value_fn=_switched,
             attributes_fn=setpoint_attributes,
         ),
+        _HEAT_PUMP,
         _ENERGY_CONSUMED,
         PROBLEM_REASON,
     ),

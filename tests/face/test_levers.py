@@ -20,7 +20,7 @@ from custom_components.netflex.devices.device import (
 from custom_components.netflex.devices.factory import build_device, probe
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.links import Entities
-from custom_components.netflex.model.asset import Asset, Category, Nature
+from custom_components.netflex.model.asset import Asset, Category, HeatPumpState, Nature
 from custom_components.netflex.model.plan import Setpoint, SetpointKind
 
 LOAD = Asset(
@@ -57,8 +57,11 @@ async def running(hass: HomeAssistant, settings: DeviceConfig) -> AsyncIterator[
         await device.stop()
 
 
-def switched(on: bool, *, emergency: bool = False) -> Setpoint:
+def switched(
+    on: bool, *, emergency: bool = False, heat_pump: HeatPumpState | None = None
+) -> Setpoint:
     return Setpoint(
+        heat_pump=heat_pump,
         asset_id="load",
         kind=SetpointKind.SWITCH,
         value=float(on),
@@ -99,7 +102,7 @@ async def helpers(hass: HomeAssistant) -> None:
 
 
 @pytest.mark.usefixtures("helpers")
-async def test_sg_ready_is_locked_by_one_contact_and_never_forced(
+async def test_sg_ready_is_locked_by_one_contact_and_not_forced_on_the_way(
     hass: HomeAssistant,
 ) -> None:
     """1:0 locks it, 0:0 leaves it to itself; 1:1 would force it on."""
@@ -123,6 +126,44 @@ async def test_sg_ready_is_locked_by_one_contact_and_never_forced(
         assert (await device.apply(switched(True))).confirmed
         assert hass.states.is_state("input_boolean.lock", STATE_OFF)
         assert (True, True) not in seen
+
+
+@pytest.mark.usefixtures("helpers")
+@pytest.mark.parametrize("before", HeatPumpState)
+@pytest.mark.parametrize("after", HeatPumpState)
+async def test_sg_ready_goes_from_each_state_to_each_other_without_a_detour(
+    hass: HomeAssistant, before: HeatPumpState, after: HeatPumpState
+) -> None:
+    """No way leads over forced, and none between two states that run over blocked."""
+    roles = {"switch": "input_boolean.lock", "second_contact": "input_boolean.boost"}
+    contacts = {
+        HeatPumpState.BLOCKED: (True, False),
+        HeatPumpState.NORMAL: (False, False),
+        HeatPumpState.RECOMMENDED: (False, True),
+        HeatPumpState.FORCED: (True, True),
+    }
+
+    def now() -> tuple[bool, bool]:
+        return (
+            hass.states.is_state("input_boolean.lock", STATE_ON),
+            hass.states.is_state("input_boolean.boost", STATE_ON),
+        )
+
+    async with running(hass, config(roles)) as device:
+        seen: list[tuple[bool, bool]] = []
+        hass.bus.async_listen("state_changed", lambda event: seen.append(now()))
+        for state in (before, after):
+            seen.clear()
+            on = state is not HeatPumpState.BLOCKED
+            applied = await device.apply(switched(on, heat_pump=state))
+            assert applied.confirmed
+            assert now() == contacts[state]
+            assert device.state.heat_pump is state
+            assert device.state.enabled is on
+    between = set(seen) - {contacts[before], contacts[after]}
+    assert contacts[HeatPumpState.FORCED] not in between
+    if HeatPumpState.BLOCKED not in {before, after}:
+        assert contacts[HeatPumpState.BLOCKED] not in between
 
 
 @pytest.mark.usefixtures("helpers")

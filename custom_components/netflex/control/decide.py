@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from ..model.asset import Direction, Nature
+from ..model.asset import Direction, HeatPumpState, Nature
 from ..model.connection import Line, LineValues
 from ..model.orders import Stops
 from ..model.plan import (
@@ -280,12 +280,14 @@ def _plan(
 def _setpoint(unit: Unit, known: Setpoint | None, actions: Actions) -> Setpoint:
     """Return what a unit is told; the same object as before where it is the same."""
     causes, attempt = _causes(unit), _attempt(unit, actions)
+    heat_pump = _heat_pump(unit)
     if (
         known is not None
         and known.value == unit.told
         and known.causes == causes
         and known.emergency is unit.emergency
         and known.phases == unit.phases
+        and known.heat_pump is heat_pump
         and known.attempt == attempt
         and known.reactive is None
     ):
@@ -297,8 +299,18 @@ def _setpoint(unit: Unit, known: Setpoint | None, actions: Actions) -> Setpoint:
         causes=causes,
         emergency=unit.emergency,
         phases=unit.phases,
+        heat_pump=heat_pump,
         attempt=attempt,
     )
+
+
+def _heat_pump(unit: Unit) -> HeatPumpState | None:
+    """Return the state of an SG-ready heat pump, None for everything else."""
+    if not unit.asset.sg_ready:
+        return None
+    if not unit.told:
+        return HeatPumpState.BLOCKED
+    return HeatPumpState.NORMAL if unit.wish is None else unit.wish.heat_pump
 
 
 def _causes(unit: Unit) -> tuple[Cause, ...]:

@@ -42,6 +42,10 @@ class ModeMemory:
 
     short_since: float | None = None
     """Since when there is too little sun for what runs."""
+    sunny: bool = False
+    """SG-ready: whether the sun carries it."""
+    turning_since: float | None = None
+    """SG-ready: since when that looks otherwise."""
     running_since: float | None = None
     """Loads: since when it is on."""
     request: tuple[float | None, float | None] | None = field(

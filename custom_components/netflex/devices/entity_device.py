@@ -11,11 +11,12 @@ from math import floor
 import time
 from types import MappingProxyType
 
-from ..model.asset import Asset, AssetState, ChargerState, Nature
+from ..model.asset import Asset, AssetState, ChargerState, HeatPumpState, Nature
 from ..model.phrase import Phrase
 from ..model.plan import Setpoint, SetpointKind
 from .contest import Contest
 from .device import Applied, DeviceError, ProbeError, ProbeResult
+from .levers import HEAT_PUMP
 from .modbus_device import Tasks
 from .natures import NATURES, Driven, asset_state
 from .ports import EntityPort, EntityValue
@@ -54,7 +55,7 @@ LOCAL_ON = "local_on"
 """The on/auto switch of a load: on means that somebody there wants it on."""
 CONTACT = "contact"
 """The auxiliary contact of what a switch moves: on while it is closed."""
-ROLES = (SWITCH, NUMBER, ENABLE, LOCAL_ON, CONTACT, *_SENSORS)
+ROLES = (SWITCH, NUMBER, ENABLE, LOCAL_ON, CONTACT, HEAT_PUMP, *_SENSORS)
 
 _CHARGER_WORDS: Mapping[str, ChargerState] = MappingProxyType(
     {
@@ -84,6 +85,7 @@ class _Told:
     on: bool | None = None
     number: float | None = None
     """In the number's own unit."""
+    heat_pump: HeatPumpState | None = None
     at: float
     shortfall: str | None = None
     """Why this is less than what was asked."""
@@ -180,7 +182,8 @@ class EntityDevice:
         if (
             not setpoint.emergency
             and before is not None
-            and (before.on, before.number) == (told.on, told.number)
+            and (before.on, before.number, before.heat_pump)
+            == (told.on, told.number, told.heat_pump)
             and self._agrees(told)
         ):
             return self._applied(before, confirmed=True)
@@ -212,7 +215,11 @@ class EntityDevice:
     def _translate(self, setpoint: Setpoint) -> _Told:
         at, value = self._clock(), setpoint.value
         if self._kind is SetpointKind.SWITCH:
-            return _Told(on=None if value is None else value > 0, at=at)
+            return _Told(
+                on=None if value is None else value > 0,
+                heat_pump=setpoint.heat_pump if HEAT_PUMP in self._roles else None,
+                at=at,
+            )
         number = self._read(NUMBER)
         on = None
         if ENABLE in self._roles:
@@ -283,7 +290,12 @@ class EntityDevice:
                 raise DeviceError(
                     "unavailable", f"{self._roles[role]} is not available"
                 )
-            calls.append(self._entities.set_switch(self._roles[role], told.on))
+            if told.heat_pump is None:
+                calls.append(self._entities.set_switch(self._roles[role], told.on))
+            else:
+                calls.append(
+                    self._entities.set_option(self._roles[HEAT_PUMP], told.heat_pump)
+                )
         if told.number is not None:
             calls.append(self._entities.set_number(self._roles[NUMBER], told.number))
         try:
@@ -331,6 +343,8 @@ class EntityDevice:
     def _agrees(self, told: _Told) -> bool:
         if told.on is not None and self._is_on() is not told.on:
             return False
+        if told.heat_pump is not None and self._value(HEAT_PUMP) != told.heat_pump:
+            return False
         if told.number is None:
             return True
         number = self._read(NUMBER)
@@ -364,6 +378,8 @@ class EntityDevice:
         if role == "state":
             word = str(entity.value).lower()
             return _CHARGER_WORDS.get(word, word)
+        if role == HEAT_PUMP:
+            return str(entity.value)
         if isinstance(entity.value, bool | str):
             return None
         if role == "temperature" and entity.unit == _FAHRENHEIT:
@@ -414,6 +430,7 @@ class EntityDevice:
         }
         values["enabled"] = self._is_on()
         values["local_on"] = self._truth(LOCAL_ON)
+        values["heat_pump"] = self._value(HEAT_PUMP)
         power = self._read("power")
         details: dict[str, float | str | bool | None] = {}
         if power is not None and power.last_reported is not None:

@@ -7,11 +7,14 @@ that a load over entities sees a switch and nothing else.
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, override
 
+from ..model.asset import HeatPumpState
 from .device import DeviceConfig, DeviceError, ParamValue
 from .ports import EntityPort, EntityValue
 
+HEAT_PUMP = "heat_pump"
+"""The role by which its state is read and chosen."""
 SECOND_CONTACT = "second_contact"
 """The role of an SG-ready heat pump's second contact."""
 OPTIONS = ("on_option", "off_option")
@@ -77,42 +80,68 @@ class TemperatureLever:
 
 
 class SgReadyLever:
-    """Two contacts: 1:0 locks the heat pump, 0:0 leaves it to itself."""
+    """Two contacts, which make the four states of SG-ready."""
 
-    def __init__(self, port: EntityPort, second: str) -> None:
-        """Keep the second contact; the first is the driven entity."""
+    def __init__(self, port: EntityPort, first: str, second: str) -> None:
+        """Name the contacts; the first is the driven entity."""
         self._port = port
-        self._second = second
+        self._first, self._second = first, second
+
+    def state(self) -> HeatPumpState | None:
+        """Return what the contacts say; one that says nothing says nothing."""
+        contacts = []
+        for entity in (self._first, self._second):
+            value = self._port.read(entity)
+            if (
+                value is None
+                or not value.available
+                or not isinstance(value.value, bool)
+            ):
+                return None
+            contacts.append(value.value)
+        return _STATES[contacts[0], contacts[1]]
 
     def is_on(self, value: EntityValue) -> bool | None:
-        """Whether it is not locked; a contact that says nothing says nothing."""
-        second = self._port.read(self._second)
-        if (
-            second is None
-            or not second.available
-            or not isinstance(second.value, bool)
-            or not isinstance(value.value, bool)
-        ):
-            return None
-        return not (value.value and not second.value)
+        """Whether it is not locked."""
+        state = self.state()
+        return None if state is None else state is not HeatPumpState.BLOCKED
 
     async def set(self, entity: str, on: bool) -> None:
-        """Open or close both; the second first, so that 1:1 (forced on) never is."""
-        await self._port.set_switch(self._second, False)
-        await self._port.set_switch(entity, not on)
+        """Lock it or leave it to itself."""
+        await self.set_state(HeatPumpState.NORMAL if on else HeatPumpState.BLOCKED)
+
+    async def set_state(self, state: HeatPumpState) -> None:
+        """Open or close both, in an order in which it is never forced on the way.
+
+        Nor locked for a moment on the way from one state in which it runs to another.
+        """
+        first, second = _CONTACTS[state]
+        if first:
+            await self._port.set_switch(self._second, second)
+            await self._port.set_switch(self._first, first)
+        else:
+            await self._port.set_switch(self._first, first)
+            await self._port.set_switch(self._second, second)
+
+
+_CONTACTS: Mapping[HeatPumpState, tuple[bool, bool]] = {
+    HeatPumpState.BLOCKED: (True, False),
+    HeatPumpState.NORMAL: (False, False),
+    HeatPumpState.RECOMMENDED: (False, True),
+    HeatPumpState.FORCED: (True, True),
+}
+"""Of the label: the first contact and the second."""
+_STATES = {contacts: state for state, contacts in _CONTACTS.items()}
 
 
 class LeverPort:
     """An entity port whose driven entity is a switch. Fulfils `EntityPort`."""
 
-    def __init__(
-        self, port: EntityPort, driven: str, lever: Lever, others: Collection[str] = ()
-    ) -> None:
-        """Put a lever in front of `driven`; `others` it needs to hear from, too."""
+    def __init__(self, port: EntityPort, driven: str, lever: Lever) -> None:
+        """Put a lever in front of `driven`."""
         self._port = port
         self._driven = driven
         self._lever = lever
-        self._others = frozenset(others)
 
     def read(self, entity: str) -> EntityValue | None:
         """Return what it says; the driven one as a switch."""
@@ -124,8 +153,8 @@ class LeverPort:
     def watch(
         self, entities: Collection[str], callback: Callable[[str], None]
     ) -> Callable[[], None]:
-        """Call back on every report, also of what the lever needs besides."""
-        return self._port.watch(frozenset(entities) | self._others, callback)
+        """Call back on every report."""
+        return self._port.watch(entities, callback)
 
     async def set_number(self, entity: str, value: float) -> None:
         """Set a number."""
@@ -141,6 +170,32 @@ class LeverPort:
             await self._lever.set(entity, on)
         else:
             await self._port.set_switch(entity, on)
+
+
+class SgReadyPort(LeverPort):
+    """A port whose second contact is what an SG-ready heat pump's state is chosen by."""
+
+    def __init__(self, port: EntityPort, first: str, second: str) -> None:
+        """Put the lever in front of both contacts."""
+        self._contacts = SgReadyLever(port, first, second)
+        super().__init__(port, first, self._contacts)
+        self._second = second
+
+    @override
+    def read(self, entity: str) -> EntityValue | None:
+        """Return what it says; the second contact as the state of the heat pump."""
+        value = super().read(entity)
+        if entity != self._second or value is None:
+            return value
+        return replace(value, value=self._contacts.state())
+
+    @override
+    async def set_option(self, entity: str, option: str) -> None:
+        """Choose an option; of the second contact, the state of the heat pump."""
+        if entity == self._second:
+            await self._contacts.set_state(HeatPumpState(option))
+        else:
+            await super().set_option(entity, option)
 
 
 def levered(
@@ -164,7 +219,8 @@ def levered(
     if driven is None:
         return roles, port
     if second is not None:
-        return roles, LeverPort(port, driven, SgReadyLever(port, second), (second,))
+        roles[HEAT_PUMP] = second
+        return roles, SgReadyPort(port, driven, second)
     if options is not None:
         on, off = map(str, options)
         return roles, LeverPort(port, driven, OptionLever(port, on, off))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..model.asset import Asset, AssetState, ChargerState, Nature
+from ..model.asset import Asset, AssetState, ChargerState, HeatPumpState, Nature
 from ..model.connection import LineValues
 from ..model.plan import SetpointKind
 from ..model.reading import MeterReading
@@ -111,6 +111,7 @@ def asset_state(
         max_reactive=driven.max_reactive,
         reactive_setpoint=driven.reactive_setpoint,
         temperature=number_of(values.get("temperature")),
+        heat_pump=heat_pump_of(values.get("heat_pump")),
         local_on=truth_of(values.get("local_on")),
         energy_consumed=number_of(values.get("energy_consumed")),
         energy_produced=number_of(values.get("energy_produced")),
@@ -121,6 +122,11 @@ def asset_state(
         problem=problem,
         details=MappingProxyType(dict(details)),
     )
+
+
+def heat_pump_of(value: Value | None) -> HeatPumpState | None:
+    """Return what the contacts of a heat pump say, None where they say nothing."""
+    return None if not isinstance(value, str) else HeatPumpState(value)
 
 
 def _asset_currents(asset: Asset, values: Values) -> LineValues:

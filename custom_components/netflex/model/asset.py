@@ -47,6 +47,19 @@ class StopPath(StrEnum):
     """An emergency output of the site interrupts or blocks it."""
 
 
+class HeatPumpState(StrEnum):
+    """The four states of an SG-ready heat pump, in the order of the label."""
+
+    BLOCKED = "blocked"
+    """1:0, it may not run."""
+    NORMAL = "normal"
+    """0:0, left to itself."""
+    RECOMMENDED = "recommended"
+    """0:1, advised to run harder than it would."""
+    FORCED = "forced"
+    """1:1, told to run as hard as it can."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     """One asset as installed: fixed facts, in W and A, all positive.
@@ -88,6 +101,8 @@ class Asset:
     """Batteries: Wh between empty and full; None: nobody has said."""
     charge_efficiency: float = 0.95
     """Batteries: share of what it takes that it stores, 0..1."""
+    sg_ready: bool = False
+    """Loads: a heat pump that takes the four states of SG-ready."""
     never_shed: bool = False
     """Only an emergency stop or the fuse may switch it off."""
     minimum_on: float = 0.0
@@ -186,6 +201,8 @@ class AssetState:
     """Wh."""
     energy_produced: float | None = None
     """Wh."""
+    heat_pump: HeatPumpState | None = None
+    """SG-ready heat pumps: what their two contacts say (read-back)."""
     temperature: float | None = None
     """Loads: degC of what it heats or cools."""
     local_on: bool | None = None

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
-from .asset import Direction
+from .asset import Direction, HeatPumpState
 from .connection import NO_LINE_VALUES, Line, LineValues
 from .programme import ProgrammeState
 
@@ -144,7 +144,8 @@ class Setpoint:
     itself (no limit). `reactive` is reactive power in var, power into the asset
     positive, for an asset whose state says `takes_reactive`; None leaves that to the
     asset itself. It is written after `value` and its failure never costs `value`
-    anything. `attempt` counts the times that the grid operator's limits were
+    anything. `heat_pump` is the state of an SG-ready heat pump, BLOCKED where `value` is
+    0. `attempt` counts the times that the grid operator's limits were
     not kept and everything is therefore written once more.
     """
 
@@ -155,6 +156,7 @@ class Setpoint:
     emergency: bool = False
     phases: int | None = None
     reactive: float | None = None
+    heat_pump: HeatPumpState | None = None
     attempt: int = 0
 
 

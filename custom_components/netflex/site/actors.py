@@ -167,6 +167,8 @@ class AssetActor:
         if wanted is None or not state.available:
             return False
         if wanted.kind is SetpointKind.SWITCH and state.enabled is not None:
+            if wanted.heat_pump is not None and state.heat_pump is not None:
+                return state.heat_pump is not wanted.heat_pump
             return state.enabled != bool(wanted.value)
         return state.follows is False
 

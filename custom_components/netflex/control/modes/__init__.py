@@ -21,6 +21,7 @@ from ..units import Unit
 from . import (
     deadline,
     fast,
+    heat_pump,
     idle,
     load_always,
     load_solar,
@@ -119,7 +120,7 @@ def apply(
 ) -> None:
     """Set what each unit would like: its bounds, what is assured, what is urgent."""
     entries = []
-    following = False
+    sun_counts = False
     for unit in units:
         # Who wants all that there is needs no thought: there may be a thousand of them.
         if not unit.movable or (
@@ -133,8 +134,8 @@ def apply(
         if (entry := _entry(unit)) is not None:
             entries.append((unit, entry))
             unit.follows = entry.follows
-            following |= entry.follows
-    left = surplus(seen, units) if following else None
+            sun_counts |= entry.follows or unit.asset.sg_ready
+    left = surplus(seen, units) if sun_counts else None
     elapsed = 0.0 if memory.at is None else clock.monotonic - memory.at
     for unit, entry in entries:
         view = View(
@@ -151,6 +152,11 @@ def apply(
             held_back=unit.held_back,
         )
         wish, unit.mode_memory = entry.wish(view, unit.user, unit.past.mode)
+        if unit.asset.sg_ready:
+            counted = 0.0 if entry.follows else unit.draw
+            wish, unit.mode_memory = heat_pump.advised(
+                view, wish, unit.mode_memory, counted=counted
+            )
         _take(unit, wish)
         _hold_back(unit, wish)
 

@@ -8,6 +8,7 @@ after every wish.
 
 from dataclasses import replace
 
+from ...model.asset import HeatPumpState
 from ...model.plan import Cause
 from ...model.snapshot import UserLimits
 from .. import explain
@@ -25,6 +26,8 @@ def needed(
     asset, state = view.asset, view.state
     if user.switch is not None:
         # What the user switches off is bounded where the user's limits are.
+        if user.override is not None and user.override.switch:
+            on = replace(on, heat_pump=HeatPumpState.FORCED)
         return (on if user.switch else Wish(high=view.most)), memory
     if state is not None and state.local_on:
         return replace(on, cause=explain.local_on()), memory
@@ -34,7 +37,11 @@ def needed(
         if high is not None and temperature >= high:
             return _off(explain.warm_enough(temperature, high)), memory
         if low is not None and temperature <= low:
-            return replace(on, cause=explain.too_cold(temperature, low)), memory
+            return replace(
+                on,
+                cause=explain.too_cold(temperature, low),
+                heat_pump=HeatPumpState.FORCED,
+            ), memory
     since = memory.running_since
     if since is not None and view.clock.monotonic - since < asset.minimum_on:
         return on, memory

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...model.asset import Asset, AssetState
+from ...model.asset import Asset, AssetState, HeatPumpState
 from ...model.plan import Cause
 from ...model.snapshot import Clock
 from ..tuning import Tuning
@@ -51,3 +51,5 @@ class Wish:
     target: float | None = None
     cause: Cause | None = None
     urgent: bool = False
+    heat_pump: HeatPumpState = HeatPumpState.NORMAL
+    """SG-ready heat pumps: what they are advised while they may run."""
