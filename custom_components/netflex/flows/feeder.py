@@ -6,7 +6,6 @@ from typing import Any, Final
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigSubentry,
-    ConfigSubentryFlow,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_NAME
@@ -31,13 +30,14 @@ from ..entry_feeder import (
 from ..model.connection import Feeder
 from ..model.reading import MeterRole
 from .fields import number, suggested
+from .parts import PartFlow
 from .site_checks import Errors
 
 NEW: Final = "new"
 """Id of a feeder that has none yet."""
 
 
-class FeederFlow(ConfigSubentryFlow):
+class FeederFlow(PartFlow):
     """Adds or changes a feeder."""
 
     async def async_step_user(
@@ -63,7 +63,7 @@ class FeederFlow(ConfigSubentryFlow):
             data = _data(shown)
             errors, details["detail"] = self._errors(shown[CONF_NAME], data)
             if not errors:
-                return self._finish(shown[CONF_NAME].strip(), data)
+                return self.keep(shown[CONF_NAME], data)
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
@@ -88,13 +88,8 @@ class FeederFlow(ConfigSubentryFlow):
         )
 
     def _errors(self, name: str, data: Mapping[str, Any]) -> tuple[Errors, str]:
-        errors: Errors = {}
+        errors: Errors = self.name_errors(name)
         detail = ""
-        taken = {item.title.casefold() for item in self._others()}
-        if not name.strip():
-            errors[CONF_NAME] = "name_missing"
-        elif name.strip().casefold() in taken:
-            errors[CONF_NAME] = "name_taken"
         fuse = data[CONF_FEEDER_FUSE]
         if fuse <= 0:
             errors[CONF_FEEDER_FUSE] = "fuse_missing"
@@ -118,7 +113,7 @@ class FeederFlow(ConfigSubentryFlow):
 
     def _in_a_circle(self, data: Mapping[str, Any]) -> bool:
         """Whether what it hangs on hangs on it."""
-        own = self._own_id() or NEW
+        own = self.own_id or NEW
         tree = [
             Feeder(
                 id=item.subentry_id,
@@ -132,20 +127,8 @@ class FeederFlow(ConfigSubentryFlow):
             circle([*tree, Feeder(id=own, name="", fuse=1.0, parent=data[CONF_PARENT])])
         )
 
-    def _own_id(self) -> str | None:
-        return (
-            self._reconfigure_subentry_id if self.source == SOURCE_RECONFIGURE else None
-        )
-
-    def _others(self) -> list[ConfigSubentry]:
-        return [
-            item
-            for item in self._get_entry().subentries.values()
-            if item.subentry_id != self._own_id()
-        ]
-
     def _of(self, *kinds: SubentryType) -> list[ConfigSubentry]:
-        return [item for item in self._others() if item.subentry_type in kinds]
+        return [item for item in self.others() if item.subentry_type in kinds]
 
     def _feeders(self) -> list[ConfigSubentry]:
         return self._of(SubentryType.FEEDER)
@@ -174,16 +157,6 @@ class FeederFlow(ConfigSubentryFlow):
             member for member in stored.get(CONF_MEMBERS, ()) if member in present
         ]
         return {CONF_NAME: subentry.title, **stored}
-
-    def _finish(self, name: str, data: dict[str, Any]) -> SubentryFlowResult:
-        if self.source == SOURCE_RECONFIGURE:
-            return self.async_update_and_abort(
-                self._get_entry(),
-                self._get_reconfigure_subentry(),
-                title=name,
-                data=data,
-            )
-        return self.async_create_entry(title=name, data=data)
 
 
 def _data(values: Mapping[str, Any]) -> dict[str, Any]:

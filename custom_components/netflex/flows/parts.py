@@ -1,10 +1,11 @@
-"""What the forms of subentries that are no devices share: names, batteries, the end."""
+"""What the forms of parts that are no devices share: names, batteries, the end."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
+    ConfigSubentry,
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
@@ -21,7 +22,22 @@ from ..entry_dispatch import CONF_BATTERIES
 
 
 class PartFlow(ConfigSubentryFlow):
-    """Adds or changes something that concerns batteries."""
+    """Adds or changes a part of a site that is reached through nothing."""
+
+    @property
+    def own_id(self) -> str | None:
+        """Return the id of what is changed, None for something new."""
+        return (
+            self._reconfigure_subentry_id if self.source == SOURCE_RECONFIGURE else None
+        )
+
+    def others(self) -> list[ConfigSubentry]:
+        """Return the other parts of the site."""
+        return [
+            item
+            for item in self._get_entry().subentries.values()
+            if item.subentry_id != self.own_id
+        ]
 
     def batteries(self) -> SelectSelector:
         """Return the field that chooses among the site's batteries."""
@@ -45,14 +61,7 @@ class PartFlow(ConfigSubentryFlow):
 
     def name_errors(self, name: str) -> dict[str, str]:
         """Return what is wrong with a name."""
-        own = (
-            self._reconfigure_subentry_id if self.source == SOURCE_RECONFIGURE else None
-        )
-        taken = {
-            item.title.casefold()
-            for item in self._get_entry().subentries.values()
-            if item.subentry_id != own
-        }
+        taken = {item.title.casefold() for item in self.others()}
         if not name.strip():
             return {CONF_NAME: "name_missing"}
         return {CONF_NAME: "name_taken"} if name.strip().casefold() in taken else {}
