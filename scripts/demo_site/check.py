@@ -14,7 +14,7 @@ from custom_components.netflex.simulated_entry import (
     CONTRACT_INJECTION,
 )
 
-from . import annexe_steps, fault_steps, order_steps
+from . import annexe_steps, fault_steps, order_steps, programme_steps
 from .probes import Probes
 from .report import Step, table, write_json
 from .scenario import Scenario
@@ -66,6 +66,12 @@ async def _run(play: Scenario) -> None:
             f"MINSETP 30 %: injection at most {injection / 1000:.1f} kW through "
             "the inverter's own limit",
             lambda play: order_steps.limit_injection(play, injection),
+        ),
+        (
+            "battery's programme, bounded",
+            "dispatch discharges and yields to MINSETP; then backup reserve, hold, "
+            "self-consumption, each by its schedule",
+            programme_steps.programme,
         ),
         (
             "stop consumption",

@@ -15,6 +15,7 @@ from custom_components.netflex.simulation.remote import RemoteClient, RemoteErro
 from .probes import Probes
 from .processes import DemoError
 from .report import Step
+from .seed import ENTRY_ID
 from .stage import Stage
 from .watching import Seen, StepFailed, Trace, require
 
@@ -118,7 +119,7 @@ class Scenario:
 
     async def state(self, entity_id: str) -> float:
         """Return what an entity shows, a number; StepFailed where it shows none."""
-        shown = await self._shown(entity_id)
+        shown = await self.says(entity_id)
         try:
             return float(shown)
         except ValueError:
@@ -126,13 +127,26 @@ class Scenario:
 
     async def is_on(self, entity_id: str) -> bool:
         """Return whether an entity is on; StepFailed where it says neither."""
-        shown = await self._shown(entity_id)
+        shown = await self.says(entity_id)
         require(shown in {"on", "off"}, f"{entity_id} is {shown}")
         return shown == "on"
 
-    async def _shown(self, entity_id: str) -> str:
+    async def says(self, entity_id: str) -> str:
+        """Return what an entity shows, in Home Assistant's words."""
         async with self.stage.home_assistant() as home_assistant:
             return str((await home_assistant.get(f"states/{entity_id}"))["state"])
+
+    async def act(self, domain: str, name: str, /, **data: Any) -> None:
+        """Have Home Assistant carry out an action."""
+        async with self.stage.home_assistant() as home_assistant:
+            await home_assistant.ask(
+                "call_service", domain=domain, service=name, service_data=data
+            )
+
+    @property
+    def entry_id(self) -> str:
+        """Return the id of the site's entry."""
+        return ENTRY_ID
 
     async def stopped(self) -> bool:
         """Tell whether both stops are in force at every device."""

@@ -21,6 +21,7 @@ from custom_components.netflex.simulated_entry import (
 )
 
 from .annexe import annexe_configuration, annexe_subentries
+from .programme import CONFIGURATION, MARKET, mode_subentries
 
 ENTRY_ID = "01JNETFLEXDEMO000000000001"
 SITE_NAME = "Demo site"
@@ -111,6 +112,7 @@ def seed(folder: Path, ports: Ports, *, site: bool = True) -> str:
         _CONFIGURATION.format(boiler=ports.wires["boiler"])
         + annexe_configuration(ports.wires["annexe"])
         + (_DASHBOARD if site else "")
+        + CONFIGURATION
     )
     (folder / "dashboard.yaml").write_text("strategy:\n  type: custom:netflex\n")
     now = datetime.now(UTC)
@@ -230,7 +232,7 @@ def _entry(ports: Ports, now: datetime) -> dict[str, Any]:
         "domain": "netflex",
         "entry_id": ENTRY_ID,
         "minor_version": 1,
-        "options": {},
+        "options": {"version": 1, "market": MARKET},
         "pref_disable_new_entities": False,
         "pref_disable_polling": False,
         "source": "user",
@@ -255,6 +257,7 @@ def _subentries(
         *simulated_subentries(wires, ids),
         _BOILER,
         *annexe_subentries(wires["annexe"]),
+        *mode_subentries(BATTERY_ID),
     ]
 
 
