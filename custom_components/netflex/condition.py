@@ -18,11 +18,10 @@ import voluptuous as vol
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .model.asset import Direction
-from .model.orders import OrderName
 from .site.view import SiteView
 from .site_changes import is_stopped
 from .trigger import ANY, CONF_DIRECTION, site_schema
-from .view_values import ORDER_LIMITS
+from .view_values import ORDER_LIMITS, allows_less
 
 CONF_LIMIT: Final = "limit"
 
@@ -92,7 +91,7 @@ class IsLimited(_SiteCondition):
         view = self._view()
         wanted = self._options[CONF_LIMIT]
         return any(
-            _allows_less(view, name)
+            allows_less(view, name)
             for name in ORDER_LIMITS
             if wanted in {ANY, name.value}
         )
@@ -106,11 +105,6 @@ class IsConnected(_SiteCondition):
     @override
     def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
         return self._view().link.connected
-
-
-def _allows_less(view: SiteView, name: OrderName) -> bool:
-    order = view.orders.get(name)
-    return order is not None and float(order.value) < 100
 
 
 CONDITIONS: Final[dict[str, type[Condition]]] = {

@@ -29,6 +29,7 @@ from .site.view import SiteView, StopProof
 from .view_values import (
     ORDER_LIMITS,
     Attributes,
+    allows_less,
     as_state,
     limit_attributes,
     limit_of,
@@ -189,7 +190,8 @@ def _status(view: SiteView, _subject: str) -> StateType:
         return "infeasible"
     if not plan.metered:
         return "not_metered"
-    return "limited" if plan.compliance else "normal"
+    limited = any(allows_less(view, name) for name in ORDER_LIMITS)
+    return "limited" if limited else "normal"
 
 
 def _status_attributes(view: SiteView, _subject: str) -> Attributes:

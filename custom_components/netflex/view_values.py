@@ -26,6 +26,12 @@ ORDER_LIMITS: Mapping[OrderName, tuple[Scope, Quantity]] = {
 """What each P order limits."""
 
 
+def allows_less(view: SiteView, name: OrderName) -> bool:
+    """Whether an order in force allows less than all; 100 % is the contract itself."""
+    order = view.orders.get(name)
+    return order is not None and float(order.value) < 100
+
+
 def state_of(view: SiteView, asset_id: str) -> AssetState | None:
     """Return what an asset says, None before it said anything."""
     return view.states.get(asset_id)

@@ -1,6 +1,7 @@
 """Takes pictures of the demonstration's dashboard; `scripts/pictures` enters here."""
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
 import shutil
 import sys
@@ -8,19 +9,37 @@ from typing import Final
 
 from playwright.async_api import Browser, async_playwright, expect
 
+from .home_assistant import HomeAssistant
 from .processes import ROOT, DemoError
+from .seed import ENTRY_ID
 from .stage import StageSettings, demo_folder, staged
+
+
+class _Page(StrEnum):
+    """A view of the dashboard, by the beginning of its path."""
+
+    SITE = "site"
+    HOUSE = "house"
+
 
 _IMAGES: Final = ROOT / ".github" / "images"
 _DAY: Final = 120.0
-_SETTLING: Final = 45.0
+_SETTLING: Final = 60.0
 """s of the day until there is something to see."""
+_DESKTOP: Final = (1400, 1100)
+_PHONE: Final = (400, 1500)
+_PHONE_HOUSE: Final = (400, 900)
 _SHOTS: Final = (
-    ("demo.png", 1400, 1100, False),
-    ("demo-dark.png", 1400, 1100, True),
-    ("demo-phone.png", 400, 1500, False),
+    ("demo.png", *_DESKTOP, False, _Page.SITE),
+    ("demo-dark.png", *_DESKTOP, True, _Page.SITE),
+    ("demo-phone.png", *_PHONE, False, _Page.SITE),
+    ("demo-phone-dark.png", *_PHONE, True, _Page.SITE),
+    ("house-phone.png", *_PHONE_HOUSE, False, _Page.HOUSE),
+    ("house-phone-dark.png", *_PHONE_HOUSE, True, _Page.HOUSE),
+    ("house.png", 1400, 700, False, _Page.HOUSE),
+    ("house-dark.png", 1400, 700, True, _Page.HOUSE),
 )
-"""File, width and height in CSS pixels, dark."""
+"""File, width and height in CSS pixels, dark, page."""
 _CHROMIUM_ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -46,11 +65,31 @@ async def take_pictures(images: Path) -> None:
             executable_path=chromium, args=[*_CHROMIUM_ARGUMENTS]
         )
         await asyncio.sleep(_SETTLING)
+        async with stage.home_assistant() as home_assistant:
+            await _hold_boiler_back(home_assistant)
         url = f"http://127.0.0.1:{stage.ports.http}/demo-site"
         images.mkdir(parents=True, exist_ok=True)
-        for name, width, height, dark in _SHOTS:
-            await _shoot(browser, url, images / name, width, height, dark=dark)
+        for name, width, height, dark, page in _SHOTS:
+            address = f"{url}/{page}-{ENTRY_ID.lower()}"
+            await _shoot(browser, address, images / name, width, height, dark=dark)
         await browser.close()
+
+
+async def _hold_boiler_back(home_assistant: HomeAssistant) -> None:
+    """Have something to see on the page for the people in the house."""
+    devices = await home_assistant.ask("config/device_registry/list")
+    (boiler,) = (item["id"] for item in devices if item["name"] == "Boiler")
+    await home_assistant.ask(
+        "call_service",
+        domain="netflex",
+        service="hold_back",
+        service_data={
+            "device_id": boiler,
+            "source": "Aggregator",
+            "reason": "evening peak",
+            "duration": "01:30:00",
+        },
+    )
 
 
 async def _shoot(
@@ -61,7 +100,8 @@ async def _shoot(
         color_scheme="dark" if dark else "light",
     )
     await page.goto(url)
-    await expect(page.get_by_text("Quarter hour").first).to_be_visible(timeout=60_000)
+    drawn = page.get_by_text("Quarter hour").or_(page.get_by_text("This month"))
+    await expect(drawn.first).to_be_visible(timeout=60_000)
     await asyncio.sleep(3)
     await page.screenshot(path=path)
     await page.close()

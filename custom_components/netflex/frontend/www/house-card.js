@@ -9,6 +9,10 @@ export const NOT_NOW_HOURS = 2;
 
 /** What a device may be asked to wait for that its user can put off. */
 const PUT_OFF = ["dispatch", "economic", "self_consumption", "capacity_tariff"];
+/** Causes that go over by themselves. */
+const PASSING = ["rising", "release_consumption", "release_production", "release_grid"];
+/** Share of its limit from which an inverter is taken to be held by it. */
+const NEAR = 0.95;
 /** What is only the device's own plan: nobody holds it back. */
 const OWN_PLAN = ["economic", "self_consumption", "capacity_tariff"];
 
@@ -22,10 +26,18 @@ export function restraintOf(subject, asset) {
     const waiting = ["connected", "charging"].includes(asset.charger_state);
     if (!waiting || setpoint.value >= subject.maximum_current) return null;
   }
+  // A limit that the sun does not reach holds nothing back.
+  if (subject.kind === "inverter" && -asset.power < setpoint.value * NEAR) return null;
   if (!["load", "charger", "inverter"].includes(subject.kind)) return null;
   if (cause.source === "user") return { kind: "user", cause };
   const own = OWN_PLAN.includes(cause.source);
   return { kind: own ? "waits" : "held", cause, canPutOff: PUT_OFF.includes(cause.source) };
+}
+
+/** Until when, where no time is known. */
+function untilOf({ kind, cause }) {
+  if (PASSING.includes(cause.key)) return "house_until_passed";
+  return kind === "waits" ? "house_until_plan" : "house_until_lifted";
 }
 
 /** How much room is left to the comfort limit in degrees, null where nobody measures. */
@@ -107,7 +119,7 @@ export class HouseCard extends NetflexCard {
   restrained({ id, subject, asset, house, restraint }) {
     const until = house.held_until
       ? this.t("house_until", { time: clockTime(this.hass, house.held_until, false) })
-      : this.t(restraint.kind === "waits" ? "house_until_plan" : "house_until_lifted");
+      : this.t(untilOf(restraint));
     const what = subject.kind === "charger" && asset.setpoint.value > 0
       ? this.t("house_slower", { current: number(this.hass, asset.setpoint.value) })
       : subject.kind === "inverter"

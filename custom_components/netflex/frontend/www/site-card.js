@@ -74,8 +74,10 @@ export function isBound(asset) {
 }
 
 /** What a problem is and whose it is, where its text does not say so itself. */
-export function problemText({ subject, text }) {
-  return !subject || text.includes(subject) ? text : `${subject}: ${text}`;
+export function problemText({ subject, text }, subjects) {
+  const named = subjects && subjects[subject];
+  const name = named ? named.name : subject;
+  return !name || text.includes(name) ? text : `${name}: ${text}`;
 }
 
 /** The scale of the connection point's bar: the most that either side may reach, W. */
@@ -142,6 +144,8 @@ export class SiteCard extends NetflexCard {
     .alarms { margin: 8px 0 0; padding: 0; list-style: none; display: grid; gap: 6px; }
     .alarms li { display: flex; gap: 8px; font-size: .85rem; }
     .alarms ha-icon { color: var(--error-color, #c62828); flex: none; --mdc-icon-size: 20px; }
+    @container (max-width: 460px) { .ends { flex-direction: column; gap: 4px; }
+      .ends span:last-child { text-align: left; } }
     @container (max-width: 340px) { .asset .told { display: none; } .power { font-size: 1.3rem; } }
   `;
 
@@ -341,7 +345,7 @@ export class SiteCard extends NetflexCard {
         lines.push(`${item.limit.text}: ${this.t("missing", { amount })}`);
       }
     }
-    for (const problem of site.problems.slice(0, PROBLEMS_SHOWN)) lines.push(problemText(problem));
+    for (const problem of site.problems.slice(0, PROBLEMS_SHOWN)) lines.push(problemText(problem, site.subjects));
     const more = site.problems.length - PROBLEMS_SHOWN;
     if (more > 0) lines.push(this.t("more_problems", { count: number(this.hass, more) }));
     if (!lines.length) return null;

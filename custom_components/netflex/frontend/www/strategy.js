@@ -83,7 +83,11 @@ export function siteView(site, language) {
     aside.cards.push(card("link", "full"));
   }
   if (site.demand) aside.cards.unshift(card("demand", "full"));
-  const controls = tiles(site, site.entry_id, SITE_ROWS);
+  // Whole lines: halves would cut off what a state says.
+  const controls = tiles(site, site.entry_id, SITE_ROWS).map((tile) => ({
+    ...tile,
+    grid_options: { columns: "full" },
+  }));
   if (controls.length) {
     aside.cards.push({ type: "heading", heading: t("controls"), icon: "mdi:transmission-tower" }, ...controls);
   }

@@ -60,12 +60,14 @@ export function verdict(order) {
 
 export class TimelineCard extends NetflexCard {
   static style = `
-    svg { width: 100%; height: auto; display: block; }
+    svg { width: 100%; height: auto; display: block; overflow: visible; }
     .axis { stroke: var(--divider-color); stroke-width: 1; }
     .measured { fill: none; stroke: var(--energy-grid-consumption-color, #488fc2); stroke-width: 2; }
     .bound { fill: none; stroke: var(--error-color, #c62828); stroke-width: 1.5; stroke-dasharray: 6 4; }
     .order { stroke: var(--warning-color, #b26a00); stroke-width: 1.5; }
-    svg text { font-size: 11px; fill: var(--secondary-text-color); }
+    svg text { font-size: 11px; fill: var(--secondary-text-color);
+      paint-order: stroke; stroke: var(--card-background-color, transparent); stroke-width: 3px; }
+    @container (max-width: 460px) { svg { margin-bottom: 10px; } svg text { font-size: 20px; } }
     .legend { display: flex; gap: 16px; flex-wrap: wrap; font-size: .8rem; margin: 4px 0 10px;
       color: var(--secondary-text-color); }
     .legend i { display: inline-block; width: 18px; height: 0; border-top: 3px solid; margin-right: 6px;
@@ -115,12 +117,12 @@ export class TimelineCard extends NetflexCard {
         h("path", { class: "bound", d: paths(samples, (s) => s[2], place, true) }),
         h("path", { class: "bound", d: paths(samples, (s) => (s[3] === null ? null : -s[3]), place, true) }),
         h("path", { class: "measured", d: paths(samples, (s) => s[1], place) }),
-        h("text", { x: 2, y: 12 }, kilowatt(this.hass, high)),
+        h("text", { x: 2, y: 2, "dominant-baseline": "hanging" }, kilowatt(this.hass, high)),
         h("text", { x: 2, y: HEIGHT - 3 }, kilowatt(this.hass, low)),
-        h("text", { x: 0, y: HEIGHT + 14 }, clockTime(this.hass, new Date(from * 1000).toISOString(), false)),
+        h("text", { x: 0, y: HEIGHT + 3, "dominant-baseline": "hanging" }, clockTime(this.hass, new Date(from * 1000).toISOString(), false)),
         h(
           "text",
-          { x: WIDTH, y: HEIGHT + 14, "text-anchor": "end" },
+          { x: WIDTH, y: HEIGHT + 3, "dominant-baseline": "hanging", "text-anchor": "end" },
           clockTime(this.hass, new Date(to * 1000).toISOString(), false),
         ),
       ),
