@@ -54,7 +54,6 @@ from custom_components.netflex.site.view import (
 
 from . import sites
 from .fakes import NOW, ORDERED, STOPPED, FakeSite, full_view, state
-from .test_compliance import violated
 from .translations import ENGLISH
 
 type Show = Callable[..., Awaitable[None]]
@@ -410,8 +409,7 @@ async def test_a_stop_shows_before_the_plan_that_carries_it_out(
     ("changes", "status"),
     [
         ({"metered": False}, "not_metered"),
-        ({}, "normal"),
-        ({"compliance": (violated(),)}, "limited"),
+        ({}, "limited"),
     ],
 )
 async def test_status_names_what_matters_most(
@@ -423,6 +421,16 @@ async def test_status_names_what_matters_most(
 ) -> None:
     assert site.view.plan is not None
     await show(plan=replace(site.view.plan, **changes))  # type: ignore[arg-type]
+
+    assert find(hass, "sensor", SITE_ID, "status").state == status
+
+
+@pytest.mark.parametrize(("percent", "status"), [(100.0, "normal"), (0.0, "limited")])
+async def test_an_order_that_allows_all_limits_nothing(
+    hass: HomeAssistant, site: FakeSite, show: Show, percent: float, status: str
+) -> None:
+    order = Order(value=percent, source=OrderSource.OPERATOR, at=NOW)
+    await show(orders=GridOrders(maxsetp=order))
 
     assert find(hass, "sensor", SITE_ID, "status").state == status
 

@@ -80,7 +80,7 @@ export class HouseCard extends NetflexCard {
     .room > i.warn { background: var(--warning-color, #b26a00); }
     button.act { font: inherit; font-weight: 500; min-height: 44px; padding: 0 18px; margin-top: 6px;
       border-radius: 22px; border: 0; cursor: pointer; justify-self: start;
-      background: var(--primary-color); color: var(--text-primary-color, #fff); }
+      background: var(--primary-color, #006787); color: var(--text-primary-color, #fff); }
     button.act.back { background: none; color: var(--primary-text-color);
       border: 1px solid var(--divider-color); }
     button.act:focus-visible { outline: 3px solid var(--primary-text-color); outline-offset: 2px; }
