@@ -54,7 +54,13 @@ _PREDICTIONS: Final = frozenset({"prediction", "when_short", "when_long"})
 _SCHEDULES: Final = frozenset({"peak"})
 _SOURCES: Final = "sources"
 _RARE: Final = frozenset(
-    {"trusted_after", "cushion", "force_factor", "encourage_factor"}
+    {
+        "trusted_after",
+        "settlement_period",
+        "cushion",
+        "force_factor",
+        "encourage_factor",
+    }
     | {"nominal", "dead_band"}
 )
 
