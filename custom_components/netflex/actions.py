@@ -22,6 +22,7 @@ import voluptuous as vol
 from .actions_commissioning import async_register_commissioning
 from .actions_common import aware, loaded_entry
 from .actions_economy import async_register_economy
+from .actions_leaving import async_register_leaving
 from .actions_override import async_register_override
 from .actions_quality import async_register_quality
 from .actions_remote import async_register_remote
@@ -31,6 +32,7 @@ from .actions_waveform import async_register_waveform
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_site import station_settings
+from .pseudonyms import replaced
 from .rehearsals import async_rehearse
 from .site_file import export_site
 from .site_readings import RESOLUTIONS, ReadingsError
@@ -49,6 +51,7 @@ SERVICE_GET_READINGS: Final = "get_readings"
 SERVICE_ERASE_READINGS: Final = "erase_readings"
 ATTR_FORMAT: Final = "format"
 ATTR_FROM: Final = "from"
+ATTR_PSEUDONYMS: Final = "pseudonyms"
 ATTR_REAL: Final = "real"
 ATTR_REFERENCE: Final = "reference"
 ATTR_RESOLUTION: Final = "resolution"
@@ -86,6 +89,10 @@ GET_READINGS_SCHEMA: Final = vol.Schema(
         vol.Optional(ATTR_RESOLUTION, default="hour"): vol.In([*RESOLUTIONS]),
         vol.Optional(ATTR_SERIES): vol.All(cv.ensure_list, [cv.string]),
     }
+)
+
+EXPORT_SITE_SCHEMA: Final = SITE_SCHEMA.extend(
+    {vol.Optional(ATTR_PSEUDONYMS, default=False): cv.boolean}
 )
 
 EXPORT_JOURNAL_SCHEMA: Final = vol.Schema(
@@ -161,7 +168,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
         DOMAIN,
         SERVICE_EXPORT_SITE,
         _async_export_site,
-        schema=SITE_SCHEMA,
+        schema=EXPORT_SITE_SCHEMA,
         supports_response=SupportsResponse.ONLY,
     )
     async_register_waveform(hass)
@@ -169,6 +176,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
     async_register_quality(hass)
     async_register_override(hass)
     async_register_remote(hass)
+    async_register_leaving(hass)
     async_register_commissioning(hass)
     async_register_economy(hass)
 
@@ -233,7 +241,11 @@ async def _async_rehearse(call: ServiceCall) -> ServiceResponse:
 
 async def _async_export_site(call: ServiceCall) -> ServiceResponse:
     """Return a site as the file that another one can be set up from."""
-    return {"site": export_site(loaded_entry(call))}
+    entry = loaded_entry(call)
+    site = export_site(entry)
+    if call.data[ATTR_PSEUDONYMS]:
+        site = replaced(site, entry.entry_id)
+    return {"site": site}
 
 
 async def _async_reload_certificates(call: ServiceCall) -> None:

@@ -81,6 +81,8 @@ class RecordKind(StrEnum):
     """A charger that balances itself has lost the meter that it reads, or has it."""
     REMOTE = "remote"
     """What a source outside the house asks of a load, or that it has ended."""
+    CONSENT = "consent"
+    """A consent to tell others was withdrawn, and what was erased with it."""
     DISPATCH = "dispatch"
     """A dispatch of batteries begins, or has ended with what it delivered."""
 

@@ -1,0 +1,51 @@
+"""Identities replaced by pseudonyms: what a site is made of, without whose it is.
+
+The same word is the same pseudonym in every export of one site, and another in the
+exports of any other: figures stay comparable over time, and nothing leads back.
+"""
+
+from collections.abc import Mapping
+import hashlib
+import hmac
+import re
+from typing import Any, Final
+
+from .entry_data import ENTITY_KEYS
+
+_KEYS: Final[Mapping[str, str]] = {
+    "name": "name",
+    "title": "name",
+    "host": "host",
+    "username": "name",
+    "ean": "ean",
+    "serial": "serial",
+    "serial_number": "serial",
+    **dict.fromkeys(ENTITY_KEYS, "entity"),
+}
+"""Keys whose text says who or where, with the word that stands before a pseudonym."""
+_PATTERNS: Final = (
+    (re.compile(r"^[a-z_]+\.[a-z0-9_]+$"), "entity"),
+    (re.compile(r"^\d{1,3}(\.\d{1,3}){3}$"), "host"),
+    (re.compile(r"^[a-z+]+://"), "address"),
+    (re.compile(r"^/dev/"), "address"),
+    (re.compile(r"^(54\d{16}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5})$"), "id"),
+)
+"""Texts that say it wherever they stand: entities, addresses, EAN codes, MACs."""
+_KEPT: Final = frozenset({"kind", "profile", "id"})
+
+
+def replaced(value: Any, secret: str, key: str | None = None) -> Any:
+    """Return a value with every identity in it replaced; `secret` is the site's own."""
+    if isinstance(value, Mapping):
+        return {name: replaced(item, secret, name) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [replaced(item, secret, key) for item in value]
+    if not isinstance(value, str) or not value or key in _KEPT:
+        return value
+    word = _KEYS.get(key or "")
+    if word is None:
+        word = next((kind for found, kind in _PATTERNS if found.search(value)), None)
+    if word is None:
+        return value
+    code = hmac.new(secret.encode(), value.encode(), hashlib.sha256).hexdigest()[:10]
+    return f"{word}-{code}"
