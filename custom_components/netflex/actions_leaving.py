@@ -16,6 +16,7 @@ from homeassistant.core import (
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_register_admin_service
 from homeassistant.util import dt as dt_util
+from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
 from .actions_common import loaded_entry
@@ -131,7 +132,7 @@ async def _async_decommission(call: ServiceCall) -> ServiceResponse:
     runtime = entry.runtime_data
     withdrawal = await _async_withdraw(call.hass, entry, readings=False)
     words = words_of(call.hass)
-    done: list[dict[str, Any]] = [
+    done: list[JsonValueType] = [
         {"what": "consent_withdrawn", **withdrawal},
     ]
     for asset_id, commands in list(runtime.site.view.remote.items()):
@@ -144,7 +145,7 @@ async def _async_decommission(call: ServiceCall) -> ServiceResponse:
                     "from": command.source,
                 }
             )
-    left: list[dict[str, Any]] = []
+    left: list[JsonValueType] = []
     for subentry_id, subentry in entry.subentries.items():
         if subentry.subentry_type != SubentryType.LOAD:
             if subentry.subentry_type == SubentryType.RELAY:

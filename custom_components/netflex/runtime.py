@@ -147,6 +147,7 @@ class NetflexRuntime:
             tuning=TUNING,
         )
         self.site.commissioning.restore(stored.commissioned)
+        self.site.flexibility.restore(stored.flexibility)
         self.site.rehearsal.restore(
             await async_newest_rehearsal(self._hass, self._entry.entry_id)
         )
@@ -410,6 +411,7 @@ class NetflexRuntime:
             overrides=self.site.overrides,
             commissioned=self.site.commissioning.results,
             left_off=self._left_off or self.site.left_off,
+            flexibility=self.site.flexibility.counts,
         ).to_dict()
 
     # ------------------------------------------------------------------------- changes

@@ -17,9 +17,11 @@ from homeassistant.helpers.typing import StateType
 from .entry_data import SubentryType
 from .model.asset import AssetState, ChargerState, HeatPumpState
 from .model.connection import Line
+from .model.flexibility import Flexibility
 from .sensor_site import NetflexSensorDescription
 from .site.view import SiteView
 from .view_values import (
+    Attributes,
     answers,
     as_state,
     asset_problem,
@@ -252,6 +254,64 @@ _HEAT_PUMP: Final = NetflexSensorDescription(
     exists_fn=_said(lambda state: state.heat_pump),
 )
 
+
+def _held_once(view: SiteView, asset_id: str) -> bool:
+    return asset_id in view.flexibility
+
+
+def _flexibility(view: SiteView, asset_id: str) -> StateType:
+    known = view.flexibility.get(asset_id)
+    if known is None or (found := known.now.flexibility) is None:
+        return None
+    return found.value
+
+
+def _share_followed(view: SiteView, asset_id: str) -> StateType:
+    known = view.flexibility.get(asset_id)
+    if known is None or (share := known.now.share) is None:
+        return None
+    return rounded(share * 100)
+
+
+def _seasons(view: SiteView, asset_id: str) -> Attributes:
+    """Return what was followed by season, and who outweighs a command now."""
+    if (known := view.flexibility.get(asset_id)) is None:
+        return {}
+    return {
+        "veto": None if known.veto is None else as_state(known.veto),
+        **{
+            season.value: {
+                "commands": item.commands,
+                "followed": item.followed,
+                "vetoed": item.vetoed,
+                "class": None if item.flexibility is None else item.flexibility.value,
+            }
+            for season, item in known.seasons.items()
+        },
+    }
+
+
+_FLEXIBILITY: Final = NetflexSensorDescription(
+    key="flexibility",
+    translation_key="flexibility",
+    device_class=SensorDeviceClass.ENUM,
+    options=[item.value for item in Flexibility],
+    value_fn=_flexibility,
+    attributes_fn=_seasons,
+    exists_fn=_held_once,
+)
+"""Of the present season, once a source outside has held it back."""
+
+_COMMANDS_FOLLOWED: Final = NetflexSensorDescription(
+    key="commands_followed",
+    translation_key="commands_followed",
+    native_unit_of_measurement=PERCENTAGE,
+    suggested_display_precision=0,
+    state_class=SensorStateClass.MEASUREMENT,
+    value_fn=_share_followed,
+    exists_fn=_held_once,
+)
+
 ASSET_SENSORS: Final[Mapping[SubentryType, tuple[NetflexSensorDescription, ...]]] = {
     SubentryType.CHARGER: (
         _power(),
@@ -322,6 +382,8 @@ ASSET_SENSORS: Final[Mapping[SubentryType, tuple[NetflexSensorDescription, ...]]
             attributes_fn=setpoint_attributes,
         ),
         _HEAT_PUMP,
+        _FLEXIBILITY,
+        _COMMANDS_FOLLOWED,
         _ENERGY_CONSUMED,
         PROBLEM_REASON,
     ),

@@ -19,10 +19,12 @@ from .control.memory import Memory, from_dict, to_dict
 from .metering import demand_store
 from .metering.demand import DemandMemory
 from .model.asset import Direction
+from .model.flexibility import Followed, Season
 from .model.orders import NO_LOCAL_STOPS, LocalStops
 from .model.snapshot import Override
 from .site import commissioning_record
 from .site.commissioning_record import Results
+from .site.flexibility import Counts
 from .site.view import LearnedFallback
 
 STORE_VERSION: Final = 2
@@ -75,6 +77,8 @@ class SiteMemory:
         default_factory=lambda: MappingProxyType({})
     )
     """Loads that the site has switched off, each with what holds it off besides."""
+    flexibility: Counts = field(default_factory=lambda: MappingProxyType({}))
+    """Which commands of sources outside loads followed, by load and season."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form."""
@@ -99,6 +103,7 @@ class SiteMemory:
             "overrides": encode(self.overrides),
             "commissioned": commissioning_record.to_dict(self.commissioned.values()),
             "left_off": dict(self.left_off),
+            "flexibility": encode(self.flexibility),
         }
 
 
@@ -119,7 +124,16 @@ def read_site_memory(stored: dict[str, Any] | None) -> SiteMemory:
         overrides=_overrides(stored.get("overrides", {})),
         commissioned=_commissioned(stored.get("commissioned")),
         left_off=dict(stored.get("left_off", {})),
+        flexibility=_flexibility(stored.get("flexibility", {})),
     )
+
+
+def _flexibility(stored: dict[str, Any]) -> Counts:
+    try:
+        return decode(dict[str, dict[Season, Followed]], stored)
+    except ValueError as err:
+        LOGGER.warning("What loads followed is not used as it was stored: %s", err)
+        return {}
 
 
 def _overrides(stored: dict[str, Any]) -> Mapping[str, Override]:

@@ -45,6 +45,7 @@ from .controller import Controller
 from .dispatch_proof import DispatchLedger
 from .economy import NO_ECONOMY, Economy, market_now
 from .economy_problems import EconomyProblems
+from .flexibility import FlexibilityLedger
 from .giving_back import GivenBack, holds_off, is_off
 from .journal_notes import SiteNotes
 from .learned_fallbacks import LearnedFallbacks
@@ -130,6 +131,8 @@ class Site:
         )
         self._outputs = OutputStates()
         self._remote = RemoteCommands(host.record)
+        self.flexibility = FlexibilityLedger(host.record, ports.save_memory)
+        """Which commands of sources outside loads follow."""
         self._programmes = config.programmes
         self._economy = NO_ECONOMY
         self._quality: QualityReport | None = None
@@ -320,6 +323,7 @@ class Site:
         self._users.drop(subject)
         self.commissioning.forget(subject)
         self._remote.forget(subject)
+        self.flexibility.forget(subject)
         self._fallbacks.drop(subject)
         if self._outputs.remove(subject):
             await self._outputs_changed()
@@ -698,6 +702,14 @@ class Site:
         self._notes.meter(self._ports.meters.switch)
         self._ports.meters.compare(assets, states, plan.at)
         self._measure_dispatch(plan)
+        self.flexibility.take(
+            plan.at,
+            self._ports.utcnow(),
+            assets=assets,
+            states=states,
+            remote=self._remote.in_force(plan.at),
+            user=self._users.limits,
+        )
         self._health.look(assets, states, self._health_limits, self.locked, plan.at)
         self._economy_problems.look(self._economy, plan.at)
         self._previews.look(self._programmes, self._economy, self._ports.utcnow())
@@ -749,6 +761,7 @@ class Site:
             remote=self._remote.in_force(now),
             northbound=self._northbound,
             flexoffers=self._flexoffers,
+            flexibility=self.flexibility.view(self._ports.utcnow()),
             plan=self._controller.plan,
             proofs=self._proofs.proofs,
             loop_lag=self._loop_lag.worst,

@@ -10,6 +10,7 @@ from ..devices.metered_charger import VirtualMeterView
 from ..model.asset import AssetState, Direction
 from ..model.connection import Line
 from ..model.demand import CapacityTariff, QuarterDemand
+from ..model.flexibility import LoadFlexibility
 from ..model.flexoffers import FlexOffersState
 from ..model.northbound import NorthboundState
 from ..model.orders import NO_LOCAL_STOPS, NO_ORDERS, GridOrders, LinkState, LocalStops
@@ -243,6 +244,10 @@ class SiteView:
     northbound: NorthboundState | None = None
     """None while nothing is told to any broker."""
     flexoffers: FlexOffersState | None = None
+    flexibility: Mapping[str, LoadFlexibility] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """How loads follow sources outside, of each that was ever held back."""
     """None while nothing is offered to any aggregator."""
     plan: Plan | None = None
     economy: Economy = NO_ECONOMY
