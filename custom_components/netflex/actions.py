@@ -51,6 +51,7 @@ SERVICE_GET_READINGS: Final = "get_readings"
 SERVICE_ERASE_READINGS: Final = "erase_readings"
 ATTR_FORMAT: Final = "format"
 ATTR_FROM: Final = "from"
+ATTR_ADMINISTRATIVE: Final = "administrative"
 ATTR_PSEUDONYMS: Final = "pseudonyms"
 ATTR_REAL: Final = "real"
 ATTR_REFERENCE: Final = "reference"
@@ -92,7 +93,10 @@ GET_READINGS_SCHEMA: Final = vol.Schema(
 )
 
 EXPORT_SITE_SCHEMA: Final = SITE_SCHEMA.extend(
-    {vol.Optional(ATTR_PSEUDONYMS, default=False): cv.boolean}
+    {
+        vol.Optional(ATTR_PSEUDONYMS, default=False): cv.boolean,
+        vol.Optional(ATTR_ADMINISTRATIVE, default=False): cv.boolean,
+    }
 )
 
 EXPORT_JOURNAL_SCHEMA: Final = vol.Schema(
@@ -242,7 +246,7 @@ async def _async_rehearse(call: ServiceCall) -> ServiceResponse:
 async def _async_export_site(call: ServiceCall) -> ServiceResponse:
     """Return a site as the file that another one can be set up from."""
     entry = loaded_entry(call)
-    site = export_site(entry)
+    site = export_site(entry, personal=call.data[ATTR_ADMINISTRATIVE])
     if call.data[ATTR_PSEUDONYMS]:
         site = replaced(site, entry.entry_id)
     return {"site": site}

@@ -58,6 +58,9 @@ CONF_STOPS: Final = "stops"
 CONF_ENERGISED_WHEN_STOPPED: Final = "energised_when_stopped"
 CONF_ASSETS: Final = "assets"
 CONF_CONTROL_ENTITY: Final = "control_entity"
+CONF_PROCESS: Final = "process"
+CONF_WIRING: Final = "wiring"
+"""What a load is for, and how it is wired: for people only."""
 CONF_POINTS: Final = "points"
 
 DEFAULT_PORT: Final = 2404

@@ -18,6 +18,13 @@ _KEYS: Final[Mapping[str, str]] = {
     "host": "host",
     "username": "name",
     "ean": "ean",
+    "prosumer": "name",
+    "street_address": "address",
+    "contact": "contact",
+    "aggregator_reference": "reference",
+    # What somebody writes freely may name anybody.
+    "topology": "text",
+    "wiring": "text",
     "serial": "serial",
     "serial_number": "serial",
     **dict.fromkeys(ENTITY_KEYS, "entity"),

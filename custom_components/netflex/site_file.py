@@ -28,6 +28,7 @@ from .entry_data import (
 )
 from .entry_dlms import DLMS_KEYS
 from .flexoffer_options import CONF_FLEXOFFERS
+from .metadata_options import CONF_METADATA, PERSONAL
 from .model.connection import GridType
 from .northbound_options import CONF_NORTHBOUND
 from .telecontrol_options import CONF_TLS, OptionsError, checked_options
@@ -78,8 +79,11 @@ class SiteFile:
     subentries: tuple[Mapping[str, Any], ...]
 
 
-def export_site(entry: ConfigEntry) -> dict[str, Any]:
-    """Return the file of a site; its parts are named by their kind and number."""
+def export_site(entry: ConfigEntry, *, personal: bool = False) -> dict[str, Any]:
+    """Return the file of a site; its parts are named by their kind and number.
+
+    Who lives there stays out unless `personal`.
+    """
     names = {
         subentry_id: f"{subentry.subentry_type}-{number}"
         for number, (subentry_id, subentry) in enumerate(entry.subentries.items(), 1)
@@ -89,6 +93,13 @@ def export_site(entry: ConfigEntry) -> dict[str, Any]:
         for key, value in entry.options.items()
         if key not in {CONF_TLS, CONF_NORTHBOUND, CONF_FLEXOFFERS}
     }
+    exported = _renamed(_impersonal(options), names)
+    if CONF_METADATA in options:
+        exported[CONF_METADATA] = {
+            key: value
+            for key, value in options[CONF_METADATA].items()
+            if personal or key not in PERSONAL
+        }
     return {
         "kind": KIND,
         "version": VERSION,
@@ -98,7 +109,7 @@ def export_site(entry: ConfigEntry) -> dict[str, Any]:
             for key, value in entry.data.items()
             if key not in _OWN and key != "name"
         },
-        "options": _renamed(_impersonal(options), names),
+        "options": exported,
         "parts": [
             {
                 "id": names[subentry_id],

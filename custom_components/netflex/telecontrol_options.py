@@ -27,6 +27,7 @@ from .iec104 import (
 from .iec104.engine import Engine, is_installed
 from .iec104.tls import MinimumVersion
 from .market.options import CONF_MARKET, MARKET_SCHEMA
+from .metadata_options import CONF_METADATA, METADATA_SCHEMA
 from .model.asset import Direction
 from .model.orders import POWER_LIMIT_ORDERS, OrderName
 from .northbound_options import CONF_NORTHBOUND, NORTHBOUND_SCHEMA
@@ -153,6 +154,7 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
         },
         vol.Optional(CONF_LIMITS): LIMITS_SCHEMA,
         vol.Optional(CONF_READINGS): READINGS_SCHEMA,
+        vol.Optional(CONF_METADATA): METADATA_SCHEMA,
         vol.Optional(CONF_PROTECTION): PROTECTION_SCHEMA,
         vol.Optional(CONF_MARKET): MARKET_SCHEMA,
         vol.Optional(CONF_NORTHBOUND): NORTHBOUND_SCHEMA,

@@ -158,3 +158,28 @@ def test_the_same_identity_is_another_pseudonym_at_another_site() -> None:
     assert one != other
     assert replaced(["541448820000000001"], "x") != ["541448820000000001"]
     assert replaced({"power": 5.0, "phases": 3}, "x") == {"power": 5.0, "phases": 3}
+
+
+@pytest.mark.parametrize("administrative", [False, True])
+async def test_the_description_of_the_house_goes_along_and_who_lives_there_if_asked(
+    hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry, administrative: bool
+) -> None:
+    menu = await hass.config_entries.options.async_init(entry.entry_id)
+    form = await hass.config_entries.options.async_configure(
+        menu["flow_id"], {"next_step_id": "metadata"}
+    )
+    described = {"prosumer": "Jane", "ean": "541448820000000001", "heating": "Oil"}
+    wrong = await hass.config_entries.options.async_configure(
+        form["flow_id"], described | {"inhabitants": -1}
+    )
+    assert wrong["errors"] == {"inhabitants": "metadata_out_of_range"}
+    await hass.config_entries.options.async_configure(
+        form["flow_id"], described | {"inhabitants": 4}
+    )
+    await hass.async_block_till_done()
+    found = await act(hass, entry, "export_site", administrative=administrative)
+    kept = found["site"]["options"]["metadata"]
+    assert kept["heating"] == "Oil"
+    assert kept["inhabitants"] == 4
+    assert ("prosumer" in kept) is administrative
+    assert ("ean" in kept) is administrative

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, override
 
-from homeassistant.helpers.selector import BooleanSelector
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    TextSelector,
+    TextSelectorConfig,
+)
 import voluptuous as vol
 
 from ..entry_data import (
@@ -13,8 +17,10 @@ from ..entry_data import (
     CONF_MINIMUM_ON,
     CONF_NEVER_SHED,
     CONF_PRIORITY,
+    CONF_PROCESS,
     CONF_RATED_POWER,
     CONF_REMOTE_LOST_AFTER,
+    CONF_WIRING,
     DeviceSource,
     SubentryType,
 )
@@ -61,6 +67,10 @@ class LoadFlow(TableFlow):
                     vol.Optional(CONF_REMOTE_LOST_AFTER): number("s"),
                     vol.Optional(CONF_COMFORT_LOW): number("°C"),
                     vol.Optional(CONF_COMFORT_HIGH): number("°C"),
+                    vol.Optional(CONF_PROCESS): TextSelector(),
+                    vol.Optional(CONF_WIRING): TextSelector(
+                        TextSelectorConfig(multiline=True)
+                    ),
                 }
             ),
         }
@@ -89,5 +99,7 @@ class LoadFlow(TableFlow):
             CONF_REMOTE_LOST_AFTER: values.get(CONF_REMOTE_LOST_AFTER),
             CONF_COMFORT_LOW: values.get(CONF_COMFORT_LOW),
             CONF_COMFORT_HIGH: values.get(CONF_COMFORT_HIGH),
+            CONF_PROCESS: values.get(CONF_PROCESS),
+            CONF_WIRING: values.get(CONF_WIRING),
             **line_values(values, self._grid_type),
         }

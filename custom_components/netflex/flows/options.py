@@ -27,6 +27,7 @@ from ..iec104.engine import Engine
 from ..iec104.lib60870_deviations import DEVIATIONS
 from ..iec104.tls import MinimumVersion
 from ..market.options import CONF_MARKET
+from ..metadata_options import CONF_METADATA
 from ..model.orders import OrderName
 from ..northbound_options import CONF_NORTHBOUND
 from ..protection_options import CONF_PROTECTION
@@ -70,6 +71,7 @@ from .flexoffers import FlexOfferSteps
 from .limits import LimitSteps
 from .local_stops import LocalStopSteps
 from .market import MarketSteps
+from .metadata import MetadataSteps
 from .northbound import NorthboundSteps
 from .points import PointSteps
 from .protection import ProtectionSteps
@@ -89,6 +91,7 @@ SITE_TOPICS: Final = [
     CONF_PROTECTION,
     CONF_MARKET,
     CONF_READINGS,
+    CONF_METADATA,
     CONF_NORTHBOUND,
     CONF_FLEXOFFERS,
     CONF_SHADOW,
@@ -180,6 +183,7 @@ class NetflexOptionsFlow(
     ProtectionSteps,
     MarketSteps,
     ReadingSteps,
+    MetadataSteps,
     NorthboundSteps,
     FlexOfferSteps,
     ShadowSteps,
