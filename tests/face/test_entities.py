@@ -108,9 +108,13 @@ async def test_every_translated_name_belongs_to_an_entity(
     used |= {("binary_sensor", "dispatch_active"), ("event", "dispatch")}
     used.add(("binary_sensor", OVERLOAD_SENSOR.translation_key))
 
-    # A meter that counts the four quadrants, and a site that offers flexibility.
+    # A meter that counts the four quadrants, a heat pump that was held back, a site that
+    # offers flexibility.
     used |= {
         ("sensor", "reactive_energy"),
+        ("sensor", "heat_pump_state"),
+        ("sensor", "flexibility"),
+        ("sensor", "commands_followed"),
         ("sensor", "flexoffers"),
         ("sensor", "flexoffers_shifted"),
         ("sensor", "flexoffers_usability"),

@@ -90,3 +90,16 @@ async def test_a_reload_switches_nothing_on(
     assert hass.states.is_state(OVEN, STATE_OFF)
     assert await async_setup_component(hass, DOMAIN, {})
     assert await hass.config_entries.async_setup(running.entry_id)
+
+
+async def test_what_a_load_followed_is_shown_by_its_class_and_share(
+    hass: HomeAssistant,
+    running: MockConfigEntry,  # noqa: F811
+) -> None:
+    oven = await held_back(hass, running)
+    await call(hass, "release_load", oven)
+    await until(
+        hass, lambda: bool(running.runtime_data.site.flexibility.counts.get(oven))
+    )
+    known = running.runtime_data.site.view.flexibility[oven].now
+    assert (known.commands, known.followed) == (1, 1)
