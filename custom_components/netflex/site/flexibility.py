@@ -100,11 +100,13 @@ class FlexibilityLedger:
                 continue
             command = held_back(remote.get(asset_id, ()), now)
             delay = DELAY + asset.minimum_on
+            off = _is_off(asset, state)
             if command is None:
                 if (trial := self._trials.pop(asset_id, None)) is not None:
+                    # It has had no time to come back yet.
+                    trial.off |= off is True
                     self._end(asset_id, trial, long_enough=now - trial.began >= delay)
                 continue
-            off = _is_off(asset, state)
             if asset_id not in self._trials:
                 self._trials[asset_id] = (
                     None
