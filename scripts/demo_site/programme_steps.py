@@ -5,7 +5,7 @@ from custom_components.netflex.simulated_entry import CONTRACT_INJECTION
 from .order_steps import MARGIN
 from .programme import QUIET, STORM
 from .scenario import Scenario
-from .watching import Seen, hold, until
+from .watching import Seen, until
 
 MODE = "sensor.battery_effective_mode"
 BOUND = "sensor.battery_bound_by"
@@ -42,7 +42,6 @@ async def programme(play: Scenario) -> Seen:
     )
     most = limit * MARGIN + _BAND
     await until(play.probes.site_power, lambda it: -it <= most, within=10)
-    await hold(play.probes.site_power, lambda it: -it <= most, for_s=1)
     bounded = await play.probes.battery()
     await _shows(play, BOUND, "grid_operator")
     await play.order("minsetp", 100)

@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import time
+from typing import IO
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -184,6 +185,14 @@ def _many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def heard_by(counts: IO[bytes], sent: int, patience: float = 10.0) -> int:
+    """Return what a subscriber has heard once it is all, or patience is at its end."""
+    heard, deadline = 0, time.monotonic() + patience
+    while heard < sent and time.monotonic() < deadline:
+        heard = int(counts.readline())
+    return heard
+
+
 async def carried(
     broker: Broker, folder: Path, homes: int, rounds: int
 ) -> dict[str, float]:
@@ -231,9 +240,9 @@ async def carried(
             own = time.process_time() - own
             its = cpu_of(broker.process.pid) - its
             memory = memory_of(broker.process.pid)
+        heard = await asyncio.to_thread(heard_by, counter.stdout, sent)
     finally:
         counter.terminate()
-        heard = int(counter.stdout.read().split()[-1])
         counter.wait()
         executor.shutdown()
     return {

@@ -141,6 +141,8 @@ _SHOW = """async ({ tag, language, first }) => {
     },
   };
   const card = document.createElement(tag);
+  // What Home Assistant's own dashboards set on every card.
+  Object.assign(card, { preview: false, editMode: false, layout: "grid", isPanel: false });
   card.setConfig({});
   card.hass = { language, locale: { language }, config: {}, connection };
   window.card = card;

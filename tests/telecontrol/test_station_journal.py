@@ -90,8 +90,14 @@ async def test_A31_reason_99_and_the_test_command_mark_a_certification(
     assert not (await rtu.order("maxsetp", 150.0)).accepted
     found = [r.data for r in records(tmp_path / "j") if r.kind == "order"]
     assert [(one["name"], one["value"], one["certification"]) for one in found] == story
-    refused = [r.data for r in records(tmp_path / "j") if r.kind == "order_refused"]
-    assert [one["certification"] for one in refused] == [False]
+
+    def refused() -> list[Any]:
+        kind = "order_refused"
+        return [r.data for r in records(tmp_path / "j") if r.kind == kind]
+
+    # A refusal is answered before it is written down.
+    await until(lambda: bool(refused()))
+    assert [one["certification"] for one in refused()] == [False]
 
 
 async def test_every_answer_has_a_record(rtu: Rtu, tmp_path: Path) -> None:

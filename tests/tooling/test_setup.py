@@ -154,7 +154,7 @@ def test_missing_peers_are_a_failure_in_ci_only(checkout: Path, tools: Path) -> 
     program(tools, "python3.14", 'case "$2" in *"(3, 8)"*) exit 1 ;; esac')
     status, messages = setup(checkout, tools)
     assert status == 0
-    assert "tests against c104 will be skipped" in messages
+    assert "tests against c104 and cloud.iO will be skipped" in messages
     status, messages = setup(checkout, tools, CI="true")
     assert status == 1
     assert "required in CI" in messages

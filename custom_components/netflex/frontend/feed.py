@@ -25,10 +25,17 @@ import voluptuous as vol
 
 from ..const import DOMAIN
 from ..coordinator import NetflexConfigEntry
-from ..entry_data import CONF_GRID_TYPE, CONF_MAIN_FUSE
+from ..entry_data import (
+    CONF_GRID_TYPE,
+    CONF_MAIN_FUSE,
+    CONF_ROLE,
+    CONF_TELECONTROL,
+    SubentryType,
+)
 from ..entry_site import site_config
 from ..model.asset import Asset
 from ..model.plan import Compliance, Limit, Setpoint
+from ..model.reading import MeterRole
 from ..site.timeline import FlowSample, PastOrder
 from ..site.view import SiteView
 from ..telemetry.quality import QualityReport
@@ -62,8 +69,10 @@ def _list_sites(
             {
                 "entry_id": entry.entry_id,
                 "title": entry.title,
-                "telecontrol": entry.runtime_data.coordinator.data.telecontrol,
-                "demand": entry.runtime_data.coordinator.data.demand is not None,
+                # As set up, not as seen: a dashboard that is built in the first
+                # second of a site must have the same cards as ever.
+                "telecontrol": entry.data[CONF_TELECONTROL],
+                "demand": _measures_connection(entry),
                 "economy": has_economy(entry.runtime_data.coordinator.data),
                 "subjects": _subjects(hass, entry),
                 "entities": _entities(hass, entry),
@@ -386,6 +395,15 @@ def _demand(view: SiteView) -> dict[str, Any] | None:
         "billed": demand.billed,
         "cost": demand.cost,
     }
+
+
+def _measures_connection(entry: NetflexConfigEntry) -> bool:
+    """Whether a meter of the connection point is set up."""
+    return any(
+        subentry.subentry_type == SubentryType.METER
+        and subentry.data[CONF_ROLE] == MeterRole.CONNECTION_POINT
+        for subentry in entry.subentries.values()
+    )
 
 
 def _subjects(

@@ -243,7 +243,14 @@ class Feed {
   }
 
   tell() {
-    for (const listener of this.listeners) listener(this.known, this.error);
+    for (const listener of this.listeners) {
+      try {
+        listener(this.known, this.error);
+      } catch (error) {
+        // One card's fault is said and costs no other card its message.
+        reportError(error);
+      }
+    }
   }
 
   stop() {

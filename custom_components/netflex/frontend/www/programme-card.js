@@ -118,14 +118,14 @@ export class ProgrammeCard extends NetflexCard {
         bound.map((key) => h("span", { class: "chip warn" }, this.t(`bound_${key}`))),
       ),
       this.list(rows),
-      this.preview(item.preview),
+      this.ahead(item.preview),
       (item.inactive || []).length
         ? h("ul", { class: "why" }, item.inactive.map((one) => h("li", {}, `${name(one.mode)}: ${one.text}`)))
         : null,
     );
   }
 
-  preview(preview) {
+  ahead(preview) {
     const modes = modesOf(preview);
     if (!modes.length) return null;
     const height = modes.length * ROW;
