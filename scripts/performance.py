@@ -35,6 +35,9 @@ def rows(benchmarks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if not found:
             found = [("median ms", 1000 * benchmark["stats"]["median"])]
         for name, value in found:
+            if isinstance(value, str) and "\n" in value:
+                # A drawing, which is for the run's own output.
+                continue
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             yield f"| {title} | {name} | {shown} |"
 
