@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers.event import async_track_utc_time_change
+from homeassistant.helpers.event import (
+    async_track_time_interval,
+    async_track_utc_time_change,
+)
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
@@ -31,8 +34,8 @@ from .telemetry.quality import (
 from .telemetry.quality_ledger import QualityLedger
 
 STORE_VERSION: Final = 1
-SAVE_DELAY: Final = 600.0
-"""s of counting that a crash may cost."""
+SAVE_EVERY: Final = timedelta(minutes=10)
+"""What a crash may cost of the counting. A delayed save would be put off by each view."""
 REPORT_HOUR: Final = 6
 """UTC, as GOFLEX's daily report."""
 P1_PERIOD: Final = 1.0
@@ -92,6 +95,7 @@ class SiteQuality:
             LOGGER.warning("The stored data quality is not used: %s", err)
         self._unsubscribe = [
             self._coordinator.async_add_listener(self._take),
+            async_track_time_interval(self._hass, self._async_save, SAVE_EVERY),
             async_track_utc_time_change(
                 self._hass, self._report, hour=REPORT_HOUR, minute=0, second=0
             ),
@@ -117,7 +121,9 @@ class SiteQuality:
             facts.assets,
             facts.periods,
         )
-        self._store.async_delay_save(self._stored, SAVE_DELAY)
+
+    async def _async_save(self, _now: datetime) -> None:
+        await self._store.async_save(self._stored())
 
     @callback
     def _report(self, _now: datetime) -> None:

@@ -232,3 +232,14 @@ async def test_what_cannot_be_read_is_said_and_left(
     assert "data quality is not used: unknown version 99" in caplog.text
     counted.minutes(1)
     assert (await ask(counted))["daily"] is None
+
+
+async def test_a_crash_costs_ten_minutes_of_counting_at_most(
+    counted: Counted, hass_storage: dict[str, Any]
+) -> None:
+    key = quality_store(counted.hass, counted.entry.entry_id).key
+    counted.minutes(11)
+    assert key not in hass_storage
+    async_fire_time_changed(counted.hass)
+    await counted.hass.async_block_till_done()
+    assert hass_storage[key]["data"]["ledger"]["hours"]
