@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from homeassistant.util import executor
 import pytest
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
@@ -14,6 +15,12 @@ pytest_plugins = ["tests.report", "tests.required"]
 
 _ROOT = Path(__file__).parent.parent
 assert list(custom_components.__path__) == [str(_ROOT / "custom_components")]
+
+# Home Assistant interrupts each of its idle threads that has not ended within a
+# share of these s, 30 ms where there are many; the one that is just handing the end
+# on to the next then takes it along, and a busy machine fails a test at its end. A
+# thread that hangs is caught by the test's own limit.
+executor.EXECUTOR_SHUTDOWN_TIMEOUT = 300
 
 
 @pytest.fixture(autouse=True)

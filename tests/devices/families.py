@@ -20,6 +20,7 @@ from custom_components.netflex.model.asset import Asset, Category, Nature
 from custom_components.netflex.model.connection import Line
 from custom_components.netflex.model.plan import Setpoint, SetpointKind
 from custom_components.netflex.model.reading import MeterReading
+from tests.virtual_time import now
 
 from .servers import Map, OnWrite, Server, eventually, serving
 
@@ -112,7 +113,9 @@ def by_name(families: tuple[Family, ...]) -> list[Any]:
 async def started(
     family: Family, server: Server, units: DedicatedUnits, profiles: ProfileLibrary
 ) -> Device:
-    device = build_device(family.config(server), units=units, profiles=profiles)
+    device = build_device(
+        family.config(server), units=units, profiles=profiles, clock=now
+    )
     await device.start(lambda state: None)
     await eventually(lambda: device.state.at is not None)
     # All of the first pass, the slow points last.

@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 import struct
-import time
 
 from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from custom_components.netflex.devices.dedicated import DedicatedUnits
 from custom_components.netflex.devices.ports import LinkParams
+from tests.virtual_time import now
 
 type Registers = dict[int, int]
 
@@ -196,7 +197,7 @@ class Server:
             _registers: list[int],
             values: list[int] | list[bool] | None,
         ) -> ExcCodes | None:
-            at = time.monotonic()
+            at = now()
             if function in {5, 6} and values is None:
                 # pymodbus reads back what a single write stored, for its answer.
                 return None
@@ -273,9 +274,19 @@ async def serving(
         await server.stop()
 
 
-async def eventually(condition: Callable[[], object], limit: float = 2.0) -> None:
+@asynccontextmanager
+async def own_units() -> AsyncIterator[DedicatedUnits]:
+    """Connections of the running loop, where a fixture's are on another."""
+    units = DedicatedUnits()
+    try:
+        yield units
+    finally:
+        await units.close()
+
+
+async def eventually(condition: Callable[[], object], limit: float = 20.0) -> None:
     """Wait until something holds; fails the test where it does not."""
-    deadline = time.monotonic() + limit
+    deadline = now() + limit
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert now() < deadline, "it did not happen in time"
         await asyncio.sleep(0.005)

@@ -94,11 +94,11 @@ async def test_lost_and_back_is_said(
         await meter.start(readings.append, statuses.append)
         await eventually(lambda: readings)
         await server.stop()
-        await eventually(lambda: not meter.status.connected, 3)
+        await eventually(lambda: not meter.status.connected)
         assert statuses[-1].problem_key == "cannot_connect"
         count = len(readings)
         await server.start()
-        await eventually(lambda: len(readings) > count, 4)
+        await eventually(lambda: len(readings) > count)
         assert meter.status.problem is None
         assert [status.connected for status in statuses] == [True, False, True]
         await meter.stop()

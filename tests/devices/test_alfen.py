@@ -19,9 +19,10 @@ from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.model.asset import Asset, Category, ChargerState, Nature
 from custom_components.netflex.model.connection import Line
 from custom_components.netflex.model.plan import Setpoint, SetpointKind
+from tests.virtual_time import now, virtual_time
 
 from .maps import alfen, alfen_takes
-from .servers import Server, as_f32, eventually, f32, serving, text, u32, u64
+from .servers import Server, as_f32, eventually, f32, own_units, serving, text, u32, u64
 
 CHARGER = Asset(
     id="alfen",
@@ -58,7 +59,9 @@ async def started(
     profiles: ProfileLibrary,
     **params: float | str,
 ) -> Device:
-    device = build_device(config(server, **params), units=units, profiles=profiles)
+    device = build_device(
+        config(server, **params), units=units, profiles=profiles, clock=now
+    )
     await device.start(lambda state: None)
     await eventually(lambda: device.state.at is not None)
     return device
@@ -134,68 +137,71 @@ async def test_the_same_setpoint_again_costs_no_traffic(
         await device.stop()
 
 
+@virtual_time
 async def test_nothing_is_kept_alive_that_we_did_not_write(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary, socket_enabled: None
 ) -> None:
     """A fresh station reads 0 A at 1210; echoing that would stop the car."""
-    async with serving(alfen(), alfen_takes(1)) as server:
+    async with serving(alfen(), alfen_takes(1)) as server, own_units() as units:
         device = await started(server, units, profiles)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(300.0)
         assert not server.writes()
         await device.stop()
 
 
-@pytest.mark.slow
+@virtual_time
 async def test_keep_alive_learns_the_validity_and_keeps_its_period(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary, socket_enabled: None
 ) -> None:
-    async with serving(alfen(), alfen_takes(2)) as server:
+    async with serving(alfen(), alfen_takes(2)) as server, own_units() as units:
         device = await started(server, units, profiles)
         await device.apply(current(10.0))
-        await eventually(lambda: len(server.writes()) >= 4, limit=4)
+        await eventually(lambda: len(server.writes()) >= 4)
         times = [write.at for write in server.writes()]
         periods = [later - earlier for earlier, later in itertools.pairwise(times)]
         # A third of the validity of 2 s that the station showed after the write.
-        assert all(abs(period - 2 / 3) < 0.05 for period in periods), periods
+        assert periods == pytest.approx([2 / 3] * 3)
         assert device.state.details["validity"] == 2.0
         assert "2 s only" in (device.state.problem or "")
         await device.stop()
         count = len(server.writes())
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(300.0)
         assert len(server.writes()) == count
 
 
-@pytest.mark.slow
+@virtual_time
 async def test_S10_keep_alive_ends_without_its_owner_but_holds_a_stop(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary, socket_enabled: None
 ) -> None:
-    async with serving(alfen(), alfen_takes(2)) as server:
+    async with serving(alfen(), alfen_takes(2)) as server, own_units() as units:
         device = await started(server, units, profiles, time_to_live=0.8)
         await device.apply(current(10.0))
         await asyncio.sleep(1.6)
         count = len(server.writes())
-        await asyncio.sleep(0.8)
+        assert count == 2, "within 0.8 s, every 2/3 s"
+        await asyncio.sleep(300.0)
         assert len(server.writes()) == count, "nobody stands by the 10 A any more"
         assert "nobody stands by" in (device.state.problem or "")
         await device.apply(current(0.0))
         count = len(server.writes())
-        await asyncio.sleep(2.2)
-        assert len(server.writes()) >= count + 2, "a stop is held on"
+        await asyncio.sleep(20.1)
+        assert len(server.writes()) == count + 30, "a stop is held on"
         await device.stop()
 
 
-@pytest.mark.slow
+@virtual_time
 async def test_S10_what_the_safe_current_exceeds_is_held_on_without_its_owner(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary, socket_enabled: None
 ) -> None:
     """8 A with a safe current of 10 A: silence would let it draw more."""
-    async with serving(alfen(), alfen_takes(2)) as server:
+    async with serving(alfen(), alfen_takes(2)) as server, own_units() as units:
         device = await started(server, units, profiles, time_to_live=0.5)
         await eventually(lambda: device.state.device_fallback == 10.0)
         await device.apply(current(8.0))
         await asyncio.sleep(1.6)
         count = len(server.writes())
-        await eventually(lambda: len(server.writes()) >= count + 2, limit=5)
+        await asyncio.sleep(20.1)
+        assert len(server.writes()) == count + 30
         assert "nobody stands by" not in (device.state.problem or "")
         await device.stop()
 

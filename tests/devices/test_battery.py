@@ -10,8 +10,9 @@ from custom_components.netflex.devices.factory import build_device
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.model.asset import Asset, Category, Nature
 from custom_components.netflex.model.plan import Setpoint, SetpointKind
+from tests.virtual_time import virtual_time
 
-from .servers import Map, Server, eventually, s32, serving
+from .servers import Map, Server, eventually, own_units, s32, serving
 
 BATTERY = Asset(
     id="battery",
@@ -160,8 +161,10 @@ async def test_a_setpoint_after_a_release_takes_control_again(
         await device.stop()
 
 
+@virtual_time
 async def test_heartbeat_toggles_only_once_we_are_in_control(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary,
+    socket_enabled: None,
 ) -> None:
     params = {
         **MINIMAL,
@@ -169,9 +172,9 @@ async def test_heartbeat_toggles_only_once_we_are_in_control(
         "heartbeat_kind": "toggle",
         "heartbeat_every": 0.2,
     }
-    async with serving({1: contents()}) as server:
+    async with serving({1: contents()}) as server, own_units() as units:
         device = await started(server, units, profiles, params)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(60.0)
         assert not server.writes()
         await device.apply(power(0.0))
         await eventually(lambda: len(server.writes(40)) >= 3)

@@ -7,9 +7,10 @@ import pytest
 from custom_components.netflex.devices.dedicated import DedicatedUnits
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.model.asset import ChargerState, Nature
+from tests.virtual_time import virtual_time
 
 from .families import Family, Told, by_name, check_state, check_writes, started
-from .servers import Map, Server, f32, serving, text, u32, u64
+from .servers import Map, Server, f32, own_units, serving, text, u32, u64
 
 
 def characters(value: str, count: int) -> list[int]:
@@ -730,9 +731,10 @@ async def test_a_switch_that_wears_is_not_written_again_while_it_holds(
         await device.stop()
 
 
-@pytest.mark.slow
+@virtual_time
 async def test_S10_the_life_bit_ends_with_the_owner_of_the_setpoint(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary,
+    socket_enabled: None,
 ) -> None:
     """Nobody stands by the setpoint any more: the charger's fall-back takes over."""
     for time_to_live, beats in ((0.3, 1), (30.0, 2)):
@@ -742,7 +744,7 @@ async def test_S10_the_life_bit_ends_with_the_owner_of_the_setpoint(
             contents={255: vestel()},
             params={"alive": 1, "time_to_live": time_to_live},
         )
-        async with serving({255: vestel()}) as server:
+        async with serving({255: vestel()}) as server, own_units() as units:
             device = await started(family, server, units, profiles)
             await device.apply(family.setpoint(10.0))
             await asyncio.sleep(1.3)

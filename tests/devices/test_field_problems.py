@@ -47,14 +47,15 @@ from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.devices.scheduler import Priority
 from custom_components.netflex.devices.totals import Totals
 from custom_components.netflex.model.connection import Line
+from tests.virtual_time import virtual_time
 
 from . import test_chargers, test_inverters
 from .families import Family
 from .maps import alfen, alfen_takes
-from .servers import Map, eventually, f32, serving
+from .servers import Map, eventually, f32, own_units, serving
 from .test_alfen import CHARGER, config, current, started
 
-QUICK = LinkSettings(timeout=0.2, connect_timeout=0.5)
+QUICK = LinkSettings(timeout=0.5, connect_timeout=5.0)
 
 
 def family(name: str) -> Family:
@@ -113,17 +114,23 @@ async def test_field_problem_03_idle_close_and_half_open(
         await device.stop()
 
 
+@virtual_time
 async def test_field_problem_04_watchdogs_are_refreshed_and_let_go(
-    units: DedicatedUnits, profiles: ProfileLibrary, shipped: ProfileLibrary
+    profiles: ProfileLibrary,
+    shipped: ProfileLibrary,
+    socket_enabled: None,
 ) -> None:
     """Never refreshed once nobody stands by the setpoint any more."""
-    async with serving(alfen(), alfen_takes(validity=2)) as server:
+    async with (
+        serving(alfen(), alfen_takes(validity=2)) as server,
+        own_units() as units,
+    ):
         device = await started(server, units, profiles, time_to_live=1.2)
         await device.apply(current(10.0))
-        await eventually(lambda: len(server.writes()) >= 2, 5)
-        await eventually(lambda: "nobody stands by" in (device.state.problem or ""), 5)
+        await eventually(lambda: len(server.writes()) >= 2)
+        await eventually(lambda: "nobody stands by" in (device.state.problem or ""))
         before = len(server.writes())
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(60.0)
         assert len(server.writes()) == before
         await device.stop()
     for name, params in (

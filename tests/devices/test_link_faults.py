@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 import struct
-import time
 
 from modbus_connection import ModbusTcpParams
 from modbus_connection.tmodbus import ModbusConnection
@@ -30,7 +29,11 @@ from custom_components.netflex.model.plan import Setpoint, SetpointKind
 from .maps import alfen, alfen_takes
 from .servers import Map, Server, eventually, serving
 
-QUICK = LinkSettings(timeout=0.2, connect_timeout=0.5)
+QUICK = LinkSettings(timeout=0.5, connect_timeout=5.0)
+"""As short as a busy machine bears that has to answer within it."""
+
+LIBRARY_LIMIT = 10.0
+"""s that modbus_connection waits for an answer where nobody asks for less."""
 
 
 def registers() -> Map:
@@ -108,9 +111,10 @@ async def test_nobody_listens(any_units: DedicatedUnits | SharedUnits) -> None:
             err = await failing(link)
             assert err.kind is LinkErrorKind.LINK
             assert link.down
-            begun = time.monotonic()
-            assert "next attempt in" in (await failing(link)).text
-            assert time.monotonic() - begun < 0.01, "the back-off asks nobody"
+            await server.start()
+            for _ in range(3):
+                assert "next attempt in" in (await failing(link)).text
+            assert server.connections == 0, "the back-off asks nobody"
 
 
 async def test_silence_takes_the_time_that_it_may_and_no_more(
@@ -119,10 +123,11 @@ async def test_silence_takes_the_time_that_it_may_and_no_more(
     async with serving({1: registers()}) as server, linked(any_units, server) as link:
         await read(link)
         server.garble = lambda data: b""
-        begun = time.monotonic()
-        err = await failing(link)
+        server.requests.clear()
+        async with asyncio.timeout(LIBRARY_LIMIT / 2):
+            err = await failing(link)
         assert err.kind is LinkErrorKind.TIMEOUT
-        assert time.monotonic() - begun < 0.4
+        assert len(server.requests) == 1, "nobody repeats it behind our back"
         assert not link.down, "one lost answer is not a lost link"
         await failing(link)
         await failing(link)
@@ -188,10 +193,9 @@ async def test_busy_is_told_at_once_on_a_connection_of_our_own(
 ) -> None:
     async with serving({1: registers()}) as server, linked(units, server) as link:
         server.refuse[3, 0] = ExcCodes.DEVICE_BUSY
-        begun = time.monotonic()
         err = await failing(link)
         assert (err.kind, err.code) == (LinkErrorKind.REFUSED, 6)
-        assert time.monotonic() - begun < 0.1
+        assert len(server.requests) == 1
         assert not link.down
 
 
@@ -202,9 +206,8 @@ async def test_busy_cannot_hold_a_shared_connection_beyond_its_time(
     units = SharedUnits()
     async with serving({1: registers()}) as server, linked(units, server) as link:
         server.refuse[3, 0] = ExcCodes.DEVICE_BUSY
-        begun = time.monotonic()
-        assert (await failing(link)).kind is LinkErrorKind.TIMEOUT
-        assert time.monotonic() - begun < 1.0
+        async with asyncio.timeout(20):
+            assert (await failing(link)).kind is LinkErrorKind.TIMEOUT
         server.refuse.clear()
         assert await read(link) == [7, 7]
     await units.close()
@@ -244,7 +247,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_one(
     contents.put(0, [1, 2, 3, 4])
     async with serving({1: contents}) as server, linked(any_units, server) as link:
         await read(link)
-        server.read_delay = 0.4
+        server.read_delay = 0.8
         await failing(link)
         server.read_delay = 0
         assert await link.read(Area.HOLDING, 2, 2, Priority.FAST) == [3, 4]
@@ -370,31 +373,31 @@ async def test_a_stop_behind_six_slow_reads_goes_next_on_the_wire(
         server.requests.clear()
         server.read_delay = 0.1
         reads = [asyncio.create_task(read(link)) for _ in range(6)]
-        await asyncio.sleep(0.02)
-        begun = time.monotonic()
+        await eventually(lambda: server.requests)
         await link.write(Area.HOLDING, 5, [0], 6, Priority.EMERGENCY)
-        assert server.writes()[0].at - begun < 0.1 + 0.02
         assert [r.writes for r in server.requests[:2]] == [False, True]
         await asyncio.gather(*reads)
 
 
 @pytest.mark.slow
-async def test_a_stop_gives_up_a_poll_that_the_device_answers_in_two_seconds(
+async def test_a_stop_gives_up_a_poll_that_the_device_answers_much_later(
     any_units: DedicatedUnits | SharedUnits,
 ) -> None:
     async with (
         serving({1: registers()}) as server,
-        linked(any_units, server, settings=LinkSettings(timeout=5)) as link,
+        linked(any_units, server, settings=LinkSettings(timeout=50)) as link,
     ):
         await read(link)
-        server.read_delay = 2.0
+        server.requests.clear()
+        server.read_delay = 45.0
         poll = asyncio.create_task(read(link))
-        await asyncio.sleep(0.05)
-        begun = time.monotonic()
-        await link.write(Area.HOLDING, 5, [0], 6, Priority.EMERGENCY)
+        await eventually(lambda: server.requests)
         # pymodbus serves one connection's requests side by side, as devices with a
-        # queue of their own do; what counts is that ours lets the write go.
-        assert server.writes()[0].at - begun < 0.35
+        # queue of their own do; what counts is that ours lets the write go. How soon
+        # is in test_scheduler.
+        async with asyncio.timeout(20):
+            await link.write(Area.HOLDING, 5, [0], 6, Priority.EMERGENCY)
+        assert server.writes()
         with pytest.raises(Preempted):
             await poll
 

@@ -13,9 +13,10 @@ from custom_components.netflex.devices.factory import build_device
 from custom_components.netflex.devices.ports import LinkParams, ModbusUnit
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.model.asset import Nature
+from tests.virtual_time import virtual_time
 
 from .families import Family, Told, by_name, check_state, check_writes, started
-from .servers import Map, Server, eventually, serving
+from .servers import Map, Server, eventually, own_units, serving
 
 
 def outputs(count: int, *, on: int | None = None, inputs: int = 0) -> Map:
@@ -164,11 +165,12 @@ PULSE = Family(
 )
 
 
-@pytest.mark.slow
+@virtual_time
 async def test_S13_a_pulse_falls_off_by_itself_once_we_are_gone(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary,
+    socket_enabled: None,
 ) -> None:
-    async with waveshare() as (module, link):
+    async with waveshare() as (module, link), own_units() as units:
         server = Server({})
         server.port = link.port
         device = await started(PULSE, server, units, profiles)
@@ -177,10 +179,10 @@ async def test_S13_a_pulse_falls_off_by_itself_once_we_are_gone(
         assert module.frames[0].hex() == "0502020014"
         assert applied.confirmed
         assert device.state.device_fallback == 0.0
-        await eventually(lambda: len(module.frames) >= 4, 3)
+        await eventually(lambda: len(module.frames) >= 4)
         assert module.is_on(2), "refreshed before it runs out"
         await device.stop()
-        await eventually(lambda: not module.is_on(2), 3)
+        await eventually(lambda: not module.is_on(2))
 
 
 async def test_a_pulse_is_ended_by_switching_off(

@@ -13,36 +13,47 @@ from custom_components.netflex.devices.dedicated import DedicatedUnits
 from custom_components.netflex.devices.factory import build_device
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.model.asset import Nature
+from tests.virtual_time import virtual_time
 
 from . import test_inverters, test_moxa
 from .maps import alfen, alfen_takes, moxa
-from .servers import Server, as_f32, eventually, serving
+from .servers import Server, as_f32, eventually, own_units, serving
 from .test_alfen import current, started
 
 
+@virtual_time
 async def test_S10_a_stop_is_held_when_nobody_stands_by_it_any_more(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary,
+    socket_enabled: None,
 ) -> None:
     """Falling silent would let the charger go to its safe current of 10 A."""
-    async with serving(alfen(), alfen_takes(validity=2)) as server:
+    async with (
+        serving(alfen(), alfen_takes(validity=2)) as server,
+        own_units() as units,
+    ):
         device = await started(server, units, profiles, time_to_live=0.5)
         await device.apply(current(0.0, emergency=True))
         assert device.state.device_fallback == 10.0
         first = len(server.writes())
-        await eventually(lambda: len(server.writes()) >= first + 2, 10)
+        await eventually(lambda: len(server.writes()) >= first + 2)
         assert as_f32(server.get(1, 1210, 2)) == 0.0
         await device.stop()
 
 
+@virtual_time
 async def test_S10_anything_else_falls_silent_and_says_so(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary,
+    socket_enabled: None,
 ) -> None:
-    async with serving(alfen(), alfen_takes(validity=2)) as server:
+    async with (
+        serving(alfen(), alfen_takes(validity=2)) as server,
+        own_units() as units,
+    ):
         device = await started(server, units, profiles, time_to_live=0.3)
         await device.apply(current(10.0))
-        await eventually(lambda: "own fallback" in (device.state.problem or ""), 10)
+        await eventually(lambda: "own fallback" in (device.state.problem or ""))
         written = len(server.writes())
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(60.0)
         assert len(server.writes()) == written
         await device.stop()
 
@@ -127,18 +138,16 @@ async def test_S14_a_released_setpoint_leaves_the_device_to_itself(
 
 
 @pytest.mark.parametrize("emergency", [False, True])
+@virtual_time
 async def test_S15_a_stop_is_written_again_when_somebody_lifts_it(
-    units: DedicatedUnits, profiles: ProfileLibrary, *, emergency: bool
+    profiles: ProfileLibrary, socket_enabled: None, *, emergency: bool
 ) -> None:
     """The device says that it no longer follows, and the same stop is written anew."""
-    async with serving(alfen(), alfen_takes()) as server:
+    async with serving(alfen(), alfen_takes()) as server, own_units() as units:
         device = await started(server, units, profiles)
         await device.apply(current(0.0, emergency=emergency))
         server.set(1, 1206, [0x4180, 0])
-        session = device._session  # type: ignore[attr-defined]
-        session.available = False
-        session.poke()
-        await eventually(lambda: device.state.follows is False, 10)
+        await eventually(lambda: device.state.follows is False)
         before = len(server.writes())
         await device.apply(current(0.0, emergency=emergency))
         assert len(server.writes()) > before

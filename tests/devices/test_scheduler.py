@@ -1,7 +1,6 @@
-"""The line in front of an endpoint."""
+"""The line in front of an endpoint; its clock is the loop's, which waits for nothing."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from custom_components.netflex.devices.scheduler import (
     RequestTimeout,
     Scheduler,
 )
+from tests.virtual_time import now, virtual_time
 
 
 def limit() -> float:
@@ -21,7 +21,7 @@ class Bench:
     """Requests that end when the test says so."""
 
     def __init__(self) -> None:
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(now)
         self.order: list[str] = []
         self.running = 0
         self.most_running = 0
@@ -49,6 +49,7 @@ class Bench:
         )
 
 
+@virtual_time
 async def test_priorities_in_order_and_one_request_in_flight() -> None:
     bench = Bench()
     tasks = [bench.submit(Priority.FAST, "first")]
@@ -70,6 +71,7 @@ async def test_priorities_in_order_and_one_request_in_flight() -> None:
     assert bench.most_running == 1
 
 
+@virtual_time
 async def test_a_stop_behind_six_slow_reads_goes_next() -> None:
     bench = Bench()
     reads = [bench.submit(Priority.FAST, f"read {i}", 0.04) for i in range(6)]
@@ -79,29 +81,32 @@ async def test_a_stop_behind_six_slow_reads_goes_next() -> None:
     await asyncio.gather(*reads)
 
 
+@virtual_time
 async def test_a_stop_gives_up_a_read_that_hangs() -> None:
     bench = Bench()
     read = bench.submit(Priority.FAST, "read", 0.9, may_give_up=True)
     await asyncio.sleep(0.01)
-    begun = time.monotonic()
+    begun = now()
     await bench.submit(Priority.EMERGENCY, "stop", 0)
-    assert 0.2 < time.monotonic() - begun < 0.35
+    assert now() - begun == pytest.approx(0.25)
     with pytest.raises(Preempted):
         await read
 
 
+@virtual_time
 async def test_a_stop_does_not_interrupt_a_write() -> None:
     bench = Bench()
     write = bench.submit(Priority.SETPOINT, "write", 0.4)
     await asyncio.sleep(0.01)
-    begun = time.monotonic()
+    begun = now()
     await bench.submit(Priority.EMERGENCY, "stop", 0)
-    assert time.monotonic() - begun > 0.35
+    assert now() - begun == pytest.approx(0.39)
     assert await write == "write"
 
 
+@virtual_time
 async def test_the_wall_time_of_a_request_that_swallows_its_cancellation() -> None:
-    scheduler = Scheduler()
+    scheduler = Scheduler(now)
     released = asyncio.Event()
 
     async def stubborn() -> None:
@@ -111,10 +116,10 @@ async def test_the_wall_time_of_a_request_that_swallows_its_cancellation() -> No
             except asyncio.CancelledError:
                 continue
 
-    begun = time.monotonic()
+    begun = now()
     with pytest.raises(RequestTimeout):
         await scheduler.run(Priority.FAST, stubborn, limit=lambda: 0.05)
-    assert time.monotonic() - begun < 0.2
+    assert now() - begun == pytest.approx(0.05)
     assert await scheduler.run(Priority.FAST, _one, limit=limit) == 1
     released.set()
     await scheduler.close()
@@ -124,6 +129,7 @@ async def _one() -> int:
     return 1
 
 
+@virtual_time
 async def test_a_guard_lets_an_outdated_write_step_back_at_its_turn() -> None:
     bench = Bench()
     first = bench.submit(Priority.FAST, "first", 0.02)
@@ -144,6 +150,7 @@ async def test_a_guard_lets_an_outdated_write_step_back_at_its_turn() -> None:
     assert bench.order == ["first", "new"]
 
 
+@virtual_time
 async def test_a_cancelled_waiter_does_not_stop_the_line() -> None:
     bench = Bench()
     first = bench.submit(Priority.FAST, "first", 0.02)
@@ -159,24 +166,27 @@ async def test_a_cancelled_waiter_does_not_stop_the_line() -> None:
     assert bench.scheduler.waiting == 0
 
 
+@virtual_time
 async def test_spacing_is_kept_and_a_stop_does_not_wait_for_it() -> None:
     bench = Bench()
     await bench.submit(Priority.FAST, "one", 0)
-    begun = time.monotonic()
+    begun = now()
     await bench.submit(Priority.FAST, "two", 0, spacing=0.04)
-    assert time.monotonic() - begun >= 0.039
+    assert now() - begun == pytest.approx(0.04)
     waits = bench.submit(Priority.FAST, "three", 0, spacing=0.2)
     await asyncio.sleep(0.01)
-    begun = time.monotonic()
+    begun = now()
     await bench.submit(Priority.EMERGENCY, "stop", 0, spacing=0.2)
-    assert time.monotonic() - begun < 0.02
+    assert now() == begun
     await waits
+    assert now() - begun == pytest.approx(0.2)
     assert bench.order == ["one", "two", "stop", "three"]
 
 
+@virtual_time
 async def test_a_slow_poll_is_not_starved_by_fast_ones() -> None:
-    now = 0.0
-    scheduler = Scheduler(lambda: now)
+    clock = 0.0
+    scheduler = Scheduler(lambda: clock)
     order: list[str] = []
 
     async def note(name: str) -> None:
@@ -189,7 +199,7 @@ async def test_a_slow_poll_is_not_starved_by_fast_ones() -> None:
         scheduler.run(Priority.SLOW, lambda: note("slow"), limit=limit)
     )
     await asyncio.sleep(0)
-    now = 11.0
+    clock = 11.0
     fast = asyncio.create_task(
         scheduler.run(Priority.FAST, lambda: note("fast"), limit=limit)
     )
@@ -199,6 +209,7 @@ async def test_a_slow_poll_is_not_starved_by_fast_ones() -> None:
     assert order == ["slow", "fast"]
 
 
+@virtual_time
 async def test_a_stop_that_comes_while_the_turn_is_passed_on_is_not_overlooked() -> (
     None
 ):
@@ -212,15 +223,16 @@ async def test_a_stop_that_comes_while_the_turn_is_passed_on_is_not_overlooked()
         lambda _: stop.append(bench.submit(Priority.EMERGENCY, "stop", 0))
     )
     await first
-    begun = time.monotonic()
+    begun = now()
     await asyncio.sleep(0)
     await stop[0]
-    assert time.monotonic() - begun < 0.05
+    assert now() == begun
     for task in (second, third):
         task.cancel()
     await asyncio.gather(second, third, return_exceptions=True)
 
 
+@virtual_time
 async def test_a_request_that_must_not_be_cancelled_ends_by_itself() -> None:
     bench = Bench()
     connecting = True
@@ -235,6 +247,7 @@ async def test_a_request_that_must_not_be_cancelled_ends_by_itself() -> None:
             await asyncio.sleep(0.01)
 
 
+@virtual_time
 async def test_a_stop_gives_up_a_read_once_its_connection_is_there() -> None:
     bench = Bench()
     connecting = True
@@ -252,6 +265,7 @@ async def test_a_stop_gives_up_a_read_once_its_connection_is_there() -> None:
         await read
 
 
+@virtual_time
 async def test_a_request_that_must_not_be_cancelled_says_itself_how_it_ended() -> None:
     """Not RequestTimeout, which would leave its own failure to nobody."""
     over = asyncio.Event()
@@ -261,7 +275,7 @@ async def test_a_request_that_must_not_be_cancelled_says_itself_how_it_ended() -
         raise ConnectionRefusedError
 
     task = asyncio.create_task(
-        Scheduler().run(
+        Scheduler(now).run(
             Priority.SETPOINT, connect, limit=lambda: 0.01, leave=lambda: True
         )
     )

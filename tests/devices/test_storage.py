@@ -5,10 +5,22 @@ import pytest
 from custom_components.netflex.devices.dedicated import DedicatedUnits
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.model.asset import Nature
+from tests.virtual_time import virtual_time
 
 from .families import Family, Told, by_name, check_state, check_writes, started
 from .maps import common, model, sunspec
-from .servers import Map, Server, eventually, f32, s32, serving, text, u32, u64
+from .servers import (
+    Map,
+    Server,
+    eventually,
+    f32,
+    own_units,
+    s32,
+    serving,
+    text,
+    u32,
+    u64,
+)
 
 
 def little(words: list[int]) -> list[int]:
@@ -546,9 +558,10 @@ async def test_victron_outside_of_external_control_is_said(
         await device.stop()
 
 
-@pytest.mark.slow
+@virtual_time
 async def test_tesla_heartbeat_alternates_and_ends_with_the_release(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary,
+    socket_enabled: None,
 ) -> None:
     family = Family(
         profile="tesla_powerpack",
@@ -556,10 +569,13 @@ async def test_tesla_heartbeat_alternates_and_ends_with_the_release(
         contents={1: powerpack()},
         params={"heartbeat_timeout": 4},
     )
-    async with serving({1: powerpack()}, powerpack_takes) as server:
+    async with (
+        serving({1: powerpack()}, powerpack_takes) as server,
+        own_units() as units,
+    ):
         device = await started(family, server, units, profiles)
         await device.apply(family.setpoint(1000.0))
-        await eventually(lambda: len(server.writes(1022)) >= 3, 3)
+        await eventually(lambda: len(server.writes(1022)) >= 3)
         beats = [write.values for write in server.writes(1022)]
         assert beats[:3] == [[0xAA55], [0x55AA], [0xAA55]]
         await device.apply(family.setpoint(None))

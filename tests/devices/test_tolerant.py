@@ -36,7 +36,7 @@ from custom_components.netflex.model.plan import Setpoint, SetpointKind
 from .maps import alfen, alfen_takes
 from .servers import Map, Server, eventually, serving
 
-QUICK = LinkSettings(timeout=0.3, connect_timeout=0.5)
+QUICK = LinkSettings(timeout=0.5, connect_timeout=5.0)
 
 
 def registers() -> Map:
@@ -188,7 +188,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_one(
     ):
         server.garble = _zero_transaction
         assert await read(link) == [1, 2]
-        server.read_delay = 0.5
+        server.read_delay = 0.9
         assert (await failing(link)).kind is LinkErrorKind.TIMEOUT
         server.read_delay = 0
         assert await link.read(Area.HOLDING, 2, 2, Priority.FAST) == [3, 4]
@@ -208,7 +208,7 @@ async def test_a_peer_that_closes_is_noticed_at_once(tolerant: TolerantUnits) ->
     listener = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     link = LinkParams(host="127.0.0.1", port=port, connection=Connection.TOLERANT)
-    patient = LinkSettings(timeout=60, connect_timeout=0.5)
+    patient = LinkSettings(timeout=60, connect_timeout=5.0)
     endpoint = endpoint_of(link, tolerant)
     endpoint.hold()
     unit = await endpoint.attach(1, patient)

@@ -1,7 +1,7 @@
 """The virtual meter in closed loop: a charger that balances itself reads it.
 
 The charger is the simulation's own Modbus client, the sockets are real; time is the
-test's, a second a step.
+test's, a second a step, and an answer is late only if it does not come at all.
 """
 
 import asyncio
@@ -47,6 +47,7 @@ from custom_components.netflex.simulation.alfen_balancing import (
     MeterSilentError,
 )
 from custom_components.netflex.simulation.physics import ChargePoint, Contactor
+from tests.virtual_time import virtual_time
 
 LOOPBACK = "127.0.0.1"
 FUSE = 25.0
@@ -261,6 +262,7 @@ async def closed_loop(**changes: object) -> AsyncIterator[Loop]:
 # ------------------------------------------------------------------------- closed loop
 
 
+@virtual_time
 async def test_the_charger_draws_what_the_fuse_leaves_and_no_more(
     socket_enabled: None,
 ) -> None:
@@ -272,6 +274,7 @@ async def test_the_charger_draws_what_the_fuse_leaves_and_no_more(
         assert loop.device.meter_view.status is MeterStatus.OK
 
 
+@virtual_time
 async def test_a_kettle_is_made_room_for_and_given_back(socket_enabled: None) -> None:
     async with closed_loop() as loop:
         await loop.seconds(90)
@@ -283,6 +286,7 @@ async def test_a_kettle_is_made_room_for_and_given_back(socket_enabled: None) ->
         assert loop.drawn == pytest.approx(20.0, abs=1.5)
 
 
+@virtual_time
 async def test_S10_a_stale_meter_silences_us_and_the_safe_current_takes_over(
     socket_enabled: None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -315,6 +319,7 @@ async def test_S10_a_stale_meter_silences_us_and_the_safe_current_takes_over(
         assert [status for status, _ in loop.notes] == ["warning", "error", "recovered"]
 
 
+@virtual_time
 async def test_S10_under_a_stop_a_stale_meter_reports_the_fuse_as_full(
     socket_enabled: None,
 ) -> None:
@@ -336,6 +341,7 @@ async def test_S10_under_a_stop_a_stale_meter_reports_the_fuse_as_full(
         assert "safe current" in (loop.device.meter_view.problem or "")
 
 
+@virtual_time
 async def test_S10_a_fuse_without_room_for_the_safe_current_is_reported_full(
     socket_enabled: None,
 ) -> None:
@@ -348,6 +354,7 @@ async def test_S10_a_fuse_without_room_for_the_safe_current_is_reported_full(
         assert loop.drawn == 0.0
 
 
+@virtual_time
 async def test_a_released_stop_lets_the_car_charge_again(socket_enabled: None) -> None:
     async with closed_loop() as loop:
         await loop.seconds(60)
@@ -362,6 +369,7 @@ async def test_a_released_stop_lets_the_car_charge_again(socket_enabled: None) -
         assert loop.highest <= FUSE + 0.1
 
 
+@virtual_time
 async def test_the_fuse_holds_while_the_charger_is_not_measured(
     socket_enabled: None,
 ) -> None:
@@ -373,6 +381,7 @@ async def test_the_fuse_holds_while_the_charger_is_not_measured(
         assert loop.drawn + 12.0 <= FUSE + 0.1
 
 
+@virtual_time
 async def test_without_folding_the_meter_is_what_the_charger_sees(
     socket_enabled: None,
 ) -> None:
@@ -393,6 +402,7 @@ async def test_without_folding_the_meter_is_what_the_charger_sees(
 # ------------------------------------------------------------------------------ access
 
 
+@virtual_time
 async def test_a_foreign_client_is_refused_and_remembered(socket_enabled: None) -> None:
     async with closed_loop(config=replace(CONFIG, allowed=("10.0.0.0/24",))) as loop:
         await loop.tell(16.0)
@@ -405,6 +415,7 @@ async def test_a_foreign_client_is_refused_and_remembered(socket_enabled: None) 
         assert view.poll_age is None
 
 
+@virtual_time
 async def test_another_unit_gets_no_answer(socket_enabled: None) -> None:
     async with closed_loop() as loop:
         await loop.tell(16.0)
@@ -413,6 +424,7 @@ async def test_another_unit_gets_no_answer(socket_enabled: None) -> None:
         assert not loop.charger.balanced
 
 
+@virtual_time
 async def test_every_different_poll_is_counted(socket_enabled: None) -> None:
     async with closed_loop() as loop:
         await loop.tell(16.0)
@@ -433,6 +445,7 @@ async def test_every_different_poll_is_counted(socket_enabled: None) -> None:
         assert view.further_polls == 8
 
 
+@virtual_time
 async def test_two_chargers_share_the_port_and_are_told_apart_by_unit(
     socket_enabled: None,
 ) -> None:
@@ -474,6 +487,7 @@ async def test_two_chargers_share_the_port_and_are_told_apart_by_unit(
         assert loop.charger.balanced
 
 
+@virtual_time
 async def test_a_unit_that_is_taken_is_a_problem_in_words(socket_enabled: None) -> None:
     async with closed_loop() as loop:
         second = MeteredCharger(
@@ -494,6 +508,7 @@ async def test_a_unit_that_is_taken_is_a_problem_in_words(socket_enabled: None) 
         assert loop.device.port is not None
 
 
+@virtual_time
 async def test_a_stop_that_the_charger_does_not_ask_for_is_not_confirmed(
     socket_enabled: None,
 ) -> None:
@@ -510,6 +525,7 @@ async def test_a_stop_that_the_charger_does_not_ask_for_is_not_confirmed(
         assert caught.value.key == "timeout"
 
 
+@virtual_time
 async def test_a_newer_setpoint_supersedes_one_that_waits(socket_enabled: None) -> None:
     async with closed_loop() as loop:
         setpoint = Setpoint(asset_id="charger", kind=SetpointKind.CURRENT, value=10.0)
@@ -521,6 +537,7 @@ async def test_a_newer_setpoint_supersedes_one_that_waits(socket_enabled: None) 
         assert caught.value.key == "superseded"
 
 
+@virtual_time
 async def test_pymodbus_reads_the_whole_map_of_the_meter(socket_enabled: None) -> None:
     async with closed_loop() as loop:
         await loop.tell(16.0)
@@ -541,6 +558,7 @@ async def test_pymodbus_reads_the_whole_map_of_the_meter(socket_enabled: None) -
         client.close()
 
 
+@virtual_time
 async def test_an_answer_that_never_comes_is_a_silence(socket_enabled: None) -> None:
     async with closed_loop() as loop:
         loop.reading = None
