@@ -67,6 +67,7 @@ async def async_get_config_entry_diagnostics(
         },
         "view": redacted(entry.runtime_data.coordinator.data),
         "checklist": redacted(site_checklist(entry)),
+        "readings": entry.runtime_data.readings.condition,
         "wire_log": redacted(entry.runtime_data.wire_log()),
     }
 

@@ -40,7 +40,6 @@ from .metering.p1_reader import P1Source
 from .metering.p1_shared import SharedP1Source
 from .metering.recorder import Recording
 from .metering.s1_reader import S1Source
-from .model.asset import Asset
 from .model.connection import Feeder
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
 from .model.schedule import zone_of
@@ -156,7 +155,7 @@ class NetflexRuntime:
         self._inputs = LocalStopWatch(self._hass, self.site)
         self._island = IslandWatch(self._hass, self.site)
         self.readings = SiteReadings(
-            self._hass, self._entry, self.coordinator, self.site, self._assets
+            self._hass, self._entry, self.coordinator, self.site, lambda: self._applied
         )
         self.quality = SiteQuality(
             self._hass,
@@ -183,14 +182,6 @@ class NetflexRuntime:
         except BaseException:
             await self.async_stop(park=False)
             raise
-
-    def _assets(self) -> dict[str, Asset]:
-        """Return the assets of the site as they are configured now, by their id."""
-        return {
-            device.device_id: device.asset
-            for device in self._applied.devices
-            if device.asset is not None
-        }
 
     async def async_stop(self, *, park: bool) -> None:
         """Stop the site; the station waits for the next one if `park`."""

@@ -145,11 +145,7 @@ class SiteQuality:
         if self._known is None or self._known.config is not config:
             self._known = _Facts(
                 config=config,
-                assets={
-                    device.device_id: device.asset
-                    for device in config.devices
-                    if device.asset is not None
-                },
+                assets=config.assets,
                 periods=self._periods(config),
             )
         return self._known

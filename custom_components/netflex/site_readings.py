@@ -15,14 +15,16 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
-from .model.asset import Asset
 from .readings_options import CONF_DAYS, CONF_KEEP, CONF_MEGABYTES
+from .site.config import SiteConfig
 from .site.site import Site
 from .site.telemetry_feed import kept_values
 from .site_figures import SiteFigures
+from .site_readings_fill import ReadingsFill
+from .site_readings_sources import Sources
 from .telemetry.keeper import Bounds, TelemetryKeeper
 from .telemetry.store import TelemetryStore, TelemetryStoreError
-from .telemetry.values import Bucket, Resolution, Series, SeriesKind
+from .telemetry.values import Bucket, Gap, Resolution, Series, SeriesKind
 
 RESOLUTIONS: Final = {
     "minute": Resolution.MINUTE,
@@ -54,14 +56,20 @@ class SiteReadings:
         entry: NetflexConfigEntry,
         coordinator: SiteCoordinator,
         site: Site,
-        assets: Callable[[], Mapping[str, Asset]],
+        config: Callable[[], SiteConfig],
     ) -> None:
-        """Prepare; nothing is kept yet. `assets` returns the site's as they are now."""
+        """Prepare; nothing is kept yet. `config` returns the site as it is now."""
         self._hass = hass
         self._entry = entry
         self._coordinator = coordinator
-        self._assets = assets
-        self._figures = SiteFigures(hass, site, assets)
+        self._config = config
+        self._figures = SiteFigures(hass, site, lambda: config().assets)
+        self._fill = ReadingsFill(
+            hass,
+            lambda: Sources(hass, entry.entry_id, config()),
+            lambda: coordinator.data.site_meter,
+            self._figures.async_forget,
+        )
         self._keeper: TelemetryKeeper | None = None
         self._bounds: Bounds | None = None
         self._unsubscribe: CALLBACK_TYPE | None = None
@@ -87,12 +95,14 @@ class SiteReadings:
         await self._keeper.start()
         self._unsubscribe = self._coordinator.async_add_listener(self._take)
         self._figures.async_start(self._keeper)
+        self._fill.async_start(self._keeper)
 
     async def async_stop(self) -> None:
         """Store what there is and let go of the file."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+        await self._fill.async_stop()
         await self._figures.async_stop()
         keeper, self._keeper, self._bounds = self._keeper, None, None
         if keeper is not None:
@@ -101,12 +111,24 @@ class SiteReadings:
     @callback
     def _take(self) -> None:
         if self._keeper is not None:
-            self._keeper.take(*kept_values(self._coordinator.data, self._assets()))
+            self._keeper.take(
+                *kept_values(self._coordinator.data, self._config().assets)
+            )
 
     @property
     def problem(self) -> str | None:
         """Why nothing is stored although it is switched on."""
         return None if self._keeper is None else self._keeper.problem
+
+    @property
+    def condition(self) -> dict[str, Any]:
+        """How keeping and filling are doing, for who looks for a fault."""
+        return {
+            "kept": self._keeper is not None,
+            "problem": self.problem,
+            "history": self._fill.state.value,
+            "filled": self._fill.filled,
+        }
 
     async def async_get(
         self,
@@ -115,7 +137,7 @@ class SiteReadings:
         resolution: Resolution,
         keys: Iterable[str] | None,
     ) -> dict[str, Any]:
-        """Return roll-ups, words and gaps of the chosen series, or of all.
+        """Return roll-ups, words, gaps and what was filled in of some series, or of all.
 
         Raises:
             ReadingsError: Nothing is kept, too much is asked for, or the store fails.
@@ -186,11 +208,13 @@ def _series(
         return answer
     buckets = store.buckets(series.key, start, end, resolution, zone)
     answer["readings"] = [_bucket(item, series.kind) for item in buckets]
-    answer["gaps"] = [
-        {"start": _iso(gap.start), "end": _iso(gap.end)}
-        for gap in store.gaps(series.key, start, end)
-    ]
+    answer["gaps"] = _times(store.gaps(series.key, start, end))
+    answer["filled"] = _times(store.filled(series.key, start, end))
     return answer
+
+
+def _times(gaps: Iterable[Gap]) -> list[dict[str, str]]:
+    return [{"start": _iso(gap.start), "end": _iso(gap.end)} for gap in gaps]
 
 
 def _bucket(bucket: Bucket, kind: SeriesKind) -> dict[str, Any]:

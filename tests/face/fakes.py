@@ -1,9 +1,10 @@
 """A site that shows what a test wants to be seen, under the real coordinator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from custom_components.netflex.coordinator import SiteCoordinator
@@ -202,6 +203,10 @@ class FakeRuntime:
     reloads: int = 0
     unusable: OSError | None = None
     wire: tuple[WireEntry, ...] = ()
+    readings: Any = field(
+        default_factory=lambda: SimpleNamespace(condition={"kept": False})
+    )
+    """A test of readings puts real ones here."""
 
     @property
     def settings(self) -> TelecontrolSettings | None:

@@ -12,6 +12,8 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.netflex.devices.device import DeviceConfig
+from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.model.asset import Asset, AssetState, Category, Nature
 from custom_components.netflex.model.market import Market, PriceSeries, PriceSlot
 from custom_components.netflex.model.orders import NO_ORDERS, GridOrders
@@ -186,8 +188,10 @@ async def test_readings_become_figures_of_days_and_of_the_month(
     runtime = entry.runtime_data
     site = faked()
     site.view = replace(site.view, figures=None)
+    battery = DeviceConfig(device_id=BATTERY.id, name=BATTERY.name, asset=BATTERY)
+    config = replace(site_config(entry), devices=(battery,))
     readings = SiteReadings(
-        hass, entry, runtime.coordinator, runtime.site, lambda: {BATTERY.id: BATTERY}
+        hass, entry, runtime.coordinator, runtime.site, lambda: config
     )
     await readings.async_set(READINGS_SCHEMA({"keep": True}))
     keeper = readings._keeper

@@ -16,6 +16,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.readings_options import CONF_READINGS, READINGS_SCHEMA
 from custom_components.netflex.site.telemetry_feed import kept_values
 from custom_components.netflex.site_readings import SiteReadings, readings_path
@@ -62,7 +63,7 @@ async def kept(
     await hass.async_block_till_done()
     runtime = entry.runtime_data
     runtime.readings = SiteReadings(
-        hass, entry, runtime.coordinator, runtime.site, dict
+        hass, entry, runtime.coordinator, runtime.site, lambda: site_config(entry)
     )
     keeping = Kept(faked(), runtime.readings)
     with patch.object(time, "time", lambda: keeping.now):

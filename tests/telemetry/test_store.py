@@ -99,13 +99,78 @@ def test_gaps_are_found_and_filled_without_touching_what_was_measured(
     with TelemetryStore(path) as store:
         store.write({POWER: powers(0, 5) + powers(1200, 5)})
         assert store.gaps(POWER.key, 0, 1500) == [Gap(start=300, end=1200)]
-        filled = store.write({POWER: powers(0, 20, 7.0)}, replace=False)
-        assert filled == 15
+        assert store.filled(POWER.key, 0, 1500) == []
+        assert store.fill({POWER: powers(0, 20, 7.0)}) == 15
         assert store.gaps(POWER.key, 0, 1500) == []
         assert store.readings(POWER.key, 0, 60)[0].value == 100.0
         buckets = store.buckets(POWER.key, 0, 900, Resolution.FIVE_MINUTES, UTC)
         assert [item.mean for item in buckets] == [100.0, 7.0, 7.0]
         assert store.gaps("unknown", 0, 60) == [Gap(start=0, end=60)]
+    with TelemetryStore(path) as store:
+        assert store.filled(POWER.key, 0, 1500) == [Gap(start=300, end=1200)]
+        assert store.filled(POWER.key, 600, 660) == [Gap(start=600, end=660)]
+        # What is measured after all takes its place, and is marked no more.
+        store.write({POWER: powers(600, 1, 50.0)})
+        assert store.filled(POWER.key, 0, 1500) == [
+            Gap(start=300, end=600),
+            Gap(start=660, end=1200),
+        ]
+        store.prune(now=DAY + 900, days=1, megabytes=100)
+        assert store.filled(POWER.key, 0, 1500) == [Gap(start=900, end=1200)]
+        store.erase([POWER.key])
+        assert store.filled(POWER.key, 0, 1500) == []
+
+
+def test_a_counter_that_is_filled_in_never_falls(path: Path) -> None:
+    def count(*values: tuple[int, float]) -> list[Reading]:
+        return [Reading(at, value) for at, value in values]
+
+    with TelemetryStore(path) as store:
+        store.write({ENERGY: count((0, 100.0), (600, 200.0), (1200, 10.0))})
+        given = count(
+            (60, 99.0),  # below what was measured before
+            (120, 130.0),
+            (180, 120.0),  # below what was filled in before
+            (240, 130.0),
+            (300, 201.0),  # above what is measured afterwards
+            (360, 190.0),
+            (700, 205.0),  # before the reset, or after it?
+            (1300, 9.0),
+            (1360, 11.0),
+        )
+        assert store.fill({ENERGY: given}) == 4
+        found = store.readings(ENERGY.key, 0, 2000)
+        assert found == count(
+            (0, 100.0),
+            (120, 130.0),
+            (240, 130.0),
+            (360, 190.0),
+            (600, 200.0),
+            (1200, 10.0),
+            (1360, 11.0),
+        )
+        buckets = store.buckets(ENERGY.key, 0, 600, Resolution.FIVE_MINUTES, UTC)
+        assert sum(item.delta or 0 for item in buckets) == pytest.approx(100.0)
+        marked = store.filled(ENERGY.key, 0, 2000)
+        assert marked == [
+            Gap(start=120, end=180),
+            Gap(start=240, end=300),
+            Gap(start=360, end=420),
+            Gap(start=1360, end=1420),
+        ]
+
+
+def test_a_file_of_the_first_format_is_taken_over(path: Path) -> None:
+    with TelemetryStore(path) as store:
+        store.write({POWER: powers(0, 5)})
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE filled")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    for _ in range(2):
+        with TelemetryStore(path) as store:
+            assert len(store.readings(POWER.key, 0, 300)) == 5
+            assert store.filled(POWER.key, 0, 300) == []
 
 
 def test_a_series_does_not_change_its_kind_and_nothing_else_is_lost(
@@ -119,6 +184,8 @@ def test_a_series_does_not_change_its_kind_and_nothing_else_is_lost(
         assert store.readings(ENERGY.key, 0, 60) == [], "one transaction"
         store.write({ENERGY: [Reading(0, 1.0)]})
         assert len(store.readings(ENERGY.key, 0, 60)) == 1
+    with TelemetryStore(path) as store:
+        assert len(store.readings(ENERGY.key, 0, 60)) == 1, "known after a restart too"
 
 
 def test_old_readings_go_and_their_roll_ups_stay(path: Path) -> None:

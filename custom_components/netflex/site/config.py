@@ -10,7 +10,7 @@ from ..devices.virtual_meter import VirtualMeterConfig
 from ..metering.dlms_apdu import DlmsKeys
 from ..metering.dlms_port import DlmsLine
 from ..metering.s1_analysis import DEFAULT_SETTINGS, S1Settings
-from ..model.asset import Direction, EmergencyOutput
+from ..model.asset import Asset, Direction, EmergencyOutput
 from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF, CapacityTariff
 from ..model.programme import Programme
@@ -177,3 +177,12 @@ class SiteConfig:
     """When batteries are not well, by the battery's id."""
     shadow: bool = False
     """Whether the site only decides; excludes an operator (S07)."""
+
+    @property
+    def assets(self) -> dict[str, Asset]:
+        """Return the assets behind its devices, by their id."""
+        return {
+            device.device_id: device.asset
+            for device in self.devices
+            if device.asset is not None
+        }

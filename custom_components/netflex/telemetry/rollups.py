@@ -148,3 +148,35 @@ def gaps(times: Iterable[int], start: int, end: int, period: int) -> list[Gap]:
     if end - before > longest or (first and end > before):
         found.append(Gap(start=since, end=end))
     return found
+
+
+def spans(times: Iterable[int], period: int) -> list[Gap]:
+    """Return the times that readings in order of time cover, each for `period` s."""
+    found: list[Gap] = []
+    for at in times:
+        if found and at <= found[-1].end:
+            found[-1] = Gap(start=found[-1].start, end=at + period)
+        else:
+            found.append(Gap(start=at, end=at + period))
+    return found
+
+
+def between_neighbours(
+    known: Sequence[Reading], given: Iterable[Reading]
+) -> list[Reading]:
+    """Return the readings of a counter that rise from what is known to what is known.
+
+    Both in order of time. Where the counter fell between two known readings (another
+    meter, a reset), nobody can tell which of the two one in between belongs to.
+    """
+    times = [item.at for item in known]
+    found: list[Reading] = []
+    for item in given:
+        at = bisect_left(times, item.at)
+        low = known[at - 1].value if at > 0 else None
+        high = known[at].value if at < len(known) else None
+        if found and (low is None or found[-1].at > times[at - 1]):
+            low = found[-1].value
+        if (low is None or item.value >= low) and (high is None or item.value <= high):
+            found.append(item)
+    return found

@@ -5,14 +5,24 @@ ahead logging and one transaction for each minute: a kill -9 costs the minute th
 being written, a power cut at most those since the last checkpoint, the file never.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import tzinfo
 from itertools import batched
 from pathlib import Path
 import sqlite3
 from typing import Final, Self
 
-from .rollups import counter_buckets, day_edges, edges, gaps, gauge_buckets, merge
+from .rollups import (
+    between_neighbours,
+    counter_buckets,
+    day_edges,
+    edges,
+    gaps,
+    gauge_buckets,
+    merge,
+    spans,
+)
 from .sqlite import transaction
 from .values import (
     STORED_RESOLUTIONS,
@@ -25,8 +35,10 @@ from .values import (
     TextReading,
 )
 
-FORMAT: Final = 1
-"""Version of the file's tables; another one is refused, never guessed."""
+FORMAT: Final = 2
+"""Version of the file's tables; a newer one is refused, never guessed."""
+_BEFORE_FILLING: Final = 1
+"""Version without marks of what was filled in; they are added."""
 _PERIOD: Final = 60
 _BATCH: Final = 2000
 _DAY: Final = 86400
@@ -50,6 +62,11 @@ CREATE TABLE bucket (
     PRIMARY KEY (series, width, start)
 ) WITHOUT ROWID;
 """
+_FILLED: Final = """
+CREATE TABLE filled (
+    series INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (series, at)
+) WITHOUT ROWID
+"""
 
 
 class TelemetryStoreError(Exception):
@@ -68,6 +85,9 @@ class TelemetryStore:
         except sqlite3.DatabaseError as err:
             raise TelemetryStoreError(f"{path.name} cannot be read: {err}") from err
         self._path = path
+        self._load()
+
+    def _load(self) -> None:
         self._series: dict[str, tuple[int, SeriesKind]] = {
             key: (number, SeriesKind(kind))
             for number, key, kind in self._db.execute(
@@ -78,10 +98,25 @@ class TelemetryStore:
             text: number
             for number, text in self._db.execute("SELECT id, text FROM word")
         }
+        self._filled: set[int] = {
+            number
+            for (number,) in self._db.execute("SELECT DISTINCT series FROM filled")
+        }
+        """Series in which anything was filled in."""
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        try:
+            with transaction(self._db):
+                yield
+        except Exception:
+            # What was taken back is not known any more either.
+            self._load()
+            raise
 
     def _prepare(self, path: Path) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version not in {0, FORMAT}:
+        if version not in {0, _BEFORE_FILLING, FORMAT}:
             self._db.close()
             raise TelemetryStoreError(
                 f"{path.name} was written by another version (format {version})"
@@ -91,10 +126,11 @@ class TelemetryStore:
             self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        if version == 0:
+        if version != FORMAT:
             with transaction(self._db):
-                for statement in _TABLES.split(";"):
+                for statement in _TABLES.split(";") if version == 0 else ():
                     self._db.execute(statement)
+                self._db.execute(_FILLED)
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
     def close(self) -> None:
@@ -115,36 +151,69 @@ class TelemetryStore:
         self,
         readings: Mapping[Series, Sequence[Reading]],
         texts: Mapping[Series, Sequence[TextReading]] | None = None,
-        *,
-        replace: bool = True,
     ) -> int:
-        """Store readings in one transaction and roll them up; return how many were new.
+        """Store what was measured in one transaction and roll it up; return how much.
 
-        `replace` False keeps what is there: for filling gaps from another source.
+        It takes the place of what was there, of what was filled in too.
         Raises ValueError for a series whose kind has changed.
         """
-        verb = "REPLACE" if replace else "INSERT OR IGNORE"
-        before = self._db.total_changes
         written = 0
-        with transaction(self._db):
+        with self._all_or_nothing():
             for series, given in readings.items():
                 number = self._number(series)
-                before = self._db.total_changes
-                self._db.executemany(
-                    f"{verb} INTO reading VALUES (?, ?, ?)",
-                    ((number, reading.at, reading.value) for reading in given),
-                )
-                written += self._db.total_changes - before
-                if given:
-                    self._roll_up(number, series.kind, [item.at for item in given])
+                self._put(number, series.kind, given)
+                if number in self._filled:
+                    self._db.executemany(
+                        "DELETE FROM filled WHERE series = ? AND at = ?",
+                        ((number, reading.at) for reading in given),
+                    )
+                written += len(given)
             for series, words in (texts or {}).items():
                 number = self._number(series)
                 self._db.executemany(
-                    f"{verb} INTO text_reading VALUES (?, ?, ?)",
+                    "REPLACE INTO text_reading VALUES (?, ?, ?)",
                     ((number, item.at, self._word(item.text)) for item in words),
                 )
                 written += len(words)
         return written
+
+    def fill(self, readings: Mapping[Series, Sequence[Reading]]) -> int:
+        """Fill gaps from another source, marked as such; return how much was new.
+
+        The readings are in order of time. What was measured stays, and a counter only
+        takes what lies between its neighbours: it never falls by what was filled in.
+        Raises ValueError for a series whose kind has changed.
+        """
+        written = 0
+        with self._all_or_nothing():
+            for series, given in readings.items():
+                if not given:
+                    continue
+                number = self._number(series)
+                known = self._readings(
+                    number, given[0].at, given[-1].at + 1, around=True
+                )
+                taken = {item.at for item in known}
+                new = [item for item in given if item.at not in taken]
+                if series.kind is SeriesKind.COUNTER:
+                    new = between_neighbours(known, new)
+                self._put(number, series.kind, new)
+                self._db.executemany(
+                    "INSERT INTO filled VALUES (?, ?)",
+                    ((number, item.at) for item in new),
+                )
+                if new:
+                    self._filled.add(number)
+                written += len(new)
+        return written
+
+    def _put(self, number: int, kind: SeriesKind, given: Sequence[Reading]) -> None:
+        self._db.executemany(
+            "REPLACE INTO reading VALUES (?, ?, ?)",
+            ((number, reading.at, reading.value) for reading in given),
+        )
+        if given:
+            self._roll_up(number, kind, [item.at for item in given])
 
     def _number(self, series: Series) -> int:
         if (known := self._series.get(series.key)) is not None:
@@ -296,6 +365,25 @@ class TelemetryStore:
         )
         return gaps((at for (at,) in rows), start, end, period)
 
+    def first(self, key: str) -> int | None:
+        """Return the Unix time of the oldest reading of a series, None without any."""
+        if (known := self._series.get(key)) is None:
+            return None
+        (at,) = self._db.execute(
+            "SELECT MIN(at) FROM reading WHERE series = ?", (known[0],)
+        ).fetchone()
+        return None if at is None else int(at)
+
+    def filled(self, key: str, start: int, end: int) -> list[Gap]:
+        """Return the times in [start, end) that were gaps and were filled in."""
+        if (known := self._series.get(key)) is None or known[0] not in self._filled:
+            return []
+        rows = self._db.execute(
+            "SELECT at FROM filled WHERE series = ? AND at >= ? AND at < ? ORDER BY at",
+            (known[0], start, end),
+        )
+        return spans((at for (at,) in rows), _PERIOD)
+
     # ---------------------------------------------------------------------- bounding
 
     @property
@@ -327,10 +415,11 @@ class TelemetryStore:
     def _forget(self, readings: int, buckets: int) -> None:
         with transaction(self._db):
             for number in [number for number, _ in self._series.values()]:
-                self._db.execute(
-                    "DELETE FROM reading WHERE series = ? AND at < ?",
-                    (number, readings),
-                )
+                for table in ("reading", "filled"):
+                    self._db.execute(
+                        f"DELETE FROM {table} WHERE series = ? AND at < ?",  # noqa: S608
+                        (number, readings),
+                    )
                 # The word in force at the edge stays.
                 self._db.execute(
                     "DELETE FROM text_reading WHERE series = :s AND at < (SELECT MAX(at)"
@@ -349,10 +438,11 @@ class TelemetryStore:
             for key in keys:
                 if (known := self._series.pop(key, None)) is None:
                     continue
-                for table in ("reading", "text_reading", "bucket"):
+                for table in ("reading", "filled", "text_reading", "bucket"):
                     self._db.execute(
                         f"DELETE FROM {table} WHERE series = ?",  # noqa: S608
                         (known[0],),
                     )
                 self._db.execute("DELETE FROM series WHERE id = ?", (known[0],))
+                self._filled.discard(known[0])
         self._db.execute("PRAGMA incremental_vacuum").fetchall()
