@@ -1,5 +1,6 @@
 """Write budgets: counted before the write, kept over kill -9, never in a stop's way."""
 
+import logging
 import os
 from pathlib import Path
 import signal
@@ -70,11 +71,20 @@ async def test_S11_no_write_is_forgotten_by_kill_9(tmp_path: Path) -> None:
 
 
 async def test_S11_what_cannot_be_counted_is_not_written_unless_it_stops(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    budget = StoredBudget(tmp_path / "missing folder" / "writes")
-    assert not await budget.spend("sun", "limit", 50, urgent=False)
+    caplog.set_level(logging.INFO)
+    folder = tmp_path / "missing folder"
+    budget = StoredBudget(folder / "writes")
+    for _ in range(5):
+        assert not await budget.spend("sun", "limit", 50, urgent=False)
     assert await budget.spend("sun", "limit", 50, urgent=True)
+    await budget.close()
+    folder.mkdir()
+    assert await budget.spend("sun", "limit", 50, urgent=False)
+    lost, back = [item.message for item in caplog.records if "netflex" in item.name]
+    assert str(folder) in lost
+    assert "counted again" in back
     await budget.close()
 
 

@@ -10,6 +10,7 @@ from modbus_connection.tmodbus import ModbusConnection
 from pymodbus.constants import ExcCodes
 import pytest
 
+from custom_components.netflex.devices import session
 from custom_components.netflex.devices.dedicated import DedicatedUnits
 from custom_components.netflex.devices.device import DeviceConfig, DeviceError
 from custom_components.netflex.devices.factory import build_device
@@ -461,3 +462,27 @@ async def test_registers_that_a_firmware_lacks_do_not_keep_the_rest_away(
         assert device.state.details["station_max"] == 32.0
         assert device.state.details["temperature"] is None
         await device.stop()
+
+
+async def test_a_fault_of_our_own_is_logged_once_however_often_it_comes(
+    units: DedicatedUnits,
+    profiles: ProfileLibrary,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tries = []
+
+    async def faulty(_session: session.Session, _priority: Priority) -> None:
+        tries.append(1)
+        raise KeyError("mine")
+
+    monkeypatch.setattr(session, "_AFTER_A_FAULT", 0.001)
+    monkeypatch.setattr(session.Session, "ensure_ready", faulty)
+    async with serving(alfen(), alfen_takes()) as server:
+        device = build_device(_alfen(server), units=units, profiles=profiles)
+        await device.start(lambda _state: None)
+        await eventually(lambda: len(tries) >= 20, limit=30.0)
+        await device.stop()
+    assert "the integration itself" in (device.state.problem or "")
+    (told,) = [text for text in caplog.messages if "polling failed" in text]
+    assert "begins again" in told

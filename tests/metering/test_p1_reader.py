@@ -300,17 +300,42 @@ async def test_secrets_in_a_url_are_not_told(
     assert not [record for record in caplog.records if "geheim" in record.getMessage()]
 
 
-async def test_a_problem_is_logged_once(
-    make: Make, caplog: pytest.LogCaptureFixture
+async def test_a_problem_is_told_once_and_the_log_left_to_who_knows_the_name(
+    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tries = []
+    real = P1Source._read
+
+    async def read(source: P1Source) -> None:
+        tries.append(1)
+        await real(source)
+
+    monkeypatch.setattr(P1Source, "_read", read)
     heard = Listener()
     source = make("/dev/netflex-no-such-port", backoff=(0.001,))
     await heard.start(source)
-    await asyncio.sleep(0.05)
+    await until(lambda: len(tries) >= 20)
     await source.stop()
-    told = [record for record in caplog.records if "is not there" in record.message]
-    assert len(told) == 1
+    assert not [item for item in caplog.records if "netflex" in item.name]
     assert len(heard.statuses) == 1
+
+
+async def test_a_fault_of_our_own_is_logged_once_however_often_it_comes(
+    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    async def read(_source: P1Source) -> None:
+        tries.append(1)
+        raise KeyError("mine")
+
+    monkeypatch.setattr(P1Source, "_read", read)
+    heard = Listener()
+    source = make("socket://127.0.0.1:1", backoff=(0.001,))
+    await heard.start(source)
+    await until(lambda: len(tries) >= 20)
+    assert "mine" in (source.status.problem or "")
+    assert len([item for item in caplog.records if "netflex" in item.name]) == 1
 
 
 async def test_back_off_grows_and_a_good_telegram_starts_it_anew(

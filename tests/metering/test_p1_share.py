@@ -82,16 +82,21 @@ async def test_one_reader_too_many_is_dropped(share: P1Share) -> None:
         writer.close()
 
 
-async def test_a_reader_that_does_not_read_is_dropped(share: P1Share) -> None:
-    with socket.create_connection(("127.0.0.1", share.port)) as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        await until(lambda: share.readers == 1)
-        sent = 0
-        while share.readers and sent < 100 * BACKLOG_LIMIT:
-            share.send(b"x" * 8192)
-            sent += 8192
-            await asyncio.sleep(0)
-        assert share.readers == 0
+async def test_a_reader_that_does_not_read_is_dropped_and_named_once(
+    share: P1Share, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", share.port)) as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await until(lambda: share.readers == 1)
+            sent = 0
+            while share.readers and sent < 100 * BACKLOG_LIMIT:
+                share.send(b"x" * 8192)
+                sent += 8192
+                await asyncio.sleep(0)
+            assert share.readers == 0
+    (told,) = [item.message for item in caplog.records if "netflex" in item.name]
+    assert "127.0.0.1" in told
 
 
 async def test_stopping_drops_everyone_and_frees_the_port(share: P1Share) -> None:

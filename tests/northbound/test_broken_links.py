@@ -307,17 +307,46 @@ async def test_the_clients_own_words_are_for_debugging_only(
 ) -> None:
     broker.kill()
     caplog.set_level(logging.INFO)
-    async with home(settings_of(broker), tmp_path) as house:
-        await until(lambda: house.bridge.state.problem is not None)
-        await asyncio.sleep(0.05)
+    tries: list[int] = []
+
+    def delays(failures: int) -> float:
+        tries.append(failures)
+        return 0.005
+
+    async with home(settings_of(broker), tmp_path, delays=delays) as house:
+        # Away for many tries: the first one says so.
+        await until(lambda: len(tries) >= 20)
         await broker.start()
         await house.connected()
         broker.kill()
         await until(lambda: not house.bridge.state.connected)
     told = [item.message for item in caplog.records if "northbound" in item.name]
-    assert len([text for text in told if text.startswith("There is no broker")]) == 2
-    assert told.count("The broker is there again") == 1
+    where = f"the broker 127.0.0.1 port {broker.port}"
+    lost = [text for text in told if text.startswith(f"No connection to {where}")]
+    assert len(lost) == 2
+    assert told.count(f"Connected to {where} again") == 1
     assert not [item for item in caplog.records if "mqtt" in item.name]
+
+
+async def test_a_fault_of_our_own_is_logged_once_however_often_it_comes(
+    broker: Broker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tries: list[int] = []
+
+    @asynccontextmanager
+    async def faulty(*_args: Any) -> AsyncGenerator[aiomqtt.Client]:
+        tries.append(1)
+        raise RuntimeError("a fault")
+        yield
+
+    monkeypatch.setattr(link, "connected", faulty)
+    async with home(settings_of(broker), tmp_path, delays=lambda _: 0.001) as house:
+        await until(lambda: len(tries) >= 20)
+        assert house.bridge.state.problem is not None
+    assert caplog.text.count("has failed") == 1
 
 
 async def test_a_fault_of_our_own_ends_one_connection_and_not_the_link(
@@ -452,7 +481,7 @@ async def test_a_broker_that_lets_nobody_listen_is_said_once_and_told_all_the_sa
     async with home(settings_of(broker), tmp_path) as house:
         for _ in range(2):
             await link_of(house)._listen(Deaf())  # type: ignore[arg-type]
-    said = [item for item in caplog.records if "let us listen" in item.message]
+    said = [item for item in caplog.records if "let us subscribe" in item.message]
     assert len(said) == 1
 
 

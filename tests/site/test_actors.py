@@ -66,6 +66,45 @@ async def test_a_stop_that_fails_is_tried_again_and_named(
     assert actor.problem is None
 
 
+async def test_reasons_that_change_are_one_line_and_so_is_the_return(
+    actor: AssetActor,
+    device: FakeDevice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(actors, "RETRIES", (0.001,))
+    caplog.set_level("INFO", actors.__name__)
+    device.error = DeviceError("timeout", "No answer within 0 s")
+    actor.post(switch(1.0))
+    for tries in range(1, 20):
+        await until(lambda tries=tries: len(device.applied) >= tries)
+        device.error = DeviceError("timeout", f"No answer within {tries} s")
+    device.error = None
+    await until(lambda: actor.done)
+    assert caplog.messages == [
+        "Boiler could not be told: No answer within 0 s",
+        "Boiler takes setpoints again",
+    ]
+
+
+async def test_of_a_device_that_is_away_others_say_so(
+    actor: AssetActor,
+    device: FakeDevice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(actors, "RETRIES", (0.001,))
+    caplog.set_level("INFO", actors.__name__)
+    device.state = replace(device.state, available=False)
+    device.error = DeviceError("cannot_connect", "Connection refused")
+    actor.post(switch(1.0))
+    await until(lambda: len(device.applied) >= 20)
+    assert actor.problem == "Connection refused"
+    device.error = None
+    await until(lambda: actor.done)
+    assert not caplog.messages
+
+
 async def test_a_fault_in_a_device_does_not_end_its_actor(
     actor: AssetActor,
     device: FakeDevice,

@@ -59,6 +59,32 @@ def test_a_device_that_never_answered_is_logged_once(
     ]
 
 
+async def test_a_port_is_logged_by_its_meters_name_whatever_it_says_next(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", LOGGER)
+    meter = FakeMeter("hall")
+    meters = SiteMeters(lambda _config: meter)
+    await meters.add(
+        MeterConfig(meter_id="hall", name="Hall meter", url="socket://127.0.0.1:1")
+    )
+    for connected, problem in (
+        (True, None),
+        (False, "The port is gone"),
+        # It can be opened again, and says nothing.
+        (True, "The port is gone"),
+        (True, "The meter has fallen silent"),
+        (False, "The port is gone"),
+        (True, None),
+    ):
+        meter.tell(replace(MeterStatus(), connected=connected, problem=problem))
+    await meters.stop()
+    assert messages(caplog) == [
+        ("WARNING", "Hall meter does not answer: The port is gone"),
+        ("INFO", "Hall meter answers again"),
+    ]
+
+
 async def test_a_site_logs_devices_that_are_only_read(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

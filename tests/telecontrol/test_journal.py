@@ -232,6 +232,32 @@ async def test_S01_a_full_disk_leaves_a_gap_with_counts(
     assert check(tmp_path / "j").sound
 
 
+async def test_a_disk_that_keeps_nothing_is_logged_once_and_its_return_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", journal_module.__name__)
+    broken = True
+    original = os.fdatasync
+
+    def fdatasync(fd: int) -> None:
+        if broken:
+            raise OSError(errno.EIO, "Input/output error")
+        original(fd)
+
+    monkeypatch.setattr(journal_files.os, "fdatasync", fdatasync)
+    async with running(tmp_path / "j", Problems()) as journal:
+        for number in range(5):
+            await write(journal, number)
+            assert not await journal.flush(10.0)
+        broken = False
+        assert await journal.flush(10.0)
+        assert await journal.flush(10.0)
+    lost, back = caplog.messages
+    assert str(tmp_path / "j") in lost
+    assert "Input/output error" in lost
+    assert back == "The journal is flushed again"
+
+
 async def test_S01_a_hung_disk_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

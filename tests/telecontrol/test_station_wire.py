@@ -11,7 +11,9 @@ from custom_components.netflex.iec104 import (
     Cause,
     ControllingConfig,
     ControllingStation,
+    MonitorObject,
 )
+from custom_components.netflex.telecontrol.monitor_image import MonitorImage
 from custom_components.netflex.telecontrol.station import TelecontrolStation
 from custom_components.netflex.telecontrol.wire_trace import WireTrace
 from tests.iec104.test_tls import Authority
@@ -118,3 +120,19 @@ async def test_the_log_of_the_wire_tells_the_story_of_a_link(told: Told) -> None
     ]
     assert -1 not in found, (texts, found)
     assert found == sorted(found)
+
+
+async def test_measurements_that_cannot_be_sent_are_logged_once(
+    told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = []
+
+    def faulty(_image: MonitorImage) -> list[MonitorObject]:
+        tries.append(1)
+        raise ValueError("no number")
+
+    monkeypatch.setattr(MonitorImage, "measurements", faulty)
+    timing = replace(SETTINGS.timing, measurement_interval=0.002)
+    async with running(told, settings=replace(SETTINGS, timing=timing)):
+        await until(lambda: len(tries) >= 20)
+    assert caplog.text.count("Measurements could not be sent") == 1

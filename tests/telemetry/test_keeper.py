@@ -2,7 +2,9 @@
 
 import asyncio
 from itertools import pairwise
+import logging
 from pathlib import Path
+import re
 import sqlite3
 from typing import Any
 from unittest.mock import patch
@@ -146,8 +148,9 @@ async def test_a_file_that_cannot_be_used_is_said_and_nothing_else_fails(
 
 
 async def test_what_the_disk_does_not_take_waits_and_is_bounded(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     keeping = Keeping(tmp_path / "telemetry.db")
     await keeping.keeper.start()
     with patch.object(
@@ -166,6 +169,11 @@ async def test_what_the_disk_does_not_take_waits_and_is_bounded(
             await asyncio.sleep(0.01)
     await keeping.stored_at_last(WAITING_MINUTES)
     await keeping.keeper.stop()
+    told = [item.message for item in caplog.records if "netflex" in item.name]
+    assert len(told) == 3, "not stored, lost, stored again; each once"
+    assert sum("disk is full" in text for text in told) == 1
+    assert sum("Readings are lost" in text for text in told) == 1
+    assert re.search(r"stored again; [1-9]\d* minutes of them are lost", told[-1])
     with TelemetryStore(tmp_path / "telemetry.db") as store:
         kept = store.readings(POWER.key, 0, 10**9)
     assert kept[0].at > 0, "the oldest went"

@@ -71,6 +71,7 @@ class StoredBudget(DailyBudget):
         super().__init__(clock)
         self._path = path
         self._tasks: set[asyncio.Task[bool]] = set()
+        self._counting = True
 
     def load(self) -> None:
         """Read what was spent before; blocking. A damaged line counts for nothing."""
@@ -131,8 +132,18 @@ class StoredBudget(DailyBudget):
             finally:
                 os.close(file)
         except OSError as err:
-            _LOGGER.error("A write could not be counted: %s", err)
+            if self._counting:
+                _LOGGER.error(
+                    "Writes to devices cannot be counted, so that only urgent ones are "
+                    "done; look after the disk of %s: %s",
+                    self._path,
+                    err,
+                )
+            self._counting = False
             return False
+        if not self._counting:
+            _LOGGER.info("Writes to devices are counted again")
+        self._counting = True
         return True
 
     async def close(self) -> None:

@@ -115,7 +115,9 @@ class MeterListener:
             self.strangers[client] = self.strangers.get(client, 0) + 1
         if self.strangers.get(client) == 1:
             _LOGGER.warning(
-                "%s asked for the virtual meter and is not an allowed client", client
+                "%s asked for the virtual meter and is no allowed client: if it is "
+                "the charger, add its address to the virtual meter's allowed clients",
+                client,
             )
         return False
 

@@ -315,10 +315,9 @@ class MeteredCharger:
                     config.host, config.port, self
                 )
             except (OSError, ValueError) as err:
-                problem = f"port {config.port} of {config.host} cannot be used: {err}"
-                if problem != self._listen_problem:
-                    _LOGGER.warning("%s: %s", config.name, problem)
-                self._listen_problem = problem
+                self._listen_problem = (
+                    f"port {config.port} of {config.host} cannot be used: {err}"
+                )
                 self._changed()
                 await asyncio.sleep(_RETRY)
             else:

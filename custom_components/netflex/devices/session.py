@@ -26,6 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 _RETRY_PAUSE = 0.2
 _AFTER_A_FAULT = 10.0
 """s before polling goes on after an error of our own."""
+_FAULT = "an error of the integration itself, see the log"
 _NOT_THERE = frozenset({2, 3})
 """Exceptions that speak of the registers that were asked for, not of the device."""
 _PREEMPTIONS = 5
@@ -131,10 +132,9 @@ class Session:
             except Preempted:
                 due[Poll.FAST] = 0.0
             except Exception:
-                _LOGGER.exception("%s: polling failed and begins again", self.name)
-                self._refuse(
-                    "unavailable", "an error of the integration itself, see the log"
-                )
+                if self.problem != _FAULT:
+                    _LOGGER.exception("%s: polling failed and begins again", self.name)
+                self._refuse("unavailable", _FAULT)
                 pause = _AFTER_A_FAULT
             await self._sleep(max(0.0, pause))
 

@@ -154,7 +154,7 @@ class ActionPrices:
         """Ask once; what was answered before stays until it is stale."""
         assert self._chosen is not None
         entry_id, area = self._chosen
-        today = dt_util.now().date()
+        today, before, fault = dt_util.now().date(), self.problem, None
         try:
             async with asyncio.timeout(PATIENCE):
                 prices = await self._async_of_day(entry_id, area, today)
@@ -163,9 +163,8 @@ class ActionPrices:
             self.problem = str(err) or Phrase(
                 "price_action_slow", "The price action does not answer in time"
             )
-            LOGGER.debug("No prices: %s", self.problem)
         except Exception as err:  # noqa: BLE001  another integration's fault is no end
-            LOGGER.warning("The price action failed", exc_info=err)
+            fault = err
             self.problem = Phrase(
                 "price_action_failed",
                 "The price action failed: {error}",
@@ -181,7 +180,20 @@ class ActionPrices:
                 self.answer = Answer(
                     slots=_joined(prices, tomorrow), received=dt_util.utcnow()
                 )
+        self._say(before, fault)
         self._on_change()
+
+    def _say(self, before: str | None, fault: Exception | None) -> None:
+        """Say once in the log that prices stay away, and once that they are back."""
+        assert self._chosen is not None
+        entry = self._hass.config_entries.async_get_entry(self._chosen[0])
+        provider = self._chosen[0] if entry is None else f"{entry.domain} {entry.title}"
+        if before is None and self.problem is not None:
+            LOGGER.warning(
+                "%s gives no prices: %s", provider, self.problem, exc_info=fault
+            )
+        elif before is not None and self.problem is None:
+            LOGGER.info("%s gives prices again", provider)
 
     async def _async_tomorrow(
         self, entry_id: str, area: str | None, today: date

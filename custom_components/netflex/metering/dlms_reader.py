@@ -45,7 +45,6 @@ class DlmsSource(PortSource):
     """
 
     port_name: ClassVar = "DLMS"
-    unit_name: ClassVar = "pushes"
 
     def __init__(
         self,

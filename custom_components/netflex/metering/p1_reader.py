@@ -27,7 +27,6 @@ class P1Source(PortSource):
     """
 
     port_name: ClassVar = "P1"
-    unit_name: ClassVar = "telegrams"
 
     def __init__(
         self,

@@ -9,6 +9,8 @@ from typing import cast, override
 _LOGGER = logging.getLogger(__name__)
 
 CLIENT_LIMIT = 8
+SLOW_LIMIT = 32
+"""Slow readers that are named in the log."""
 BACKLOG_LIMIT = 65536
 """Bytes that a reader may lag behind, a minute of telegrams, before it is dropped."""
 
@@ -31,6 +33,7 @@ class P1Share:
         self._allowed = tuple(ip_network(entry, strict=False) for entry in allowed)
         self._server: asyncio.Server | None = None
         self._readers: set[asyncio.Transport] = set()
+        self._slow: set[str] = set()
         self.refused = 0
         """Connections from addresses that are not allowed, or one too many."""
 
@@ -46,6 +49,11 @@ class P1Share:
             return self._port
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    @property
+    def where(self) -> str:
+        """The address and port that readers are told, for a user."""
+        return f"{self._host} port {self.port}"
 
     async def start(self) -> None:
         """Listen.
@@ -71,12 +79,21 @@ class P1Share:
         """Send bytes to every reader."""
         for reader in tuple(self._readers):
             if reader.get_write_buffer_size() > BACKLOG_LIMIT:
-                _LOGGER.warning(
-                    "P1 reader %s does not keep up", reader.get_extra_info("peername")
-                )
-                reader.abort()
+                self._cut_off(reader)
             else:
                 reader.write(data)
+
+    def _cut_off(self, reader: asyncio.Transport) -> None:
+        """Drop a reader that does not keep up; each address is named once."""
+        host = reader.get_extra_info("peername")[0]
+        if host not in self._slow and len(self._slow) < SLOW_LIMIT:
+            self._slow.add(host)
+            _LOGGER.warning(
+                "The P1 reader %s is a minute of telegrams behind and is cut off, each "
+                "time anew: look at its program or its network",
+                host,
+            )
+        reader.abort()
 
     def admits(self, transport: asyncio.Transport) -> bool:
         """Take a new reader, unless it is not allowed or one too many."""

@@ -98,14 +98,16 @@ class SharedP1Source:
             try:
                 await self.share.start()
             except OSError as err:
-                problem = f"The P1 port cannot be shared: {err}"
+                problem = f"The P1 port cannot be shared on {self.share.where}: {err}"
                 if problem != self._problem:
-                    _LOGGER.warning("%s: %s", self.meter_id, problem)
+                    if self._problem is None:
+                        _LOGGER.warning("%s", problem)
                     self._problem = problem
                     on_status(self.status)
                 await asyncio.sleep(self._retry)
             else:
                 if self._problem is not None:
+                    _LOGGER.info("The P1 port is shared on %s", self.share.where)
                     self._problem = None
                     on_status(self.status)
                 return

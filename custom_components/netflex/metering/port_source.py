@@ -26,9 +26,7 @@ class PortSource(ABC):
     """
 
     port_name: ClassVar[str]
-    """P1 or S1."""
-    unit_name: ClassVar[str]
-    """What the port sends, in the plural."""
+    """P1, S1 or DLMS."""
 
     def __init__(
         self,
@@ -116,8 +114,10 @@ class PortSource(ABC):
             except MeterError as problem:
                 self._show(connected=False, problem=problem)
             except Exception as error:
-                _LOGGER.exception("%s port of %s", self.port_name, self.meter_id)
-                self._show(connected=False, problem=MeterError(str(error)))
+                fault = MeterError(repr(error))
+                if str(fault) != str(self._problem):
+                    _LOGGER.exception("%s port of %s", self.port_name, self.meter_id)
+                self._show(connected=False, problem=fault)
             failures = 1 if self._good > good else failures + 1
             wait = self._backoff[min(failures, len(self._backoff)) - 1]
             await asyncio.sleep(wait * random.uniform(1 - _JITTER, 1 + _JITTER))
@@ -132,21 +132,14 @@ class PortSource(ABC):
         self._show(connected=True, problem=self._problem)
 
     def _show(self, *, connected: bool, problem: MeterError | None) -> None:
-        """Note how the port is doing, and say so where it has changed."""
-        changed = str(problem) != str(self._problem)
-        if not changed and connected == self._connected:
+        """Note how the port is doing, and tell where it has changed.
+
+        The log is the listener's, which knows the meter's name and says it once.
+        """
+        if str(problem) == str(self._problem) and connected == self._connected:
             return
         self._connected = connected
         self._problem = problem
-        if changed and problem is None:
-            _LOGGER.info(
-                "%s port of %s: %s come in again",
-                self.port_name,
-                self.meter_id,
-                self.unit_name,
-            )
-        elif changed:
-            _LOGGER.warning("%s port of %s: %s", self.port_name, self.meter_id, problem)
         self._call(self._on_status, self.status)
 
     def _call[ValueT](

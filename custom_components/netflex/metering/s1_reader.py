@@ -71,7 +71,6 @@ class S1Source(PortSource):
     """
 
     port_name: ClassVar = "S1"
-    unit_name: ClassVar = "frames"
 
     def __init__(
         self,

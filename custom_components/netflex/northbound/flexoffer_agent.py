@@ -153,7 +153,8 @@ class FlexOfferAgent:
                     wait = max(BEAT, min(err.retry_after, LONGEST_WAIT))
             except Exception as err:
                 # Whatever it was must not end the heartbeats: offers still run out.
-                _LOGGER.exception("A heartbeat of the FlexOffers failed")
+                if self.status.problem is None:
+                    _LOGGER.exception("A heartbeat of the FlexOffers failed")
                 self._failed(ManagerError(f"{type(err).__name__}: {err}"))
                 wait = LONGEST_WAIT
             await asyncio.sleep(wait * random.uniform(1, 1 + JITTER))

@@ -99,6 +99,11 @@ class Link:
         """Return how many messages wait, on disk and in memory."""
         return self._outbox.count + len(self._queue) + len(self._sending)
 
+    @property
+    def _where(self) -> str:
+        """The broker in a user's words."""
+        return f"the broker {self._settings.host} port {self._settings.port}"
+
     def start(self) -> None:
         """Begin to connect."""
         for run in (self._connect, self._spill):
@@ -146,7 +151,8 @@ class Link:
                 await self._failed(err)
             except Exception as err:
                 # Whatever it is, the next try may go better; this task must not end.
-                _LOGGER.exception("The connection to the broker has failed")
+                if self.problem is None:
+                    _LOGGER.exception("The connection to %s has failed", self._where)
                 self.problem = explain(err)
             finally:
                 self._set_connected(False)
@@ -160,7 +166,7 @@ class Link:
         if not self.connected and problem.key in {SILENT, LOST}:
             problem = await reach(self._settings) or problem
         if self.problem is None:
-            _LOGGER.warning("There is no broker: %s", problem.text)
+            _LOGGER.warning("No connection to %s: %s", self._where, problem.text)
         self.problem = problem
 
     async def _pause(self, seconds: float) -> None:
@@ -176,7 +182,7 @@ class Link:
         self.connected = connected
         if connected:
             if self.problem is not None:
-                _LOGGER.info("The broker is there again")
+                _LOGGER.info("Connected to %s again", self._where)
             self.problem = None
         self._user.on_link(connected=connected)
 
@@ -207,7 +213,11 @@ class Link:
         granted = await client.subscribe(self._dialect.subscription, qos=1)
         deaf = any(getattr(code, "is_failure", code == _DENIED) for code in granted)
         if deaf and not self._deaf:
-            _LOGGER.warning("The broker does not let us listen for commands")
+            _LOGGER.warning(
+                "No commands from %s: its access rules do not let us subscribe to %s",
+                self._where,
+                self._dialect.subscription,
+            )
         self._deaf = deaf
 
     async def _receive(self, client: aiomqtt.Client) -> None:

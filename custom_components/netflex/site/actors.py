@@ -62,6 +62,8 @@ class AssetActor:
         self._writes: set[asyncio.Task[None]] = set()
         self.problem: str | None = None
         """Why the newest setpoint could not be written, in a user's words."""
+        self._told = False
+        """Whether the log says that the device takes no setpoints."""
 
     @property
     def done(self) -> bool:
@@ -190,22 +192,27 @@ class AssetActor:
         self._tries = 0
         if same_action(wanted, self._wanted):
             self._written = wanted
-            if self.problem is not None:
+            if self._told:
                 _LOGGER.info("%s takes setpoints again", self._name)
+            self._told = False
             self.problem = None
             self._on_change()
 
     def _failed(self, wanted: Setpoint, problem: str, fault: Exception | None) -> None:
-        """Remember and log a failure, once per kind of failure."""
+        """Remember a failure, and log it once until the device takes setpoints again.
+
+        Of a device that does not answer at all the log says so already.
+        """
         if not same_action(wanted, self._wanted):
             return
-        if problem != self.problem:
-            if self._notes is not None:
-                self._notes.failed(wanted, problem)
-            if fault is None:
-                _LOGGER.warning("%s could not be told: %s", self._name, problem)
-            else:
-                _LOGGER.error("%s: a write failed", self._name, exc_info=fault)
+        if problem != self.problem and self._notes is not None:
+            self._notes.failed(wanted, problem)
+        if not self._told and fault is not None:
+            self._told = True
+            _LOGGER.error("%s: a write failed", self._name, exc_info=fault)
+        elif not self._told and self.device.state.available:
+            self._told = True
+            _LOGGER.warning("%s could not be told: %s", self._name, problem)
         self.problem = problem
         self._written = None
         self._on_change()

@@ -160,9 +160,11 @@ class SiteMeters:
     def _status_changed(
         self, meter: _Meter, status: MeterStatus | DeviceStatus
     ) -> None:
-        # A user port writes of itself, and knows more of its silence.
-        if meter.config.device is not None:
-            meter.availability.take(available=status.connected, problem=status.problem)
+        # A user port can be open, and silent or unreadable all the same.
+        available = status.connected and (
+            meter.config.device is not None or status.problem is None
+        )
+        meter.availability.take(available=available, problem=status.problem)
         self.on_status()
 
     async def remove(self, meter_id: str) -> None:

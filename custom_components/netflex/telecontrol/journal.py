@@ -94,6 +94,7 @@ class Journal:
         self._busy_since: float | None = None
         self._opened = self._verified = self._closing = self._drained = False
         self._failing = False
+        self._flushing = True
         self._problems: dict[str, str] = {}
 
     # -------------------------------------------------------------------- any thread
@@ -290,7 +291,7 @@ class Journal:
 
     def _failed(self, batch: Work, err: Exception) -> None:
         """Keep what was not written for another try."""
-        if not isinstance(err, OSError):
+        if not isinstance(err, OSError) and not self._failing:
             _LOGGER.error("Writing the journal failed", exc_info=err)
         with self._lock:
             self._wrote()
@@ -315,14 +316,27 @@ class Journal:
                 self._flush_soon = False
                 old, self._old[:] = list(self._old), []
                 fd, done = self._fd, self._done
-            flushed = flush_files(old, fd)
+            failed = flush_files(old, fd)
+            self._say_flushed(failed)
             with self._lock:
-                if flushed:
+                if failed is None:
                     self._flushed = done
-                self._flushes.settle(done, flushed)
+                self._flushes.settle(done, failed is None)
                 self._house.due |= bool(old)
             if going_on and self._house.due and self._verified:
                 self._keep_house()
+
+    def _say_flushed(self, failed: OSError | None) -> None:
+        """Say once that the disk takes nothing for good, and once that it does."""
+        if failed is not None and self._flushing:
+            _LOGGER.warning(
+                "The journal could not be flushed; look after the disk of %s: %s",
+                self.folder,
+                failed,
+            )
+        elif failed is None and not self._flushing:
+            _LOGGER.info("The journal is flushed again")
+        self._flushing = failed is None
 
     def _wait_to_flush(self) -> bool:
         """Wait until there is something to flush or to tend; False: for the last time.

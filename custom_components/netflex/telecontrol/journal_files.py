@@ -10,15 +10,12 @@ from dataclasses import dataclass
 import errno
 import gzip
 import json
-import logging
 import os
 from pathlib import Path
 import re
 from typing import Any, Final
 
 from .journal_format import FORMAT, ChainEnd
-
-_LOGGER = logging.getLogger(__name__)
 
 MARKER_NAME: Final = "marker"
 MARKER_SIZE: Final = 512
@@ -176,15 +173,14 @@ class Marker:
             return None
 
 
-def flush_files(ended: list[int], newest: int | None) -> bool:
-    """Flush descriptors to the disk and close the ended ones; False: that failed."""
-    flushed = True
+def flush_files(ended: list[int], newest: int | None) -> OSError | None:
+    """Flush descriptors to the disk and close the ended ones; return why that failed."""
+    failed: OSError | None = None
     for fd in ended if newest is None else [*ended, newest]:
         try:
             os.fdatasync(fd)
         except OSError as err:
-            _LOGGER.warning("The journal could not be flushed: %s", err)
-            flushed = False
+            failed = err
     for fd in ended:
         os.close(fd)
-    return flushed
+    return failed

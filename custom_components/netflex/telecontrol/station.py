@@ -395,16 +395,20 @@ class TelecontrolStation:
     async def _measure(self) -> None:
         """Send P and Q of every category, in step with the interval."""
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        due, sending = loop.time(), True
         while True:
             due += self._settings.timing.measurement_interval
             await asyncio.sleep(due - loop.time())
             due = max(due, loop.time() - self._settings.timing.measurement_interval)
             try:
                 self._report(self._image.measurements(), Cause.PERIODIC)
-            except Exception:
+            except Exception as err:
                 # One bad value must not silence the measurements for ever.
-                _LOGGER.exception("Measurements could not be sent")
+                if sending:
+                    _LOGGER.error("Measurements could not be sent", exc_info=err)
+                sending = False
+            else:
+                sending = True
             self._count_events()
 
     def _count_events(self) -> None:

@@ -53,6 +53,8 @@ class TelemetryKeeper:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="netflex telemetry")
         self._writing: asyncio.Task[None] | None = None
         self._pruned = 0.0
+        self._lost = 0
+        """Minutes that the disk did not take in time, since it last did."""
         self.problem: str | None = None
         """Why nothing is stored now, in words."""
 
@@ -84,7 +86,13 @@ class TelemetryKeeper:
             return
         self._waiting.append(minute)
         if len(self._waiting) > WAITING_MINUTES:
-            _LOGGER.warning("A minute of readings could not be stored and is lost")
+            if not self._lost:
+                _LOGGER.warning(
+                    "Readings are lost: %s minutes of them wait for the disk of %s",
+                    WAITING_MINUTES,
+                    self._path,
+                )
+            self._lost += 1
             del self._waiting[0]
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(
@@ -115,8 +123,10 @@ class TelemetryKeeper:
                 return
             self._waiting.remove(minute)
             if self.problem is not None:
-                _LOGGER.info("Readings are stored again")
-                self.problem = None
+                _LOGGER.info(
+                    "Readings are stored again; %s minutes of them are lost", self._lost
+                )
+                self.problem, self._lost = None, 0
 
     async def _prune(self, store: TelemetryStore) -> None:
         now = self._clock()
@@ -128,7 +138,7 @@ class TelemetryKeeper:
 
     def _fail(self, text: str) -> None:
         if self.problem is None:
-            _LOGGER.warning("Readings are not stored: %s", text)
+            _LOGGER.warning("Readings are not stored in %s: %s", self._path, text)
         self.problem = text
 
     async def _run[T](self, job: Callable[[], T]) -> T:

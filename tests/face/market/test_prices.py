@@ -334,16 +334,35 @@ async def test_a_price_integration_that_is_gone_is_named(follow: Follow) -> None
     assert "gone" in site.economy.problems["import_price"]
 
 
-async def test_an_action_that_breaks_is_no_end(
-    hass: HomeAssistant, follow: Follow, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("fault", [KeyError("BE"), ServiceValidationError("no link")])
+async def test_an_action_that_breaks_is_no_end_and_logged_once(
+    hass: HomeAssistant,
+    follow: Follow,
+    later: Callable[[timedelta], Awaitable[None]],
+    caplog: pytest.LogCaptureFixture,
+    fault: Exception,
 ) -> None:
-    def broken(_call: ServiceCall) -> ServiceResponse:
-        raise KeyError("BE")
+    broken = True
 
-    answers(hass, "nordpool", "get_prices_for_date", broken)
+    def answer(call: ServiceCall) -> ServiceResponse:
+        if broken:
+            raise fault
+        return nordpool_day(call)
+
+    caplog.set_level("INFO", "custom_components.netflex")
+    asked = answers(hass, "nordpool", "get_prices_for_date", answer)
     site = await follow({"import": {"price_service": provider(hass, "nordpool")}})
-    assert "KeyError" in site.economy.problems["import_price"]
-    assert "The price action failed" in caplog.text
+    assert "import_price" in site.economy.problems
+    for _ in range(4):
+        await later(timedelta(minutes=31))
+    assert len(asked) >= 5
+    broken = False
+    await later(timedelta(minutes=31))
+    assert not site.economy.problems
+    told = [text for text in caplog.messages if text.startswith("nordpool ")]
+    assert len(told) == 2
+    assert "gives no prices: " in told[0]
+    assert "gives prices again" in told[1]
 
 
 async def test_nothing_is_asked_after_the_end(
