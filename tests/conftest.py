@@ -1,6 +1,8 @@
 """Fixtures that every test may use."""
 
+from asyncio.selector_events import BaseSelectorEventLoop
 from pathlib import Path
+from typing import Any
 
 from homeassistant.util import executor
 import pytest
@@ -41,3 +43,29 @@ def auto_enable_custom_integrations(request: pytest.FixtureRequest) -> None:
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Write snapshots the way that Home Assistant does."""
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def accepted_while_closing() -> None:
+    """Drop a connection that was accepted while its server closed.
+
+    asyncio fails an assertion of its own then, and only its debug mode, which
+    Home Assistant's tests use, raises it: into whichever test runs.
+    """
+    accept: Any = BaseSelectorEventLoop._accept_connection2  # type: ignore[attr-defined]
+
+    async def guarded(
+        self: Any,
+        factory: Any,
+        connection: Any,
+        extra: Any,
+        sslcontext: Any = None,
+        server: Any = None,
+        *timeouts: Any,
+    ) -> None:
+        if server is not None and server._sockets is None:
+            connection.close()
+            return
+        await accept(self, factory, connection, extra, sslcontext, server, *timeouts)
+
+    BaseSelectorEventLoop._accept_connection2 = guarded  # type: ignore[attr-defined]
