@@ -100,6 +100,7 @@ class NetflexRuntime:
         self._meters = SiteMeters(self._make_meter, local_time=dt_util.now)
         self._meter_servers = MeterServers()
         self._lock = asyncio.Lock()
+        self._stopped = False
         self._applied: SiteConfig
         self._store = SiteStore(hass, entry.entry_id)
         self._local_stops = NO_LOCAL_STOPS
@@ -185,6 +186,12 @@ class NetflexRuntime:
 
     async def async_stop(self, *, park: bool) -> None:
         """Stop the site; the station waits for the next one if `park`."""
+        async with self._lock:
+            # A change that comes later would bring back what is closed here.
+            self._stopped = True
+            await self._async_close(park=park)
+
+    async def _async_close(self, *, park: bool) -> None:
         self._left_off = self.site.left_off
         self._inputs.async_stop()
         await self.readings.async_stop()
@@ -414,6 +421,8 @@ class NetflexRuntime:
         device; nothing else is touched.
         """
         async with self._lock:
+            if self._stopped:
+                return
             await self._async_load_zones()
             old, new = self._applied, site_config(self._entry, self._profiles)
             self._applied = new

@@ -168,6 +168,26 @@ async def test_seasons_weekdays_curves_and_rates_are_kept(
     assert entry.schedule.entity == "schedule.trade"
 
 
+async def test_a_change_that_comes_after_the_end_brings_nothing_back(
+    hass: HomeAssistant, running: MockConfigEntry
+) -> None:
+    # What follows the schedule would be left behind, and the test's end sees it.
+    await add_mode(
+        hass,
+        running,
+        "price_threshold",
+        {
+            "charge_below": 50,
+            "discharge_above": 300,
+            "schedule_entity": "schedule.trade",
+        },
+    )
+    runtime = running.runtime_data
+    await hass.config_entries.async_remove(running.entry_id)
+    await runtime.async_entry_changed()
+    assert not hass.states.async_entity_ids("sensor")
+
+
 async def test_a_changed_mode_shows_what_is_stored(
     hass: HomeAssistant, running: MockConfigEntry
 ) -> None:
