@@ -62,7 +62,22 @@ def der() -> Map:
         model(
             802,
             62,
-            {4: 500, 5: 450, 11: 785, 16: 3, 47: -150, 54: 1, 56: -1, 63: 1},
+            # Over temperature as a warning (bit 2), and no charge left as an alarm (13).
+            {4: 500, 5: 450, 11: 785, 16: 3, 22: 3, 26: 0, 27: 0x2004}
+            | {47: -150, 54: 1, 56: -1, 63: 1},
+        ),
+    )
+
+
+def unwell() -> Map:
+    """The same battery with a fault: too hot (bit 1), its contactor stuck (bit 20)."""
+    return sunspec(
+        common(),
+        model(704, 65, {22: 0, 23: 0, 54: -1, 55: 1}),
+        model(
+            802,
+            62,
+            {11: 785, 22: 99, 26: 0x0010, 27: 0x0006, 47: 0} | {54: 1, 56: -1, 63: 1},
         ),
     )
 
@@ -85,7 +100,7 @@ def sbs() -> Map:
     return unit
 
 
-def storedge(mode: int = 1) -> Map:
+def storedge(mode: int = 1, status: int = 4) -> Map:
     unit = Map()
     unit.put(57348, [mode])
     unit.put(57354, [7])
@@ -94,6 +109,9 @@ def storedge(mode: int = 1) -> Map:
     unit.put(57358, [*little(f32(5000.0)), *little(f32(5000.0))])
     unit.put(62836, little(f32(1500.0)))
     unit.put(62852, little(f32(78.5)))
+    # Of 0xE100: mean and highest temperature, then the status (4 discharges, 5 fault).
+    unit.put(57708, [*little(f32(24.5)), *little(f32(31.0))])
+    unit.put(57734, little(u32(status)))
     return unit
 
 
@@ -103,7 +121,9 @@ def plenticore() -> Map:
         model(
             802,
             62,
-            {4: 5000, 5: 4500, 11: 785, 47: 1500, 54: 0, 56: -1, 63: 0},
+            # No fan (bit 21), and an unevenness that is a warning (bit 17).
+            {4: 5000, 5: 4500, 11: 785, 22: 3, 26: 0x0022, 27: 0}
+            | {47: 1500, 54: 0, 56: -1, 63: 0},
         ),
     )
     unit.put(1034, [0, 0])
@@ -177,6 +197,8 @@ def bidirectional() -> Map:
 def luna() -> Map:
     """LUNA2000 (huawei-solar-lib): charging positive, 1 charges, 2 discharges."""
     unit = Map()
+    unit.put(37014, [2064])
+    unit.put(37022, [65536 - 25])
     unit.put(37760, [625])
     unit.put(37765, s32(-1500))
     unit.put(47075, [*u32(5000), *u32(4500)])
@@ -189,7 +211,7 @@ def luna() -> Map:
 def sungrow_sh() -> Map:
     """SH hybrid: 13049 mode, 13050 command, 13051 W (addresses on the wire)."""
     unit = Map()
-    unit.put_input(13021, [1500, 625])
+    unit.put_input(13021, [1500, 625, 990, 273])
     unit.put(13049, [0, 0xCC, 0])
     return unit
 
@@ -204,6 +226,8 @@ FAMILIES = (
             "state_of_charge": 62.5,
             "max_charge_power": 5000.0,
             "max_discharge_power": 4500.0,
+            "temperature": -2.5,
+            "_fault_code": 2064,
         },
         told=(
             Told(
@@ -243,7 +267,12 @@ FAMILIES = (
         nature=Nature.BATTERY,
         contents={1: sungrow_sh()},
         params={"maximum_power": 5000},
-        state={"power": -1500.0, "state_of_charge": 62.5, "_command": 0xCC},
+        state={
+            "power": -1500.0,
+            "state_of_charge": 62.5,
+            "temperature": 27.3,
+            "_command": 0xCC,
+        },
         told=(
             Told(
                 value=3005.0,
@@ -347,6 +376,8 @@ FAMILIES = (
             "state_of_charge": 78.5,
             "max_charge_power": 5000.0,
             "max_discharge_power": 4500.0,
+            "_alarms": 0,
+            "_fault": "none",
         },
         told=(
             # In tens of W, charging negative.
@@ -363,6 +394,13 @@ FAMILIES = (
             ),
             Told(value=None, writes=[(6, M704 + 22, [0])]),
         ),
+    ),
+    Family(
+        id="sunspec_storage_unwell",
+        profile="sunspec_storage",
+        nature=Nature.BATTERY,
+        contents={1: unwell()},
+        state={"_alarms": 0x0010_0002, "_fault": "fault"},
     ),
     Family(
         id="sunspec_storage_old_713",
@@ -410,10 +448,24 @@ FAMILIES = (
         ),
     ),
     Family(
+        id="solaredge_storage_unwell",
+        profile="solaredge_storage",
+        nature=Nature.BATTERY,
+        contents={1: storedge(status=5)},
+        state={"_fault": "fault"},
+    ),
+    Family(
         profile="solaredge_storage",
         nature=Nature.BATTERY,
         contents={1: storedge()},
-        state={"power": 1500.0, "state_of_charge": 78.5, "_control_mode": 1},
+        state={
+            "power": 1500.0,
+            "state_of_charge": 78.5,
+            "temperature": 24.5,
+            "_cell_temperature_max": 31.0,
+            "_fault": "none",
+            "_control_mode": 1,
+        },
         told=(
             # 2500 W is 45 1C 40 00, the low word first. The default mode is there.
             Told(
@@ -441,6 +493,8 @@ FAMILIES = (
             "state_of_charge": 78.5,
             "max_charge_power": 5000.0,
             "max_discharge_power": 4500.0,
+            "_alarms": 0x0020_0000,
+            "_fault": "none",
         },
         told=(
             # Charging is negative: -2500 W is C5 1C 40 00, the low word first.
