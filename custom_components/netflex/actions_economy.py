@@ -28,10 +28,12 @@ from .coordinator import NetflexConfigEntry
 from .entry_data import SubentryType
 from .entry_dispatch import CONF_BATTERIES
 from .entry_programme import CONF_ENTRY, concerns, mode_data, programmes
-from .model.dispatch import DispatchAction, DispatchCommand
+from .model.dispatch import DispatchAction, DispatchCommand, listeners
 from .model.programme import ModeEntry
 from .model.snapshot import Snapshot
+from .site.economy_problems import unheard
 from .view_values import shown_preview
+from .words import words_of
 
 SERVICE_DISPATCH: Final = "dispatch"
 SERVICE_CANCEL_DISPATCH: Final = "cancel_dispatch"
@@ -147,12 +149,21 @@ async def _async_dispatch(call: ServiceCall) -> ServiceResponse:
     except ValueError as err:
         raise _refused("dispatch_impossible", error=str(err)) from err
     entry.runtime_data.market.async_dispatch(command)
-    return {
+    heard = listeners(command, entry.runtime_data.site.view.programmes)
+    answer: dict[str, Any] = {
         "source": command.source,
         "action": command.action.value,
         "start": start.isoformat(),
         "end": end.isoformat(),
+        "batteries": sorted(
+            subentry.title
+            for asset_id in heard
+            if (subentry := entry.subentries.get(asset_id)) is not None
+        ),
     }
+    if not heard:
+        answer["problem"] = words_of(call.hass).say(unheard(command.source))
+    return answer
 
 
 async def _async_cancel(call: ServiceCall) -> ServiceResponse:

@@ -13,7 +13,7 @@ from .const import LOGGER
 from .control.codec import CodecError, decode, encode
 from .entry_data import CONF_DEAD_BAND, CONF_PRIORITY, CONF_RAMP
 from .entry_dispatch import CONF_BATTERIES
-from .model.programme import ModeEntry, PeakApproach, Programme
+from .model.programme import ImbalanceChase, ModeEntry, PeakApproach, Programme
 from .model.schedule import Schedule
 
 CONF_ENTRY: Final = "entry"
@@ -73,8 +73,12 @@ def schedules(programme: Programme) -> Iterable[Schedule]:
     for entry in programme:
         if entry.schedule is not None:
             yield entry.schedule
-        if isinstance(entry.parameters, PeakApproach):
-            yield entry.parameters.peak
+        given = entry.parameters
+        if isinstance(given, PeakApproach):
+            yield given.peak
+        if isinstance(given, ImbalanceChase):
+            priced = (*given.import_rates, *given.export_rates, *given.default_prices)
+            yield from (item.schedule for item in priced if item.schedule is not None)
 
 
 def followed_entities(found: Mapping[str, Programme]) -> frozenset[str]:

@@ -43,6 +43,7 @@ SEVERITIES: Final = {
     "data_not_collected": ir.IssueSeverity.WARNING,
     "decision_failed": ir.IssueSeverity.CRITICAL,
     "dispatch_source_unusable": ir.IssueSeverity.WARNING,
+    "dispatch_unheard": ir.IssueSeverity.WARNING,
     "device_not_told": ir.IssueSeverity.ERROR,
     "frames_lost": ir.IssueSeverity.WARNING,
     "falls_back": ir.IssueSeverity.ERROR,

@@ -581,6 +581,42 @@ async def test_what_nobody_measures_leaves_no_margin(page: Page) -> None:
     await expect(page.get_by_role("listitem")).not_to_contain_text("°C")
 
 
+MONTH = {
+    "saved": 35.5,
+    "peak_avoided": 2200.0,
+    "tariff_saved": 9.17,
+    "self_sufficiency": 0.61,
+    "self_use": 0.75,
+    "missed": 1500.0,
+    "coverage": 0.9,
+}
+
+
+async def test_a_house_is_told_what_the_month_brought_in_words(page: Page) -> None:
+    await show(page, "netflex-house-card", **heated(), month=MONTH)
+    said = page.locator(".month .brought")
+    await expect(said).to_have_text(
+        [
+            "The battery has saved €35.50 so far.",
+            "It kept the highest quarter hour 2.2 kW lower, which is worth €9.17.",
+            "61 % of what was used came from the own sun and battery.",
+            "Limits of the grid operator kept 1.5 kWh back.",
+            "Measured for 90 % of the time; the rest is in none of this.",
+        ]
+    )
+
+
+async def test_what_is_not_known_of_a_month_is_not_said(page: Page) -> None:
+    month = dict.fromkeys(MONTH) | {"saved": -1.2, "peak_avoided": 3.0, "missed": 0.0}
+    await show(page, "netflex-house-card", **heated(), month=month)
+    said = page.locator(".month .brought")
+    await expect(said).to_have_text(
+        ["The battery has cost €1.20 more than it saved so far."]
+    )
+    await tell(page, heated() | {"month": None})
+    await expect(said).to_have_count(0)
+
+
 async def test_a_refusal_of_not_now_is_said(page: Page) -> None:
     await show(page, "netflex-house-card", **heated())
     await page.evaluate(

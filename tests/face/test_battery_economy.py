@@ -8,7 +8,11 @@ from typing import Any
 
 from homeassistant.core import Context, HomeAssistant, State
 from homeassistant.exceptions import ServiceValidationError, Unauthorized
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -627,6 +631,8 @@ async def test_a_dispatch_by_action_drives_the_battery_and_is_cancelled(
         source="Trader",
     )
     assert answer["source"] == "Trader"
+    assert answer["batteries"] == ["Battery"]
+    assert "problem" not in answer
     site = running.runtime_data.site
     await until(hass, lambda: bool(site.view.market.dispatches))
     (command,) = site.view.market.dispatches
@@ -644,6 +650,24 @@ async def test_a_dispatch_by_action_drives_the_battery_and_is_cancelled(
     assert await act(hass, running, "cancel_dispatch", source="nobody") == {"ended": 0}
     assert await act(hass, running, "cancel_dispatch") == {"ended": 1}
     await until(hass, lambda: not site.view.market.dispatches)
+
+
+async def test_a_dispatch_that_no_battery_listens_to_is_answered_and_repaired(
+    hass: HomeAssistant, running: MockConfigEntry
+) -> None:
+    answer = await act(
+        hass, running, "dispatch", action="charge_max", duration={"minutes": 5}
+    )
+    assert answer["batteries"] == []
+    assert "no mode of their programmes listens to it" in answer["problem"]
+
+    def said() -> bool:
+        issues = ir.async_get(hass).issues.values()
+        return any(issue.translation_key == "dispatch_unheard" for issue in issues)
+
+    await until(hass, said)
+    await act(hass, running, "cancel_dispatch")
+    await until(hass, lambda: not said())
 
 
 @pytest.mark.parametrize(

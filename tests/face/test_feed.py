@@ -194,6 +194,8 @@ async def test_a_house_is_told_until_when_and_how_warm(
     )
     assert (await client.receive_json())["success"]
     first = (await client.receive_json())["event"]
+    assert first["month"]["saved"] == 35.5
+    assert first["month"]["missed"] == 1500.0
     house = first["house"]
     assert house[sites.LOAD_ID]["temperature"] == 48.5
     ends = datetime.fromisoformat(house[sites.LOAD_ID]["held_until"])

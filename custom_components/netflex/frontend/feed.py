@@ -41,7 +41,13 @@ from ..site.view import SiteView
 from ..telemetry.quality import QualityReport
 from ..words import Words, async_words
 from .economy_feed import economy_message, has_economy
-from .house_feed import comfort_of, devices_of, house_message, quality_message
+from .house_feed import (
+    comfort_of,
+    devices_of,
+    house_message,
+    month_message,
+    quality_message,
+)
 
 SAMPLES_PER_MESSAGE: Final = 2
 """Newest samples of each message after the first: one may have been missed."""
@@ -165,6 +171,7 @@ def site_message(entry: NetflexConfigEntry, words: Words) -> dict[str, Any]:
         "meter": _meter(view, words),
         "assets": _assets(view, words),
         "house": house_message(view, monotonic=time.monotonic(), utc=dt_util.utcnow()),
+        "month": month_message(view),
         "orders": {
             name.value: {
                 "value": order.value,

@@ -36,6 +36,25 @@ def house_message(
     }
 
 
+def month_message(view: SiteView) -> dict[str, float | None] | None:
+    """Return what this month has brought so far; None where nobody sums it up.
+
+    Money in Home Assistant's currency, W, Wh, shares 0..1; None is not known.
+    """
+    if view.figures is None:
+        return None
+    month = view.figures.month
+    return {
+        "saved": month.saved,
+        "peak_avoided": month.peak_avoided,
+        "tariff_saved": month.tariff_saved,
+        "self_sufficiency": month.self_sufficiency,
+        "self_use": month.self_use,
+        "missed": month.missed,
+        "coverage": month.coverage,
+    }
+
+
 def comfort_of(asset: Asset) -> dict[str, float | None]:
     """Return the temperatures in degC between which an asset is to stay."""
     return {"comfort_low": asset.comfort_low, "comfort_high": asset.comfort_high}

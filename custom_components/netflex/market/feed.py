@@ -1,6 +1,6 @@
 """Brings markets, schedules and dispatch together for one site."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 import math
@@ -22,7 +22,7 @@ from ..model.dispatch import DispatchCommand
 from ..model.market import GridFrequency, Imbalance, ImbalanceQuality, Market
 from ..northbound.elia import EliaClient, EliaData, EliaFeed
 from ..northbound.price_formats import ForecastRow, PriceUnit, read_forecast, read_unit
-from ..site.economy import Baseline, Economy
+from ..site.economy import NO_ECONOMY, Baseline, Economy
 from ..site.site import Site
 from ..watched import WatchedEntities
 from .calendars import Calendars
@@ -57,10 +57,11 @@ class SiteMarket:
         self._hass = hass
         self._site = site
         self._config = NO_CONFIG
+        self._told = NO_ECONOMY
         self._import = PriceInput(hass, entry, self._publish, export=False)
         self._export = PriceInput(hass, entry, self._publish, export=True)
         self._entities = WatchedEntities(hass, self._publish)
-        self._frequency = WatchedEntities(hass, self._publish)
+        self._frequency = WatchedEntities(hass, self._publish_frequency)
         self._calendars = Calendars(hass, entry, self._publish)
         self._predicted = Kept[_Predicted]()
         self._elia: EliaFeed | None = None
@@ -156,7 +157,14 @@ class SiteMarket:
 
     @callback
     def _publish(self) -> None:
-        self._site.set_economy(self._economy(dt_util.utcnow()))
+        self._told = self._economy(dt_util.utcnow())
+        self._site.set_economy(self._told)
+
+    @callback
+    def _publish_frequency(self) -> None:
+        """Tell the frequency alone: it comes every second, and nothing else with it."""
+        self._told = replace(self._told, frequency=self._measured_frequency())
+        self._site.set_economy(self._told)
 
     def _economy(self, now: datetime) -> Economy:
         config = self._config

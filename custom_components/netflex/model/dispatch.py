@@ -1,9 +1,11 @@
 """Dispatch: what somebody outside orders of batteries for a while, by agreement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from .programme import Programme
 
 
 class DispatchAction(StrEnum):
@@ -68,3 +70,14 @@ def by_precedence(
     active = [c for c in commands if c.active(utc) and c.concerns(asset_id)]
     active.sort(key=lambda c: (c.priority, -c.start.timestamp(), c.source))
     return active
+
+
+def listeners(
+    command: DispatchCommand, programmes: Mapping[str, Programme]
+) -> tuple[str, ...]:
+    """Return the ids of the batteries whose programme does what a command says."""
+    return tuple(
+        asset_id
+        for asset_id, programme in programmes.items()
+        if command.concerns(asset_id) and programme.hears(command.source)
+    )

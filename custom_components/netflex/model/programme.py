@@ -246,6 +246,10 @@ class Dispatch:
     sources: frozenset[str] | None = None
     """Ids of the sources that it listens to; None: every one."""
 
+    def hears(self, source: str) -> bool:
+        """Return whether it listens to a source."""
+        return self.sources is None or source in self.sources
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfConsumption:
@@ -461,6 +465,13 @@ class Programme:
         if self.dead_band is not None and self.dead_band < 0:
             raise ValueError("dead_band must not be below 0")
         _positive(self.ramp, "ramp")
+
+    def hears(self, source: str) -> bool:
+        """Return whether any of its modes listens to a dispatch source."""
+        return any(
+            isinstance(entry.parameters, Dispatch) and entry.parameters.hears(source)
+            for entry in self.entries
+        )
 
     def __iter__(self) -> Iterator[ModeEntry]:
         """Iterate over the modes, the most important first."""

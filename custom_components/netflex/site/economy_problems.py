@@ -1,7 +1,14 @@
-"""What markets, calendars and dispatch sources owe, once they have owed it for a while."""
+"""What markets, calendars and dispatch sources owe, once they have owed it for a while.
 
+And what is ordered of batteries that none of them listens to, which is said at once.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from ..model.dispatch import listeners
+from ..model.phrase import Phrase
+from ..model.programme import Programme
 from .economy import Economy
 from .lasting import Lasting
 from .view import SiteProblem
@@ -19,8 +26,10 @@ class EconomyProblems:
         self.problems: tuple[SiteProblem, ...] = ()
         """What is missing now, and has been for a while."""
 
-    def look(self, economy: Economy, now: float) -> None:
-        """Note what is missing."""
+    def look(
+        self, economy: Economy, programmes: Mapping[str, Programme], now: float
+    ) -> None:
+        """Note what is missing. `programmes` are by the battery's id."""
         self._lasting.take(economy.problems, now)
         self.problems = tuple(
             SiteProblem(
@@ -32,4 +41,27 @@ class EconomyProblems:
             )
             for subject, text in economy.problems.items()
             if self._lasting.seconds(subject, now) >= SAID_AFTER
-        )
+        ) + tuple(_unheard(economy, programmes))
+
+
+def unheard(source: str) -> Phrase:
+    """Return the words for a dispatch that no battery listens to."""
+    return Phrase(
+        "dispatch_unheard",
+        "{source} orders batteries, and no mode of their programmes listens to it",
+        source=source,
+    )
+
+
+def _unheard(
+    economy: Economy, programmes: Mapping[str, Programme]
+) -> Iterator[SiteProblem]:
+    """Yield a problem of each source whose commands are nobody's."""
+    sources = {
+        command.source
+        for command in economy.dispatches
+        if not listeners(command, programmes)
+    }
+    for source in sorted(sources):
+        text = unheard(economy.names.get(source, source))
+        yield SiteProblem(key="dispatch_unheard", subject=source, text=text)

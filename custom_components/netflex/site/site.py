@@ -711,7 +711,7 @@ class Site:
             user=self._users.limits,
         )
         self._health.look(assets, states, self._health_limits, self.locked, plan.at)
-        self._economy_problems.look(self._economy, plan.at)
+        self._economy_problems.look(self._economy, self._programmes, plan.at)
         self._previews.look(self._programmes, self._economy, self._ports.utcnow())
         self._publish()
         # Last: waking the station's thread may cost this one its turn.

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 import pytest
 import voluptuous as vol
@@ -109,3 +110,31 @@ async def test_the_grids_frequency_counts_for_seconds(
         hass.states.async_set("sensor.frequency", state)
         await hass.async_block_till_done()
         assert site.economy.frequency is None
+
+
+async def test_a_report_of_the_frequency_has_nothing_else_read_again(
+    hass: HomeAssistant, follow: Follow, freezer: FrozenDateTimeFactory
+) -> None:
+    hass.states.async_set("sensor.price", "0.20", {"unit_of_measurement": "EUR/kWh"})
+    hass.states.async_set("sensor.frequency", "49.93", {"unit_of_measurement": "Hz"})
+    site = await follow(
+        {
+            "frequency_entity": "sensor.frequency",
+            "import": {"price_entity": "sensor.price"},
+        }
+    )
+    before = site.economy
+    assert before.market.import_price is not None
+    freezer.tick(1)
+    for value in ("49.93", "49.95"):
+        hass.states.async_set("sensor.frequency", value, {"unit_of_measurement": "Hz"})
+        await hass.async_block_till_done()
+    assert site.economy.frequency is not None
+    assert site.economy.frequency.value == 49.95
+    assert site.economy.market is before.market
+    assert site.economy.entity_windows is before.entity_windows
+    # What comes otherwise is taken over with the newest frequency.
+    hass.states.async_set("sensor.price", "0.30", {"unit_of_measurement": "EUR/kWh"})
+    await hass.async_block_till_done()
+    assert site.economy.market != before.market
+    assert site.economy.frequency.value == 49.95

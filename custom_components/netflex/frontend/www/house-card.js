@@ -13,6 +13,10 @@ const PUT_OFF = ["dispatch", "economic", "self_consumption", "capacity_tariff"];
 const PASSING = ["rising", "release_consumption", "release_production", "release_grid"];
 /** Share of its limit from which an inverter is taken to be held by it. */
 const NEAR = 0.95;
+/** W and Wh from which a figure of the month is worth a sentence; share that is as good as all. */
+const LEAST_PEAK = 50;
+const LEAST_MISSED = 100;
+const WHOLE = 0.95;
 /** What is only the device's own plan: nobody holds it back. */
 const OWN_PLAN = ["economic", "self_consumption", "capacity_tariff"];
 
@@ -45,6 +49,37 @@ export function comfortLeft(subject, house) {
   if (!house || house.temperature === null || house.temperature === undefined) return null;
   if (subject.comfort_low === null || subject.comfort_low === undefined) return null;
   return house.temperature - subject.comfort_low;
+}
+
+/** What the month has brought so far, as sentences; what is not known is not said. */
+export function monthSentences(site, hass, t) {
+  const month = site.month;
+  if (!month) return [];
+  const known = (value) => value !== null && value !== undefined;
+  const said = [];
+  if (known(month.saved)) {
+    const amount = money(hass, Math.abs(month.saved), 2);
+    const key = Math.abs(month.saved) < 0.005 ? "even" : month.saved > 0 ? "saved" : "spent";
+    said.push(t(`house_${key}`, { amount }));
+  }
+  if (known(month.peak_avoided) && month.peak_avoided >= LEAST_PEAK) {
+    const power = kilowatt(hass, month.peak_avoided);
+    said.push(
+      known(month.tariff_saved)
+        ? t("house_lower_worth", { power, amount: money(hass, month.tariff_saved, 2) })
+        : t("house_lower", { power }),
+    );
+  }
+  if (known(month.self_sufficiency)) {
+    said.push(t("house_own", { share: number(hass, month.self_sufficiency * 100) }));
+  }
+  if (known(month.missed) && month.missed >= LEAST_MISSED) {
+    said.push(t("house_missed", { energy: number(hass, month.missed / 1000, 1) }));
+  }
+  if (said.length && known(month.coverage) && month.coverage < WHOLE) {
+    said.push(t("house_coverage", { share: number(hass, month.coverage * 100) }));
+  }
+  return said;
 }
 
 /** Everything that a house is asked and does, most important first. */
@@ -87,6 +122,7 @@ export class HouseCard extends NetflexCard {
     button.act[disabled] { opacity: .5; cursor: default; }
     .rest { margin-top: 14px; font-size: .95rem; }
     .month { margin-top: 14px; padding-top: 12px; border-top: 1px solid var(--divider-color); }
+    .month p { margin: 0 0 4px; }
     .month h3 { margin: 0 0 4px; font-size: 1rem; font-weight: 500; }
   `;
 
@@ -201,16 +237,23 @@ export class HouseCard extends NetflexCard {
   }
 
   month(site) {
-    const demand = site.demand;
-    if (!demand || demand.month_peak === null) return null;
-    const peak = kilowatt(this.hass, demand.month_peak);
-    const cost = demand.cost === null ? null : this.t("house_cost", { cost: money(this.hass, demand.cost) });
+    const brought = monthSentences(site, this.hass, (key, values) => this.t(key, values));
+    const peaks = this.peaks(site.demand);
+    if (!brought.length && !peaks) return null;
     return h(
       "div",
       { class: "month" },
       h("h3", {}, this.t("house_month")),
-      h("p", { class: "why" }, [this.t("house_peak", { peak }), cost].filter(Boolean).join(" ")),
+      brought.map((text) => h("p", { class: "brought" }, text)),
+      peaks ? h("p", { class: "why" }, peaks) : null,
     );
+  }
+
+  peaks(demand) {
+    if (!demand || demand.month_peak === null) return null;
+    const peak = kilowatt(this.hass, demand.month_peak);
+    const cost = demand.cost === null ? null : this.t("house_cost", { cost: money(this.hass, demand.cost) });
+    return [this.t("house_peak", { peak }), cost].filter(Boolean).join(" ");
   }
 
   notNow(subject) {

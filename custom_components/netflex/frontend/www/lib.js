@@ -103,12 +103,13 @@ export function amountOf(hass, value, unit) {
 }
 
 /** Money in Home Assistant's own currency. */
-export function money(hass, value) {
+export function money(hass, value, digits = 0) {
   const currency = (hass.config && hass.config.currency) || "EUR";
   return new Intl.NumberFormat(language(hass), {
     style: "currency",
     currency,
-    maximumFractionDigits: 0,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
   }).format(value);
 }
 

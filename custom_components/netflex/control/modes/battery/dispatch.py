@@ -14,7 +14,6 @@ from . import causes
 from .view import (
     NO_CLOCK,
     Answer,
-    Assigned,
     BatteryView,
     BatteryWish,
     exactly,
@@ -25,7 +24,9 @@ from .view import (
 
 def wish(view: BatteryView, parameters: Dispatch) -> Answer:
     """Wish for what the command asks."""
-    order = next((o for o in view.dispatches if _heard(o, parameters)), None)
+    order = next(
+        (o for o in view.dispatches if parameters.hears(o.command.source)), None
+    )
     if order is None:
         return None
     if not view.clock.synchronised:
@@ -43,10 +44,6 @@ def wish(view: BatteryView, parameters: Dispatch) -> Answer:
             answer = replace(answer, high=max(0.0, view.need))
         return answer
     return _power(command, order.share, cause)
-
-
-def _heard(order: Assigned, parameters: Dispatch) -> bool:
-    return parameters.sources is None or order.command.source in parameters.sources
 
 
 def _power(command: DispatchCommand, share: float, cause: Cause) -> BatteryWish:
