@@ -1,11 +1,13 @@
 """Sampling to minutes, and keeping them without the loop."""
 
 import asyncio
+from functools import partial
 from itertools import pairwise
 import logging
 from pathlib import Path
 import re
 import sqlite3
+import threading
 from typing import Any
 from unittest.mock import patch
 
@@ -193,3 +195,39 @@ async def test_old_readings_are_forgotten_as_time_goes_by(tmp_path: Path) -> Non
         while await keeping.keeper.ask(lambda store: store.readings("power", 0, 180)):
             await asyncio.sleep(0.01)
     await keeping.keeper.stop()
+
+
+async def test_nothing_of_the_store_happens_on_the_event_loop(tmp_path: Path) -> None:
+    threads: dict[str, set[int]] = {}
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            verb = sql.split(maxsplit=1)[0].upper() if sql.strip() else ""
+            threads.setdefault(verb, set()).add(threading.get_ident())
+            return super().execute(sql, *given)
+
+        def executemany(self, sql: str, given: Any) -> sqlite3.Cursor:
+            verb = sql.split(maxsplit=1)[0].upper()
+            threads.setdefault(verb, set()).add(threading.get_ident())
+            return super().executemany(sql, given)
+
+        def close(self) -> None:
+            threads.setdefault("CLOSE", set()).add(threading.get_ident())
+            super().close()
+
+    connect = partial(sqlite3.connect, factory=Watched)
+    with patch.object(sqlite3, "connect", connect):
+        keeping = Keeping(tmp_path / "telemetry.db", bounds=Bounds(days=1))
+        await keeping.keeper.start()
+    keeping.minutes(3)
+    await keeping.stored_at_last(2)
+    # Two days later, so that something is pruned; then a gap is filled.
+    keeping.now += 2 * 86400
+    keeping.minutes(3)
+    gap = [Reading(2 * 86400, 5.0)]
+    assert await keeping.keeper.ask(lambda store: store.fill({POWER: gap})) == 1
+    await keeping.keeper.ask(lambda store: store.erase([MODE.key]))
+    await keeping.keeper.stop()
+    assert {"BEGIN", "REPLACE", "INSERT", "DELETE", "COMMIT", "CLOSE"} <= threads.keys()
+    assert len(set().union(*threads.values())) == 1
+    assert threading.get_ident() not in threads["COMMIT"]
