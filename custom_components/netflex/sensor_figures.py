@@ -145,7 +145,10 @@ def _description(
         found = _of(view, period)
         if found is None or view.figures is None:
             return {}
-        measured = {"coverage": rounded(_percent(found.coverage), 1)}
+        measured = {
+            "coverage": rounded(_percent(found.coverage), 1),
+            "filled": rounded(_percent(found.filled), 1),
+        }
         if period != "month":
             return measured
         tested = view.figures.certification

@@ -76,6 +76,7 @@ STOPPED = Cause(
 
 MONTH = Figures(
     coverage=0.998,
+    filled=0.012,
     cycles=12.34,
     efficiency=0.912,
     self_use=0.75,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -34,7 +35,9 @@ from custom_components.netflex.site.economy import Economy, MarketNow
 from custom_components.netflex.site.telemetry_feed import kept_values
 from custom_components.netflex.site.view import FiguresView
 from custom_components.netflex.site_readings import SiteReadings
+from custom_components.netflex.telemetry.figures import figures, total
 from custom_components.netflex.telemetry.store import TelemetryStore
+from custom_components.netflex.telemetry.stored_flows import day_flows
 from custom_components.netflex.telemetry.values import Reading, Series, SeriesKind
 from tests.control.sites import order
 
@@ -172,6 +175,44 @@ def fill(store: TelemetryStore) -> None:
     )
 
 
+def test_gaps_that_were_filled_are_counted_and_tests_stay_tests(tmp_path: Path) -> None:
+    start = int(TODAY.timestamp())
+
+    def gauge(key: str) -> Series:
+        return Series(key=key, kind=SeriesKind.GAUGE)
+
+    def readings(value: float, *minutes: range) -> list[Reading]:
+        return [Reading(start + 60 * at, value) for span in minutes for at in span]
+
+    with TelemetryStore(tmp_path / "readings.db") as store:
+        spans = range(60), range(120, 180)
+        store.write(
+            {
+                gauge("site.power"): readings(500.0, *spans),
+                gauge("site.battery_power"): readings(-1000.0, *spans),
+                gauge("site.certification"): readings(0.0, *spans),
+            }
+        )
+        # The second hour was lost; half of what the battery did is known again.
+        store.fill(
+            {
+                gauge("site.power"): readings(500.0, range(60, 120)),
+                gauge("site.battery_power"): readings(-1000.0, range(60, 90)),
+            }
+        )
+        until = TODAY + timedelta(hours=3)
+        zone = ZoneInfo("Europe/Brussels")
+        local = TODAY.astimezone(zone).date()
+        found = total(day_flows(store, local, zone, until))
+        assert (found.seconds, found.known, found.filled) == (10800, 9000, 1800)
+        assert found.discharged == pytest.approx(2500.0)
+        assert figures(found).filled == pytest.approx(1 / 6)
+        # A test that ran when the gap began is taken to have gone on in it.
+        store.write({gauge("site.certification"): readings(1.0, range(50, 60))})
+        found = total(day_flows(store, local, zone, until))
+        assert (found.certification, found.filled) == (4200, 0)
+
+
 async def test_readings_become_figures_of_days_and_of_the_month(
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -248,6 +289,7 @@ async def test_sensors_show_what_is_known_and_the_most_useful_are_enabled(
     assert (saved.state, saved.attributes["unit_of_measurement"]) == ("35.5", "EUR")
     assert saved.attributes["last_reset"] == NOW.isoformat()
     assert saved.attributes["coverage"] == 99.8
+    assert saved.attributes["filled"] == 1.2
     assert saved.attributes["certification_hours"] == 1.5
     share = hass.states.get(entity("self_sufficiency_today").entity_id)
     assert share is not None

@@ -59,6 +59,8 @@ class Flow:
     discharged; None: nobody knows."""
     certification: bool = False
     """Under orders that are a test: it stays out of the figures."""
+    filled: bool = False
+    """It was a gap, and what flowed was taken from another record afterwards."""
 
     @property
     def end(self) -> datetime:

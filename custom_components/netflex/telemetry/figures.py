@@ -61,8 +61,10 @@ class Totals:
     """How long it was, tests left out."""
     known: float = 0.0
     """s of it in which the connection point was measured."""
+    filled: float = 0.0
+    """s of these that were gaps and were filled in afterwards."""
     priced: float = 0.0
-    """s of these with every price that what flowed needs."""
+    """s of those known with every price that what flowed needs."""
     certification: float = 0.0
     """s under orders that are a test."""
     with_battery: Side = NO_SIDE
@@ -148,6 +150,8 @@ class Summing:
         if flow.grid is None:
             return
         self._count("known", flow.seconds)
+        if flow.filled:
+            self._count("filled", flow.seconds)
         battery = flow.battery or 0.0
         hours = flow.seconds / 3600
         self._side("", flow.grid, flow, hours)
@@ -289,7 +293,9 @@ class Figures:
     """
 
     coverage: float | None
-    """Share of the time that was measured."""
+    """Share of the time that is known."""
+    filled: float | None
+    """Share of the time that is known only because it was filled in afterwards."""
     cycles: float | None
     """Full cycles: half of what was charged and discharged, by the capacity."""
     efficiency: float | None
@@ -332,6 +338,7 @@ def figures(
     avoided = _avoided(side.peak, without.peak, tariff)
     return Figures(
         coverage=_share(totals.known, totals.seconds),
+        filled=_share(totals.filled, totals.seconds),
         cycles=_cycles(totals, capacity),
         efficiency=_efficiency(totals, capacity),
         self_use=None

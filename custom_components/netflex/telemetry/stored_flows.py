@@ -3,6 +3,7 @@
 The keys are those under which a site keeps its readings.
 """
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -40,7 +41,9 @@ def day_flows(
 ) -> list[Flow]:
     """Return what flowed on a day of a zone, up to a moment, gaps included.
 
-    Minute by minute where those are kept, else in steps of five minutes.
+    Minute by minute where those are kept, else in steps of five minutes. Where a battery
+    is silent, what it spared is not known: that is a gap too. In a gap of it, orders go
+    on being a test or none as they were before.
     """
     start = _midnight(day, zone)
     end = min(_midnight(day + timedelta(days=1), zone), int(until.timestamp()))
@@ -54,10 +57,31 @@ def day_flows(
         }
         if values[GRID] or width is not Resolution.MINUTE:
             break
-    return [_flow(values, at, width) for at in range(start, end - width + 1, width)]
+    filled = {
+        at
+        for span in store.filled(GRID, start, end)
+        for at in range(span.start, span.end, 60)
+    }
+    since = store.first(BATTERY)
+    certification = False
+    flows = []
+    for at in range(start, end - width + 1, width):
+        if (marked := values[CERTIFICATION].get(at)) is not None:
+            certification = bool(marked)
+        flow = _flow(values, at, width, certification=certification)
+        if flow.battery is None and since is not None and at >= since:
+            flow = replace(flow, grid=None)
+        flows.append(replace(flow, filled=True) if at in filled else flow)
+    return flows
 
 
-def _flow(values: dict[str, dict[int, float | None]], at: int, width: int) -> Flow:
+def _flow(
+    values: dict[str, dict[int, float | None]],
+    at: int,
+    width: int,
+    *,
+    certification: bool,
+) -> Flow:
     def mean(key: str) -> float | None:
         return values[key].get(at)
 
@@ -71,7 +95,7 @@ def _flow(values: dict[str, dict[int, float | None]], at: int, width: int) -> Fl
         import_price=mean(IMPORT_PRICE),
         export_price=mean(EXPORT_PRICE),
         missed=mean(MISSED),
-        certification=bool(mean(CERTIFICATION)),
+        certification=certification,
     )
 
 
