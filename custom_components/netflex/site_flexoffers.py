@@ -47,7 +47,9 @@ from .northbound.flexoffer_making import (
     BatteryNow,
     ChargingNow,
     LoadNow,
+    OfferTimes,
     Terms,
+    UsualDraw,
     battery_offer,
     charging_offer,
     load_offer,
@@ -61,37 +63,11 @@ SOURCE: Final = "flexoffers"
 """Who asks, in commands that carry out a schedule."""
 STORE_VERSION: Final = 1
 SAVE_DELAY: Final = 10.0
-TAKE_EVERY: Final = 5.0
-"""s between two looks at what is drawn."""
-MEMORY: Final = 3600.0
-"""s over which a load's usual draw is averaged."""
+TIMES = OfferTimes()
+"""Demonstrations put faster ones in their place."""
 _OVERHANG: Final = 10.0
 """s that a command outlasts its interval: the next look renews or ends it."""
 _OFFERED: Final = frozenset({Nature.LOAD, Nature.CHARGER, Nature.BATTERY})
-
-
-@dataclass(slots=True)
-class _Usual:
-    """What an asset has drawn of late, W."""
-
-    mean: float = 0.0
-    since: float | None = None
-    at: float | None = None
-
-    def take(self, now: float, power: float | None) -> None:
-        if power is None:
-            self.at = None
-            return
-        if self.since is None:
-            self.since, self.mean = now, power
-        elif self.at is not None:
-            share = 1 - math.exp(-(now - self.at) / MEMORY)
-            self.mean += share * (power - self.mean)
-        self.at = now
-
-    def known(self, now: float) -> bool:
-        """Whether it has been watched for long enough to say what is usual."""
-        return self.since is not None and now - self.since >= MEMORY / 4
 
 
 @dataclass(slots=True)
@@ -101,8 +77,9 @@ class _Running:
     agent: FlexOfferAgent
     terms: Terms
     options: Mapping[str, Any]
+    times: OfferTimes
     task: asyncio.Task[None] | None = None
-    usual: dict[str, _Usual] = field(default_factory=dict)
+    usual: dict[str, UsualDraw] = field(default_factory=dict)
 
 
 class SiteFlexOffers:
@@ -152,6 +129,7 @@ class SiteFlexOffers:
             await self._async_start(wanted)
 
     async def _async_start(self, options: Mapping[str, Any]) -> None:
+        times = TIMES
         manager = FlexOfferManager(
             async_get_clientsession(self._hass),
             options[CONF_URL],
@@ -169,13 +147,15 @@ class SiteFlexOffers:
                 changed=self._changed,
             ),
             lost_after=options[CONF_LOST_AFTER],
+            beat=times.beat,
             utcnow=dt_util.utcnow,
         )
         agent.restore(await self._async_stored())
         self._running = _Running(
             agent=agent,
-            terms=Terms(offered_by=options[CONF_USERNAME], new_id=lambda: str(uuid4())),
+            terms=Terms.of(options[CONF_USERNAME], lambda: str(uuid4()), times),
             options=options,
+            times=times,
         )
         # It asks at once what the house does: everything must be in place.
         self._running.task = self._entry.async_create_background_task(
@@ -218,7 +198,7 @@ class SiteFlexOffers:
     def _take(self) -> None:
         """Watch what is drawn, carry out what is assigned, offer what is free."""
         running, now = self._running, time.monotonic()
-        if running is None or now - self._taken < TAKE_EVERY:
+        if running is None or now - self._taken < running.times.look:
             return
         self._taken = now
         view, utc = self._coordinator.data, dt_util.utcnow()
@@ -227,7 +207,10 @@ class SiteFlexOffers:
             state = view.states.get(asset_id)
             power = None if state is None or not state.available else state.power
             powers[asset_id] = power
-            running.usual.setdefault(asset_id, _Usual()).take(now, power)
+            usual = running.usual.setdefault(
+                asset_id, UsualDraw(memory=running.times.memory)
+            )
+            usual.take(now, power)
         running.agent.take_power(utc, powers)
         for execution in running.agent.executions():
             self._carry_out(execution, utc)
@@ -265,7 +248,7 @@ class SiteFlexOffers:
         now: float,
         utc: datetime,
     ) -> FlexOffer | None:
-        options, terms = running.options, running.terms
+        options, terms, minute = running.options, running.terms, running.times.minute
         if asset.nature is Nature.LOAD:
             usual = running.usual[asset.id]
             if not usual.known(now):
@@ -274,8 +257,8 @@ class SiteFlexOffers:
                 asset_id=asset.id,
                 rated=asset.rated_consumption,
                 mean=usual.mean,
-                hold=60 * options[CONF_HOLD],
-                window=60 * options[CONF_WINDOW],
+                hold=minute * options[CONF_HOLD],
+                window=minute * options[CONF_WINDOW],
             )
             return load_offer(load, utc, terms)
         if asset.nature is Nature.CHARGER:
@@ -297,7 +280,7 @@ class SiteFlexOffers:
             gives=max(0.0, charge - asset.reserve) * capacity,
             charge=asset.rated_consumption,
             discharge=asset.rated_production,
-            window=60 * options[CONF_WINDOW],
+            window=minute * options[CONF_WINDOW],
         )
         return battery_offer(battery, utc, terms)
 

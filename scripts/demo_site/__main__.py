@@ -8,17 +8,23 @@ from pathlib import Path
 import shutil
 import signal
 import sys
-from typing import Any
+from typing import Any, Final
 
 from .check import run_check
+from .home_check import run_home_check
 from .processes import DemoError
 from .show import run_show
 from .stage import StageSettings, demo_folder
+
+_SITE: Final = "site"
+_HOME: Final = "home"
 
 
 def main() -> int:
     """Run the command line; return the exit status."""
     options = _parser().parse_args()
+    # Checks run side by side; a demonstration is where its users expect it.
+    first_port = 16_000 + os.getpid() % 16_000 if options.check else 15_020
     folder = demo_folder(f"check-{os.getpid()}" if options.check else "site")
     settings = StageSettings(
         folder=folder,
@@ -27,8 +33,15 @@ def main() -> int:
         python=options.python,
         seed=options.seed,
         day_length=options.day_length,
+        first_port=first_port,
+        flexible=options.check != _SITE,
     )
-    work = run_check(settings, options.json) if options.check else run_show(settings)
+    if options.check == _SITE:
+        work = run_check(settings, options.json)
+    elif options.check == _HOME:
+        work = run_home_check(settings, options.json)
+    else:
+        work = run_show(settings)
     try:
         told, status = asyncio.run(_until_told(work))
     except DemoError as error:
@@ -45,7 +58,13 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="run the fixed scenario")
+    parser.add_argument(
+        "--check",
+        nargs="?",
+        const=_SITE,
+        choices=[_SITE, _HOME],
+        help="run a fixed scenario: the site's (default) or the flexible home's",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result")
     parser.add_argument("--port", type=int, default=8123, help="of Home Assistant")
     parser.add_argument("--iec104-port", type=int, help="of the station, else 2404")

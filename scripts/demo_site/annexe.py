@@ -220,3 +220,6 @@ def annexe_subentries(port: int) -> list[dict[str, Any]]:
 
 def _id(name: str) -> str:
     return f"01JNETFLEXANNEXE{name}".ljust(26, "0")
+
+
+COLD_STORE_ID: Final = _id("LOAD")

@@ -160,13 +160,23 @@ async def run_check(settings: StageSettings, result: Path | None) -> int:
                 async with asyncio.timeout(BUDGET * 2):
                     await _run(scenario)
         took = time.monotonic() - running
+    return conclude(scenario, result, took=took, budget=BUDGET)
+
+
+def conclude(
+    scenario: Scenario, result: Path | None, *, took: float, budget: float
+) -> int:
+    """Print the table and write the JSON of a scenario; return the exit status.
+
+    `took` and `budget` are s.
+    """
     scenario.steps.append(
         Step(
             step="time",
-            expected=f"at most {BUDGET:.0f} s from when Home Assistant first ran",
+            expected=f"at most {budget:.0f} s from when Home Assistant first ran",
             seen=f"{took:.0f} s",
             ms=round(1000 * took, 1),
-            passed=took <= BUDGET,
+            passed=took <= budget,
         )
     )
     print(table(scenario.steps))
@@ -174,7 +184,8 @@ async def run_check(settings: StageSettings, result: Path | None) -> int:
         write_json(result, scenario.steps)
     failed = [step.step for step in scenario.steps if not step.passed]
     if failed:
-        print(f"FAILED: {', '.join(failed)}. Logs are in {settings.folder}")
+        folder = scenario.stage.settings.folder
+        print(f"FAILED: {', '.join(failed)}. Logs are in {folder}")
         return 1
     print("All steps passed.")
     return 0

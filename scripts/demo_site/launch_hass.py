@@ -4,6 +4,7 @@
 control port, `{"do": "block", "seconds": 5}` blocks the loop for that long: what a
 badly written integration does to all others. `{"do": "announce", "service": …,
 "port": …}` has Home Assistant hear a device of this machine announce itself over mDNS.
+Where the environment says how long a minute of FlexOffers takes, it takes that long.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.simulation.remote import RemoteServer
 
+from .home import MINUTE_VARIABLE
 from .processes import end_with_parent
 
 # Home Assistant replaces time.sleep by one that complains inside its loop.
@@ -43,6 +45,8 @@ def main() -> int:
     set_up_and_run = runner.setup_and_run_hass
 
     async def with_control(runtime_config: runner.RuntimeConfig) -> int:
+        if minute := os.environ.get(MINUTE_VARIABLE):
+            _hurry_offers(float(minute))
         server = RemoteServer({"block": _block, "announce": _announce})
         await server.start(port)
         try:
@@ -52,6 +56,14 @@ def main() -> int:
 
     runner.setup_and_run_hass = with_control
     return run_home_assistant()
+
+
+def _hurry_offers(minute: float) -> None:
+    # Only here: it brings a good part of Home Assistant along.
+    from custom_components.netflex import site_flexoffers  # noqa: PLC0415
+    from custom_components.netflex.northbound.flexoffer_making import OfferTimes  # noqa: PLC0415
+
+    site_flexoffers.TIMES = OfferTimes.hurried(minute)
 
 
 async def _block(request: Mapping[str, Any]) -> Mapping[str, Any]:

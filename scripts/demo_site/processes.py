@@ -71,13 +71,16 @@ class Child:
         name: str,
         *arguments: str,
         log: Path,
-        python: str = sys.executable,
+        program: str = sys.executable,
         environment: Mapping[str, str] | None = None,
     ) -> Self:
-        """Start Python with arguments; standard error goes to the end of `log`."""
+        """Start Python (or another program) with arguments.
+
+        Standard error goes to the end of `log`.
+        """
         with log.open("ab") as stream:
             process = await asyncio.create_subprocess_exec(
-                python,
+                program,
                 *arguments,
                 cwd=ROOT,
                 env={

@@ -20,7 +20,8 @@ from custom_components.netflex.simulated_entry import (
     simulated_subentries,
 )
 
-from .annexe import annexe_configuration, annexe_subentries
+from .annexe import COLD_STORE_ID, annexe_configuration, annexe_subentries
+from .home import REST, home_options
 from .programme import CONFIGURATION, MARKET, mode_subentries
 
 ENTRY_ID = "01JNETFLEXDEMO000000000001"
@@ -77,7 +78,7 @@ modbus:
         unit_of_measurement: W
         device_class: power
         state_class: measurement
-        scan_interval: 5
+        scan_interval: 1
 """
 
 
@@ -94,11 +95,16 @@ lovelace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Where everything listens: Home Assistant, the station, the devices by wire."""
+    """Where everything listens: Home Assistant, the station, the devices by wire.
+
+    `manager` and `broker` are those of a flexible house; None: there is none.
+    """
 
     http: int
     iec104: int
     wires: Mapping[str, int]
+    manager: int | None = None
+    broker: int | None = None
 
 
 def seed(folder: Path, ports: Ports, *, site: bool = True) -> str:
@@ -223,6 +229,10 @@ def _http(port: int, now: datetime) -> dict[str, Any]:
 
 
 def _entry(ports: Ports, now: datetime) -> dict[str, Any]:
+    options: dict[str, Any] = {"version": 1, "market": MARKET}
+    if ports.manager is not None:
+        flexible = [BOILER_ID, COLD_STORE_ID]
+        options |= home_options(ports.broker, ports.manager, flexible, now)
     return {
         "created_at": now.isoformat(),
         "modified_at": now.isoformat(),
@@ -232,20 +242,18 @@ def _entry(ports: Ports, now: datetime) -> dict[str, Any]:
         "domain": "netflex",
         "entry_id": ENTRY_ID,
         "minor_version": 1,
-        "options": {"version": 1, "market": MARKET},
+        "options": options,
         "pref_disable_new_entities": False,
         "pref_disable_polling": False,
         "source": "user",
-        "subentries": _subentries(ports.wires),
+        "subentries": _subentries(ports.wires, flexible=ports.manager is not None),
         "title": SITE_NAME,
         "unique_id": None,
         "version": 1,
     }
 
 
-def _subentries(
-    wires: Mapping[str, int],
-) -> list[dict[str, Any]]:
+def _subentries(wires: Mapping[str, int], *, flexible: bool) -> list[dict[str, Any]]:
     ids = {
         "meter": METER_ID,
         "charger": CHARGER_ID,
@@ -253,11 +261,19 @@ def _subentries(
         "battery": BATTERY_ID,
         "relay": RELAY_ID,
     }
-    return [
+    parts = [
         *simulated_subentries(wires, ids),
         _BOILER,
         *annexe_subentries(wires["annexe"]),
         *mode_subentries(BATTERY_ID),
+    ]
+    if not flexible:
+        return parts
+    return [
+        part | {"data": part["data"] | {"minimum_off": REST}}
+        if part["subentry_type"] == "load"
+        else part
+        for part in parts
     ]
 
 

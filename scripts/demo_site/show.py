@@ -4,6 +4,7 @@ import asyncio
 
 from custom_components.netflex.simulation.household import S1
 
+from .home import now_and_then
 from .processes import Child
 from .stage import StageSettings, staged
 
@@ -17,7 +18,9 @@ _WORDS = """
 What you look at: a house at a connection of 20 kW (10 kW injection) with a P1 meter,
 an Alfen charger, a 12 kW SunSpec inverter behind a contactor, a battery and a boiler,
 and an annexe whose charger, inverter, battery and contactor are entities of other
-integrations, all on real wires. The grid operator's RTU, a process of its own, plays a day in
+integrations, all on real wires. An aggregator has offers of the boiler and of the
+annexe's cold store (a quarter hour takes 15 s) and makes use of some; {broker}.
+The grid operator's RTU, a process of its own, plays a day in
 {day:.0f} s, over and over. Each of its orders is printed here as it is sent; watch the
 dashboard follow. A charger that is pulled down comes back slowly; the charger's limit
 on the dashboard is yours to change.
@@ -30,7 +33,9 @@ async def run_show(settings: StageSettings) -> int:
     """Start everything, narrate until told to stop or something ends by itself."""
     async with staged(settings) as stage:
         print("Starting the simulated site and Home Assistant ...", flush=True)
+        stage.manager.assign = now_and_then()
         site = await stage.start_devices()
+        await stage.start_broker()
         child = await stage.start_home_assistant()
         async with stage.home_assistant() as home_assistant:
             await home_assistant.wait_until_running(child)
@@ -40,6 +45,10 @@ async def run_show(settings: StageSettings) -> int:
             s1=stage.ports.wires[S1],
             folder=settings.folder,
             day=settings.day_length,
+            broker="mosquitto is not installed, so nothing is told to a broker"
+            if stage.broker is None
+            else f"what the house tells is at the MQTT broker 127.0.0.1:"
+            f"{stage.ports.broker}",
         )
         print(words, flush=True)
         operator = await stage.start_day(site)

@@ -1,22 +1,24 @@
 """Puts everything on stage: devices, RTU, Home Assistant; takes it all down again."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 import shutil
 import sys
 import time
 
+from custom_components.netflex.simulation.flexoffer_manager import SimulatedManager
 from custom_components.netflex.simulation.household import S1
 from custom_components.netflex.simulation.remote import RemoteClient
 
+from .broker import find_broker
+from .home import MINUTE, MINUTE_VARIABLE, PASSWORD, USER
 from .home_assistant import HomeAssistant
 from .processes import ROOT, Child, DemoError, free_port
 from .seed import Ports, seed
 
 _SIMULATION = "custom_components.netflex.simulation"
-_FIRST_DEVICE_PORT = 15_020
 _WIRES = (
     "meter",
     "charger",
@@ -41,10 +43,14 @@ class StageSettings:
     python: str = sys.executable
     """Interpreter of the Home Assistant to run."""
     seed: int = 1
+    first_port: int = 15_020
+    """Devices, an aggregator and a broker listen from it on."""
     day_length: float = 300.0
     """s that a whole day takes, where one is played."""
     site: bool = True
     """Whether the site is set up already."""
+    flexible: bool = False
+    """Whether there are an aggregator and, if mosquitto is installed, a broker."""
 
 
 class Stage:
@@ -61,14 +67,26 @@ class Stage:
             raise DemoError(f"port {iec104} is in use; choose another --iec104-port")
         http = free_port(settings.http_port, taken=taken)
         names = [*_WIRES, *(f"{name}{_INSPECTION}" for name in _WIRES[1:]), S1]
-        wires = {name: free_port(_FIRST_DEVICE_PORT, taken=taken) for name in names}
-        self.ports = Ports(http=http, iec104=iec104, wires=wires)
-        self._block_port = free_port(_FIRST_DEVICE_PORT, taken=taken)
+        wires = {name: free_port(settings.first_port, taken=taken) for name in names}
+        self._broker_program = find_broker() if settings.flexible else None
+        manager = free_port(settings.first_port, taken=taken)
+        broker = free_port(settings.first_port, taken=taken)
+        self.ports = Ports(
+            http=http,
+            iec104=iec104,
+            wires=wires,
+            manager=manager if settings.flexible else None,
+            broker=None if self._broker_program is None else broker,
+        )
+        self.manager = SimulatedManager(users={USER: PASSWORD}, port=manager)
+        """The aggregator's, where the house is flexible."""
+        self._block_port = free_port(settings.first_port, taken=taken)
         self.log = settings.folder / "home-assistant.log"
         self.token = ""
         self.children: list[Child] = []
         self._remotes: list[RemoteClient] = []
         self.hass: Child | None = None
+        self.broker: Child | None = None
 
     @property
     def config(self) -> Path:
@@ -114,6 +132,20 @@ class Stage:
         )
         return operator
 
+    async def start_broker(self) -> None:
+        """Start the broker, if there is one; also anew after its end."""
+        if self._broker_program is None:
+            return
+        self.broker = await Child.start(
+            "broker",
+            "-m",
+            "scripts.demo_site.broker",
+            self._broker_program,
+            str(self.ports.broker),
+            str(self.settings.folder),
+            log=self.settings.folder / "broker.log",
+        )
+
     async def start_home_assistant(self) -> Child:
         """Start Home Assistant; it is not up yet when this returns."""
         child = await Child.start(
@@ -125,7 +157,10 @@ class Stage:
             str(self.config),
             "--skip-pip",
             log=self.log,
-            python=self.settings.python,
+            program=self.settings.python,
+            environment={MINUTE_VARIABLE: str(MINUTE)}
+            if self.settings.flexible
+            else None,
         )
         child.pass_on(lambda _line: None)
         self.children.append(child)
@@ -148,6 +183,8 @@ class Stage:
             await remote.close()
         for child in reversed(self.children):
             await child.stop()
+        if self.broker is not None:
+            await self.broker.stop()
 
     async def _simulation(
         self, side: str, *arguments: str
@@ -172,10 +209,11 @@ async def staged(settings: StageSettings) -> AsyncIterator[Stage]:
     """Give a prepared stage and take everything down at the end."""
     stage = Stage(settings)
     stage.prepare()
-    try:
+    async with AsyncExitStack() as stack:
+        if settings.flexible:
+            await stack.enter_async_context(stage.manager)
+        stack.push_async_callback(stage.stop)
         yield stage
-    finally:
-        await stage.stop()
 
 
 def demo_folder(name: str) -> Path:

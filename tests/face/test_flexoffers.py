@@ -20,6 +20,7 @@ from custom_components.netflex import site_flexoffers
 from custom_components.netflex.diagnostics import async_get_config_entry_diagnostics
 from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.northbound.flexoffer import OfferState, Schedule
+from custom_components.netflex.northbound.flexoffer_making import OfferTimes, UsualDraw
 from custom_components.netflex.simulation.flexoffer_manager import (
     SeenOffer,
     SimulatedManager,
@@ -92,8 +93,11 @@ def soon(flexoffers: SiteFlexOffers, asset_id: str) -> None:
     agent = flexoffers._running
     assert agent is not None
     agent.terms = replace(agent.terms, lead=0.0, patience=1.0, interval=2)
-    agent.usual[asset_id] = site_flexoffers._Usual(
-        mean=6000.0, since=time.monotonic() - 3600, at=time.monotonic()
+    agent.usual[asset_id] = UsualDraw(
+        memory=3600.0,
+        mean=6000.0,
+        since=time.monotonic() - 3600,
+        at=time.monotonic(),
     )
 
 
@@ -123,7 +127,7 @@ async def test_a_load_follows_a_schedule_and_is_given_back(
     manager: SimulatedManager,
 ) -> None:
     manager.assign = hold_then_run
-    with patch.object(site_flexoffers, "TAKE_EVERY", 0.05):
+    with patch.object(site_flexoffers, "TIMES", OfferTimes(look=0.05)):
         oven = await set_up(hass, running, manager)
         await until(hass, shows(hass, OVEN, STATE_ON))
         flexoffers = running.runtime_data.flexoffers
@@ -163,7 +167,7 @@ async def test_losing_the_manager_ends_what_it_asked_and_a_stop_goes_on(
     manager: SimulatedManager,
 ) -> None:
     manager.assign = hold_then_run
-    with patch.object(site_flexoffers, "TAKE_EVERY", 0.05):
+    with patch.object(site_flexoffers, "TIMES", OfferTimes(look=0.05)):
         oven = await set_up(hass, running, manager)
         flexoffers = running.runtime_data.flexoffers
         agent = flexoffers._running.agent

@@ -15,8 +15,12 @@ import pytest
 
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.entry_site import site_config, station_settings
+from custom_components.netflex.flexoffer_options import active
 from custom_components.netflex.model.asset import Nature
+from custom_components.netflex.northbound_options import northbound_settings
 from custom_components.netflex.simulation.household import SimulatedSite, SiteSettings
+from custom_components.netflex.telecontrol_options import checked_options
+from scripts.demo_site.home import LOST_AFTER, REST
 from scripts.demo_site.probes import Probes
 from scripts.demo_site.processes import ROOT, Child, DemoError, free_port
 from scripts.demo_site.report import Step, table, write_json
@@ -35,11 +39,12 @@ WIRES = (
 )
 
 
-def seeded(folder: Path) -> dict[str, object]:
+def seeded(folder: Path, **ports_of_a_home: int) -> dict[str, object]:
     ports = Ports(
         http=8123,
         iec104=2404,
         wires={name: 15_020 + index for index, name in enumerate(WIRES)},
+        **ports_of_a_home,
     )
     seed(folder, ports)
     document = json.loads((folder / ".storage/core.config_entries").read_text())
@@ -91,6 +96,29 @@ def test_seeded_entry_is_a_site_that_the_integration_understands(
     assert station is not None
     assert (station.port, station.allowed_clients) == (2404, {"127.0.0.1"})
     assert all(isinstance(item, ConfigSubentry) for item in entry.subentries.values())
+
+
+def test_a_flexible_home_offers_its_loads_and_lets_the_broker_hold_them(
+    tmp_path: Path,
+) -> None:
+    entry = loaded(seeded(tmp_path / "config", manager=18_830, broker=18_831))
+    options = checked_options(entry.options)
+    flexoffers = options["flexoffers"]
+    loads = {
+        device.asset.id: device.asset
+        for device in site_config(entry).devices
+        if device.asset is not None and device.asset.nature is Nature.LOAD
+    }
+    assert set(flexoffers["assets"]) == set(loads)
+    assert active(flexoffers)
+    assert {asset.minimum_off for asset in loads.values()} == {REST}
+    settings = northbound_settings(options["northbound"], tmp_path)
+    assert settings is not None
+    assert (settings.host, settings.port, settings.tls) == ("127.0.0.1", 18_831, None)
+    assert settings.control is not None
+    assert settings.control.lost_after == LOST_AFTER
+    without = loaded(seeded(tmp_path / "without", manager=18_830))
+    assert "northbound" not in without.options
 
 
 def test_the_demo_has_every_nature_over_modbus_and_over_entities(

@@ -63,12 +63,17 @@ class FlexOfferAgent:
         hooks: AgentHooks,
         *,
         lost_after: float = 900.0,
+        beat: float = BEAT,
         utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Prepare; `lost_after` s without an answer end what was assigned (S14)."""
+        """Prepare; `lost_after` s without an answer end what was assigned (S14).
+
+        `beat` s are between two heartbeats.
+        """
         self._manager = manager
         self._hooks = hooks
         self._lost_after = lost_after
+        self._beat = beat
         self._utcnow = utcnow
         self._offers: dict[str, FlexOffer] = {}
         self._executions: dict[str, Execution] = {}
@@ -141,16 +146,16 @@ class FlexOfferAgent:
 
     async def run(self) -> None:
         """Beat until cancelled; ever more rarely while the manager fails."""
-        wait = BEAT
+        wait = self._beat
         while True:
             try:
                 await self.step()
-                wait = BEAT
+                wait = self._beat
             except ManagerError as err:
                 self._failed(err)
-                wait = min(LONGEST_WAIT, max(BEAT, wait * 2))
+                wait = min(LONGEST_WAIT, max(self._beat, wait * 2))
                 if err.retry_after is not None:
-                    wait = max(BEAT, min(err.retry_after, LONGEST_WAIT))
+                    wait = max(self._beat, min(err.retry_after, LONGEST_WAIT))
             except Exception as err:
                 # Whatever it was must not end the heartbeats: offers still run out.
                 if self.status.problem is None:

@@ -7,8 +7,8 @@ is nothing worth offering. Powers W, energies Wh, consumption positive.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
-from typing import Final
+from math import ceil, exp
+from typing import Final, Self
 
 from .flexoffer import INTERVAL, Bounds, FlexOffer, Schedule, next_interval
 
@@ -17,11 +17,58 @@ LEAST: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferTimes:
+    """How fast the offers of a house go, s. `minute` is what a minute of theirs takes.
+
+    `look` is between two looks at what is drawn, `memory` the time over which the usual
+    draw is averaged, `beat` between two heartbeats.
+    """
+
+    minute: float = 60.0
+    look: float = 5.0
+    memory: float = 3600.0
+    beat: float = 60.0
+
+    @classmethod
+    def hurried(cls, minute: float) -> Self:
+        """Return times in which a minute takes that many s: for demonstrations."""
+        return cls(
+            minute=minute, look=minute / 12, memory=60 * minute, beat=max(1.0, minute)
+        )
+
+
+@dataclass(slots=True)
+class UsualDraw:
+    """What an asset has drawn of late, W, averaged over `memory` s."""
+
+    memory: float
+    mean: float = 0.0
+    since: float | None = None
+    at: float | None = None
+
+    def take(self, now: float, power: float | None) -> None:
+        """Take over what it draws at monotonic `now`, W; None: nobody knows."""
+        if power is None:
+            self.at = None
+            return
+        if self.since is None:
+            self.since, self.mean = now, power
+        elif self.at is not None:
+            share = 1 - exp(-(now - self.at) / self.memory)
+            self.mean += share * (power - self.mean)
+        self.at = now
+
+    def known(self, now: float) -> bool:
+        """Whether it has been watched for long enough to say what is usual."""
+        return self.since is not None and now - self.since >= self.memory / 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How a house offers.
 
     `lead` s before its start by which an offer must be assigned, `patience` s that the
-    aggregator has to accept it.
+    aggregator has to accept it, `least` Wh that must be movable.
     """
 
     offered_by: str
@@ -30,6 +77,20 @@ class Terms:
     lead: float = 300.0
     patience: float = 300.0
     interval: int = INTERVAL
+    least: float = LEAST
+
+    @classmethod
+    def of(cls, offered_by: str, new_id: Callable[[], str], times: OfferTimes) -> Self:
+        """Return the terms of a house whose minutes take what `times` says."""
+        minute = times.minute
+        return cls(
+            offered_by=offered_by,
+            new_id=new_id,
+            lead=5 * minute,
+            patience=5 * minute,
+            interval=max(1, round(15 * minute)),
+            least=LEAST * minute / 60,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +138,7 @@ def load_offer(load: LoadNow, now: datetime, terms: Terms) -> FlexOffer | None:
     held = max(1, int(load.hold // terms.interval))
     per_interval = load.mean * terms.interval / 3600
     saved = held * per_interval
-    if load.mean <= 0 or saved < LEAST:
+    if load.mean <= 0 or saved < terms.least:
         return None
     most = max(load.rated, load.mean) * terms.interval / 3600
     # What was not drawn comes back afterwards, as fast as the load can.
@@ -107,7 +168,7 @@ def charging_offer(
     start = _first_start(now, terms)
     count = int((charging.deadline - start).total_seconds() // terms.interval)
     per_interval = charging.most * terms.interval / 3600
-    if charging.energy < LEAST or count < 1 or per_interval <= 0:
+    if charging.energy < terms.least or count < 1 or per_interval <= 0:
         return None
     needed = ceil(charging.energy / per_interval)
     if needed >= count:
@@ -136,7 +197,7 @@ def battery_offer(battery: BatteryNow, now: datetime, terms: Terms) -> FlexOffer
     total = Bounds(
         low=-min(battery.gives, gives * count), high=min(battery.takes, takes * count)
     )
-    if total.high - total.low < LEAST:
+    if total.high - total.low < terms.least:
         return None
     return _offer(
         battery.asset_id,
