@@ -77,7 +77,9 @@ def _fire(
     asset_id = facts.get("asset")
     subject = entry.entry_id if asset_id is None else asset_id
     subentry = entry.subentries.get(subject)
-    device = dr.async_get(hass).async_get_device(identifiers={(DOMAIN, subject)})
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, subject), entry.entry_id
+    )
     hass.bus.async_fire(
         EVENT_ACTIVITY,
         {
