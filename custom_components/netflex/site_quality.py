@@ -17,13 +17,16 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN, LOGGER
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .devices.device import DeviceConfig
+from .devices.profile import Poll, Profile
 from .devices.profile_loader import ProfileLibrary
+from .devices.session import SLOW_POLLS
 from .devices.yaml_nodes import ProfileError
 from .metering.dlms_objects import EXPECTED_PERIODS, PushGroup
+from .metering.dlms_reader import ENERGY_PUSHES
 from .model.asset import Asset
-from .model.connection import ConnectionPoint
+from .model.connection import ConnectionPoint, Line
 from .site.config import SiteConfig
-from .site.quality_feed import QualityFeed, expectations
+from .site.quality_feed import QualityFeed, Slower, expectations
 from .site.site import Site
 from .telemetry.quality import (
     Expectation,
@@ -38,6 +41,12 @@ SAVE_EVERY: Final = timedelta(minutes=10)
 """What a crash may cost of the counting. A delayed save would be put off by each view."""
 REPORT_HOUR: Final = 6
 """UTC, as GOFLEX's daily report."""
+_LINES: Final = {
+    f"{quantity}_{phase}": f"line_{quantity}.{line.value}"
+    for quantity in ("voltage", "current")
+    for phase, line in zip(("l1", "l2", "l3"), Line, strict=True)
+}
+"""Series of lines by the profile's name of the point."""
 P1_PERIOD: Final = 1.0
 """s between two telegrams of a P1 port whose own rhythm is not known yet."""
 
@@ -49,6 +58,7 @@ class _Facts:
     config: SiteConfig
     assets: Mapping[str, Asset]
     periods: Mapping[str, float]
+    slower: Mapping[str, Slower]
 
     @property
     def connection(self) -> ConnectionPoint:
@@ -120,6 +130,7 @@ class SiteQuality:
             facts.connection,
             facts.assets,
             facts.periods,
+            facts.slower,
         )
 
     async def _async_save(self, _now: datetime) -> None:
@@ -136,22 +147,35 @@ class SiteQuality:
     def _expectations(self) -> tuple[Expectation, ...]:
         facts = self._facts()
         return expectations(
-            self._coordinator.data, facts.connection, facts.assets, facts.periods
+            self._coordinator.data,
+            facts.connection,
+            facts.assets,
+            facts.periods,
+            facts.slower,
         )
 
     def _facts(self) -> _Facts:
         """Return what does not change until the configuration does."""
         config = self._config()
         if self._known is None or self._known.config is not config:
+            periods, slower = self._rhythms(config)
             self._known = _Facts(
                 config=config,
                 assets=config.assets,
-                periods=self._periods(config),
+                periods=periods,
+                slower=slower,
             )
         return self._known
 
-    def _periods(self, config: SiteConfig) -> Mapping[str, float]:
-        """Return the s between two answers of everything that has a rhythm."""
+    def _rhythms(
+        self, config: SiteConfig
+    ) -> tuple[Mapping[str, float], Mapping[str, Slower]]:
+        """Return the s between two answers of everything that has a rhythm.
+
+        And by source those series that come more rarely: what a profile reads in its
+        slow polls, and what a meter pushes in another group.
+        """
+        slower: dict[str, Slower] = {}
         periods = {
             meter.meter_id: P1_PERIOD
             for meter in config.meters
@@ -160,6 +184,11 @@ class SiteQuality:
         for meter in config.meters:
             if meter.dlms is not None:
                 periods[meter.meter_id] = EXPECTED_PERIODS[PushGroup.TECHNICAL]
+                slower[meter.meter_id] = Slower(
+                    period=EXPECTED_PERIODS[PushGroup.ENERGY],
+                    series=frozenset({"energy_import", "energy_export"}),
+                    detail=ENERGY_PUSHES,
+                )
         polled: list[tuple[str, DeviceConfig]] = [
             (device.device_id, device) for device in config.devices
         ]
@@ -174,13 +203,28 @@ class SiteQuality:
                 if device.profile is not None:
                     profile = self._profiles.get(device.profile).bind(device.params)
                     periods[source] = profile.fast
-        return periods
+                    slow = slow_series(profile)
+                    if slow:
+                        slower[source] = Slower(
+                            period=profile.slow, series=slow, detail=SLOW_POLLS
+                        )
+        return periods, slower
 
     def _stored(self) -> dict[str, Any]:
         return {
             "ledger": self._ledger.to_dict(),
             "report": report_to_dict(self.daily),
         }
+
+
+def slow_series(profile: Profile) -> frozenset[str]:
+    """Return the series that a profile reads in its slow polls."""
+    return frozenset(
+        series
+        for key, point in profile.points.items()
+        if point.poll is Poll.SLOW
+        for series in [_LINES.get(key, key)]
+    )
 
 
 def quality_store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:

@@ -13,7 +13,11 @@ from custom_components.netflex.model.connection import (
     LineValues,
 )
 from custom_components.netflex.model.reading import MeterReading, MeterRole
-from custom_components.netflex.site.quality_feed import QualityFeed, expectations
+from custom_components.netflex.site.quality_feed import (
+    QualityFeed,
+    Slower,
+    expectations,
+)
 from custom_components.netflex.site.view import MeterView, SiteView
 from custom_components.netflex.telemetry.quality import SourceQuality
 from custom_components.netflex.telemetry.quality_ledger import QualityLedger
@@ -157,3 +161,36 @@ def test_the_bounds_follow_the_fuse_and_the_nameplate() -> None:
     sub = replace(view(0.0), meters={"p1": meter(role=MeterRole.SUBFEEDER)})
     (other, *_rest) = expectations(sub, POINT, ASSETS, POLLED)
     assert other.ranges["power"].high > 1e6
+
+
+SLOWER = {
+    "car": Slower(
+        period=30.0, series=frozenset({"energy_consumed"}), detail="slow_polls"
+    )
+}
+
+
+@pytest.mark.parametrize(("lost", "completeness"), [(1, 1.0), (2, 0.5)])
+def test_a_series_of_slow_polls_is_expected_in_their_rhythm(
+    lost: int, completeness: float
+) -> None:
+    """Its value stands in every answer; it counts when the slow poll was answered."""
+    ledger = QualityLedger()
+    feed = QualityFeed(ledger)
+    seen = view(0.0)
+    for at in range(0, 1200, 5):
+        seen = view(
+            float(at),
+            energy_consumed=1000.0,
+            details={"slow_polls": at // (30 * lost)},
+        )
+        feed.take(float(at), seen, POINT, ASSETS, POLLED, SLOWER)
+    report = ledger.report(1200.0, expectations(seen, POINT, ASSETS, POLLED, SLOWER))
+    (car,) = [item for item in report.sources if item.source == "car"]
+    rows = {row.series: row for row in car.series}
+    assert rows["power"].completeness == pytest.approx(1.0, abs=0.02)
+    counter = rows["energy_consumed"]
+    assert counter.expected == pytest.approx(40, abs=1)
+    assert counter.completeness == pytest.approx(completeness, abs=0.05)
+    missing = [fault.series for fault in report.faults if fault.source == "car"]
+    assert missing == ([] if lost == 1 else ["energy_consumed"])

@@ -18,7 +18,7 @@ from .ports import LinkParams, UnitFactory, WriteBudget
 from .profile import Control, Profile
 from .reactive import ReactivePower
 from .scheduler import Preempted, Priority
-from .session import Session
+from .session import SLOW_POLLS, Session
 from .silence import SilenceFacts, tightens
 from .sunspec import SCALE_SUFFIX
 from .values import number_of, text_of
@@ -292,6 +292,7 @@ class ModbusDevice:
             details["when_silent"] = session.profile.when_silent
         if session.variant is not None:
             details["variant"] = session.variant
+        details[SLOW_POLLS] = session.slow_polls
         if self._writer.validity is not None:
             details["validity"] = self._writer.validity
         return details

@@ -11,7 +11,7 @@ from .modbus_device import Tasks
 from .natures import meter_reading
 from .ports import LinkParams, UnitFactory
 from .profile import Profile
-from .session import Session
+from .session import SLOW_POLLS, Session
 
 
 class ModbusMeter:
@@ -76,7 +76,8 @@ class ModbusMeter:
             problem=session.problem,
             problem_key=session.problem_key,
             details=MappingProxyType(
-                {} if session.variant is None else {"variant": session.variant}
+                {SLOW_POLLS: session.slow_polls}
+                | ({} if session.variant is None else {"variant": session.variant})
             ),
         )
         if fresh and session.at is not None and self._on_reading is not None:

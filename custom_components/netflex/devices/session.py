@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 import logging
 import time
+from typing import Final
 
 from .blocks import Read, plan_polls, plan_reads, split
 from .link import TRY_LATER, Endpoint, LinkError, LinkErrorKind, UnitLink
@@ -22,6 +23,9 @@ from .totals import Totals
 from .values import number_of, point_value, scale_of, text_of
 
 _LOGGER = logging.getLogger(__name__)
+
+SLOW_POLLS: Final = "slow_polls"
+"""Detail of a device: how many of its slow polls it has answered so far."""
 
 _RETRY_PAUSE = 0.2
 _AFTER_A_FAULT = 10.0
@@ -94,6 +98,7 @@ class Session:
         self._preparing = asyncio.Lock()
         self._urgency: list[Priority] = []
         self._failures = 0
+        self.slow_polls = 0
         self._held = False
         self._poked = asyncio.Event()
 
@@ -368,6 +373,7 @@ class Session:
                 self._plan[poll] += [part for part, _ in found]
             answers += found
         self._take(answers)
+        self.slow_polls += poll is Poll.SLOW
         if poll in {Poll.SLOW, Poll.STATIC}:
             self._check_serial()
 

@@ -17,8 +17,9 @@ from .port import PortConnection
 from .port_source import BACKOFF, PortSource
 from .source import MeterStatus
 
+ENERGY_PUSHES: Final = f"{PushGroup.ENERGY}_pushes"
 TECHNICAL_PUSHES: Final = f"{PushGroup.TECHNICAL}_pushes"
-"""Detail of the status: how many pushes of power have come, as for each other group."""
+"""Details of the status: how many pushes of a group have come."""
 SILENCE: Final = 30.0
 """s without a byte after which a connection is taken for dead, and without a good push
 after which the user is told. An E450 pushes every 5 s."""

@@ -1,6 +1,7 @@
 """What the parts of a site should bring, and what of it comes: the data quality's input."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -23,11 +24,27 @@ _VOLTAGE: Final = Range(low=0.0, high=265.0)
 type Values = Mapping[str, float | None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slower:
+    """Series that come less often than the others of their source, every `period` s.
+
+    `detail` is the detail of the source that counts how often they came so far.
+    """
+
+    period: float
+    series: frozenset[str]
+    detail: str
+
+
+NONE_SLOWER: Final[Mapping[str, Slower]] = MappingProxyType({})
+
+
 class QualityFeed:
     """Follows one site; `now` is Unix time in s.
 
     `periods` are s between two answers of a device or meter that is polled; who is not
     in it is looked at once a minute, and counts as there while it is available.
+    `slower` are the series, by source, that have a rhythm of their own.
     """
 
     def __init__(self, ledger: QualityLedger) -> None:
@@ -35,6 +52,7 @@ class QualityFeed:
         self._ledger = ledger
         self._good: dict[str, int] = {}
         self._at: dict[str, float] = {}
+        self._slow: dict[str, int] = {}
         self._minute: int | None = None
 
     def take(
@@ -44,9 +62,10 @@ class QualityFeed:
         connection: ConnectionPoint,
         assets: Mapping[str, Asset],
         periods: Mapping[str, float],
+        slower: Mapping[str, Slower] = NONE_SLOWER,
     ) -> None:
         """Count what came since the last call."""
-        wanted = expectations(view, connection, assets, periods)
+        wanted = expectations(view, connection, assets, periods, slower)
         self._ledger.look(now, wanted)
         minute = int(now // SAMPLED)
         sampling = minute != self._minute
@@ -61,12 +80,29 @@ class QualityFeed:
                         expectation,
                         _meter_values(meter),
                         count=count,
+                        counts=self._slow_counts(source, meter.details, slower),
                         clock_offset=meter.clock_offset,
                     )
             elif (state := view.states.get(source)) is not None and self._answered(
                 state, expectation.period, sampled=source not in periods, now=sampling
             ):
-                self._ledger.arrive(now, expectation, _asset_values(state))
+                self._ledger.arrive(
+                    now,
+                    expectation,
+                    _asset_values(state),
+                    counts=self._slow_counts(source, state.details, slower),
+                )
+
+    def _slow_counts(
+        self, source: str, details: Mapping[str, object], slower: Mapping[str, Slower]
+    ) -> Mapping[str, int]:
+        """Return how often the slower series of a source came since the last time."""
+        slow = slower.get(source)
+        if slow is None or (so_far := _so_far(details, slow)) is None:
+            return {}
+        before, self._slow[source] = self._slow.get(source), so_far
+        new = 0 if before is None or so_far < before else so_far - before
+        return dict.fromkeys(slow.series, new)
 
     def _came(
         self, meter: MeterView, periods: Mapping[str, float], *, sampling: bool
@@ -99,12 +135,33 @@ def expectations(
     connection: ConnectionPoint,
     assets: Mapping[str, Asset],
     periods: Mapping[str, float],
+    slower: Mapping[str, Slower] = NONE_SLOWER,
 ) -> tuple[Expectation, ...]:
     """Return what each meter and each device of a site should bring."""
-    return (
-        *_meters(view.meters.values(), connection, periods),
-        *_assets(view.states, assets, periods),
+    return tuple(
+        _with_slower(item, view, slower.get(item.source))
+        for item in (
+            *_meters(view.meters.values(), connection, periods),
+            *_assets(view.states, assets, periods),
+        )
     )
+
+
+def _with_slower(
+    expectation: Expectation, view: SiteView, slow: Slower | None
+) -> Expectation:
+    """Return it with the rhythm of its slower series, where the source counts them."""
+    source = view.meters.get(expectation.source) or view.states.get(expectation.source)
+    if slow is None or source is None or _so_far(source.details, slow) is None:
+        return expectation
+    periods = dict.fromkeys(slow.series, slow.period)
+    return replace(expectation, slower=MappingProxyType(periods))
+
+
+def _so_far(details: Mapping[str, object], slow: Slower) -> int | None:
+    """Return how often the slower series have come, None: nobody counts."""
+    count = details.get(slow.detail)
+    return count if isinstance(count, int) else None
 
 
 def _meters(

@@ -44,7 +44,8 @@ class Range:
 class Expectation:
     """What a source should bring.
 
-    `period` s between two arrivals. `ranges` by series. `restless` are the series that
+    `period` s between two arrivals; `slower` has that of each series that comes less
+    often. `ranges` by series. `restless` are the series that
     never stand still while they are not zero. `counters` are the names of the counters
     that `power` is held against: those that rise with it, and those that fall.
     """
@@ -55,6 +56,11 @@ class Expectation:
     ranges: Mapping[str, Range] = field(default_factory=lambda: MappingProxyType({}))
     restless: frozenset[str] = frozenset()
     counters: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    slower: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    def period_of(self, series: str) -> float:
+        """Return the s between two arrivals of a series."""
+        return self.slower.get(series, self.period)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,14 +63,20 @@ def _judge_series(
     thresholds: Thresholds,
 ) -> tuple[SeriesQuality, list[Fault]]:
     received = sum(tally.count for tally in tallies)
-    expected = int(observed / expectation.period)
+    expected = int(observed / expectation.period_of(name))
     completeness = min(1.0, received / expected) if expected else None
     implausible = sum(tally.implausible for tally in tallies)
     plausibility = 1 - implausible / received if received else None
     stuck = sum(tally.stuck for tally in tallies)
     faults = []
     if observed >= thresholds.observed_least:
-        if completeness is not None and completeness < thresholds.completeness:
+        # One arrival may just lie beyond an end of what was looked at.
+        lacking = expected - received > 1
+        if (
+            lacking
+            and completeness is not None
+            and completeness < thresholds.completeness
+        ):
             share = 1 - completeness
             faults.append(_fault(expectation, FaultKind.MISSING, share, name))
         if plausibility is not None and plausibility < thresholds.plausible:

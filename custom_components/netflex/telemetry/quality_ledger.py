@@ -73,9 +73,15 @@ class QualityLedger:
         values: Mapping[str, float | None],
         *,
         count: int = 1,
+        counts: Mapping[str, int] | None = None,
         clock_offset: float | None = None,
     ) -> None:
-        """Count an arrival: `count` of them since the last call, the newest as given."""
+        """Count an arrival: `count` of them since the last call, the newest as given.
+
+        `counts` has the number for each series that comes in a rhythm of its own: 0 is
+        one that is still what it was.
+        """
+        slower = counts or {}
         known = {name: value for name, value in values.items() if value is not None}
         start = _hour(now)
         hour = self._hours.setdefault(start, {}).setdefault(
@@ -85,13 +91,15 @@ class QualityLedger:
         seen = self._seen.setdefault(expectation.source, {})
         believed: dict[str, float] = {}
         for name, value in known.items():
-            seen[name] = start
+            number = slower.get(name, count)
+            if number:
+                seen[name] = start
             tally = hour.series.setdefault(name, SeriesTally())
-            tally.count += count
+            tally.count += number
             if plausible(expectation, name, value, last):
                 believed[name] = value
             else:
-                tally.implausible += count
+                tally.implausible += number
         if clock_offset is not None:
             hour.clock_sum += clock_offset
             hour.clock_count += 1
