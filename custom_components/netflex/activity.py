@@ -21,19 +21,22 @@ from .site_changes import (
     hold_changes,
     link_changes,
     stop_changes,
+    veto_changes,
 )
 from .site_signals import async_on_order, async_on_view
 from .words import words_of
 
 EVENT_ACTIVITY: Final = f"{DOMAIN}_activity"
 ATTR_KIND: Final = "kind"
-ORDER, STOP, LINK, COMPLIANCE, HOLD = "order", "stop", "link", "compliance", "hold"
+ORDER, STOP, LINK, COMPLIANCE = "order", "stop", "link", "compliance"
+HOLD, VETO = "hold", "veto"
 
 _CHANGES: Final[dict[str, Callable[[SiteView, SiteView], Iterator[Change]]]] = {
     STOP: stop_changes,
     LINK: link_changes,
     COMPLIANCE: compliance_changes,
     HOLD: hold_changes,
+    VETO: veto_changes,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import voluptuous as vol
 
+from .entry_data import SubentryType
 from .northbound.flexoffer_messages import BoundNames, Dialect, EnergySign
 from .northbound_options import CONF_CONSENT, CONSENT_SCHEMA
 
@@ -23,6 +24,10 @@ CONF_HOLD: Final = "hold"
 CONF_WINDOW: Final = "window"
 CONF_LOST_AFTER: Final = "lost_after"
 
+OFFERED_TYPES: Final = frozenset(
+    {SubentryType.LOAD, SubentryType.CHARGER, SubentryType.BATTERY}
+)
+"""Kinds of devices whose flexibility can be offered."""
 FLEXOFFERS_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_ENABLED): bool,

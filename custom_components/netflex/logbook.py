@@ -11,7 +11,16 @@ from homeassistant.const import ATTR_NAME
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.translation import async_get_cached_translations
 
-from .activity import ATTR_KIND, COMPLIANCE, EVENT_ACTIVITY, HOLD, LINK, ORDER, STOP
+from .activity import (
+    ATTR_KIND,
+    COMPLIANCE,
+    EVENT_ACTIVITY,
+    HOLD,
+    LINK,
+    ORDER,
+    STOP,
+    VETO,
+)
 from .const import DOMAIN
 from .model.asset import Direction
 from .model.orders import POWER_LIMIT_ORDERS, OrderSource, QMode
@@ -140,12 +149,21 @@ def _hold(_hass: HomeAssistant, facts: Facts) -> str:
     return Phrase("activity_let_go", "is no longer held back")
 
 
+def _veto(_hass: HomeAssistant, facts: Facts) -> str:
+    return Phrase(
+        "activity_veto",
+        "is not held back, although a source outside wants it: {cause}",
+        cause=facts["cause"],
+    )
+
+
 _SENTENCES: Final[Mapping[str, Callable[[HomeAssistant, Facts], str]]] = {
     ORDER: _order,
     STOP: _stop,
     LINK: _link,
     COMPLIANCE: _compliance,
     HOLD: _hold,
+    VETO: _veto,
 }
 
 

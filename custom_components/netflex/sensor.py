@@ -22,6 +22,7 @@ from .coordinator import SiteCoordinator
 from .entity import NetflexEntity, ShownEntity, platform_setup
 from .entry_data import CONF_LINES, CONF_SOURCE, DeviceSource, SubentryType
 from .entry_site import connection_point
+from .flexoffer_options import OFFERED_TYPES
 from .model.connection import Line
 from .model.phrase import Phrase
 from .model.reading import SubMeter, SubMeterKind
@@ -32,7 +33,7 @@ from .sensor_demand import DEMAND_SENSORS
 from .sensor_economy import DISPATCH_SENSORS, PROGRAMME_SENSORS, market_sensors
 from .sensor_feeder import FEEDER_SENSORS
 from .sensor_figures import FigureSensorDescription, figure_sensors
-from .sensor_flexoffers import FLEXOFFER_SENSORS
+from .sensor_flexoffers import FLEXOFFER_SENSORS, SHIFTED_BY_ASSET
 from .sensor_meter import METER_SENSORS
 from .sensor_northbound import NORTHBOUND_SENSORS
 from .sensor_power import POWER_SENSORS
@@ -92,6 +93,8 @@ def _of_subentry(
         currents = () if kind is SubentryType.RELAY else map(current_sensor, lines)
         quality = () if kind is SubentryType.RELAY else SOURCE_QUALITY_SENSORS
         descriptions = (*ASSET_SENSORS[kind], *currents, *quality)
+        if kind in OFFERED_TYPES:
+            descriptions = (*descriptions, SHIFTED_BY_ASSET)
         if kind is SubentryType.BATTERY:
             descriptions = (*descriptions, *PROGRAMME_SENSORS)
     for description in descriptions:

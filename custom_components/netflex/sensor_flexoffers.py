@@ -1,5 +1,6 @@
 """Sensors of the FlexOffers: what is on offer, and what it has brought."""
 
+from collections.abc import Callable
 from typing import Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
@@ -25,6 +26,7 @@ def _attributes(view: SiteView, _subject: str) -> Attributes:
         return {}
     return {
         "refused": state.refused,
+        "refusals": state.refusals,
         "offered": state.offered,
         "executed": state.executed,
         "followed": None if state.followed is None else rounded(state.followed * 100),
@@ -52,6 +54,35 @@ def _usability(view: SiteView, _subject: str) -> StateType:
     return rounded(state.usability * 100)
 
 
+def _has_shifted(view: SiteView, asset_id: str) -> bool:
+    return view.flexoffers is not None and asset_id in view.flexoffers.shifted_by
+
+
+def _shifted_by_asset(view: SiteView, asset_id: str) -> StateType:
+    if view.flexoffers is None or asset_id not in view.flexoffers.shifted_by:
+        return None
+    return rounded(view.flexoffers.shifted_by[asset_id])
+
+
+def _energy_shifted(
+    value: Callable[[SiteView, str], StateType],
+    exists: Callable[[SiteView, str], bool],
+) -> NetflexSensorDescription:
+    return NetflexSensorDescription(
+        key="flexoffers_shifted",
+        translation_key="flexoffers_shifted",
+        device_class=SensorDeviceClass.ENERGY,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        native_unit_of_measurement=UnitOfEnergy.WATT_HOUR,
+        suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        value_fn=value,
+        exists_fn=exists,
+        available_fn=exists,
+    )
+
+
+SHIFTED_BY_ASSET: Final = _energy_shifted(_shifted_by_asset, _has_shifted)
+"""Of a device whose offers were carried out once."""
 FLEXOFFER_SENSORS: Final = (
     NetflexSensorDescription(
         key="flexoffers",
@@ -62,17 +93,7 @@ FLEXOFFER_SENSORS: Final = (
         exists_fn=has_flexoffers,
         available_fn=has_flexoffers,
     ),
-    NetflexSensorDescription(
-        key="flexoffers_shifted",
-        translation_key="flexoffers_shifted",
-        device_class=SensorDeviceClass.ENERGY,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        native_unit_of_measurement=UnitOfEnergy.WATT_HOUR,
-        suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        value_fn=_shifted,
-        exists_fn=has_flexoffers,
-        available_fn=has_flexoffers,
-    ),
+    _energy_shifted(_shifted, has_flexoffers),
     NetflexSensorDescription(
         key="flexoffers_usability",
         translation_key="flexoffers_usability",

@@ -13,7 +13,8 @@ NOT_KEPT, KEPT_AGAIN = "not_kept", "kept_again"
 
 _BROKEN: Final = frozenset({ComplianceState.VIOLATED, ComplianceState.INFEASIBLE})
 
-REMOTE_HOLD: Final = "remote_hold"
+_HOLDS: Final = frozenset({"remote_hold", "flexoffer"})
+"""Keys of what sources outside hold a load back for."""
 """Key of the cause with which a source outside holds a load back."""
 
 type Change = dict[str, Any]
@@ -86,11 +87,19 @@ def hold_changes(before: SiteView, after: SiteView) -> Iterator[Change]:
         yield {"asset": asset_id, "change": ENDED, "cause": earlier[asset_id]}
 
 
+def veto_changes(before: SiteView, after: SiteView) -> Iterator[Change]:
+    """Yield the loads whose inhabitants begin to outweigh what holds them back."""
+    for asset_id, known in after.flexibility.items():
+        earlier = before.flexibility.get(asset_id)
+        if known.veto is not None and (earlier is None or earlier.veto is None):
+            yield {"asset": asset_id, "change": STARTED, "cause": known.veto}
+
+
 def _held(plan: Plan) -> dict[str, str]:
     """Return the causes of loads that are held back from outside, by the load."""
     return {
         setpoint.asset_id: cause.text
         for setpoint in plan.setpoints.values()
         for cause in setpoint.causes
-        if cause.key == REMOTE_HOLD
+        if cause.key in _HOLDS
     }

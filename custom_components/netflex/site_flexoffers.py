@@ -42,7 +42,7 @@ from .model.remote import RemoteCommand
 from .model.snapshot import UserLimits
 from .northbound.flexoffer import FlexOffer, OfferState, Slot
 from .northbound.flexoffer_agent import AgentHooks, FlexOfferAgent
-from .northbound.flexoffer_execution import Execution
+from .northbound.flexoffer_execution import Execution, OfferFigures
 from .northbound.flexoffer_making import (
     BatteryNow,
     ChargingNow,
@@ -150,7 +150,7 @@ class SiteFlexOffers:
             beat=times.beat,
             utcnow=dt_util.utcnow,
         )
-        agent.restore(await self._async_stored())
+        agent.restore(*await self._async_stored())
         self._running = _Running(
             agent=agent,
             terms=Terms.of(options[CONF_USERNAME], lambda: str(uuid4()), times),
@@ -182,15 +182,16 @@ class SiteFlexOffers:
             self._market.async_cancel(_dispatch_source(asset_id))
         self._site.set_flexoffers(None)
 
-    async def _async_stored(self) -> list[FlexOffer]:
-        stored = await self._store.async_load()
+    async def _async_stored(self) -> tuple[list[FlexOffer], OfferFigures]:
+        if (stored := await self._store.async_load()) is None:
+            return [], OfferFigures()
         try:
-            rows = [] if stored is None else stored["offers"]
-            offers = [decode(FlexOffer, row, "offers") for row in rows]
+            offers = [decode(FlexOffer, row, "offers") for row in stored["offers"]]
+            figures = decode(OfferFigures, stored.get("figures", {}), "figures")
         except (CodecError, KeyError, TypeError, ValueError) as err:
             LOGGER.warning("The stored FlexOffers are not used: %s", err)
-            return []
-        return [offer for offer in offers if offer.asset_id in self._assets]
+            return [], OfferFigures()
+        return [offer for offer in offers if offer.asset_id in self._assets], figures
 
     # -------------------------------------------------------------------------- taking
 
@@ -420,7 +421,9 @@ class SiteFlexOffers:
                 offers=tuple(_open(offer) for offer in agent.offers),
                 offered=figures.offered,
                 executed=figures.executed,
+                refusals=figures.refused,
                 shifted=figures.shifted,
+                shifted_by=figures.shifted_by,
                 followed=figures.followed,
                 usability=figures.usability,
             )
@@ -444,13 +447,14 @@ def _dispatch_source(asset_id: str) -> str:
 
 
 def _stored(agent: FlexOfferAgent) -> dict[str, Any]:
-    """Return the schedules that go on after a restart."""
+    """Return the schedules and the figures that go on after a restart."""
     return {
+        "figures": encode(agent.figures),
         "offers": [
             encode(offer)
             for offer in agent.offers
             if offer.state is OfferState.ASSIGNED
-        ]
+        ],
     }
 
 

@@ -24,6 +24,7 @@ from custom_components.netflex.activity import EVENT_ACTIVITY
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.logbook import async_describe_events
 from custom_components.netflex.model.asset import Direction
+from custom_components.netflex.model.flexibility import LoadFlexibility
 from custom_components.netflex.model.orders import (
     LocalStops,
     OrderEvent,
@@ -166,10 +167,10 @@ async def test_a_limit_that_is_not_kept_is_told_with_its_figures(
     assert second.endswith("keeps an order again: Ordered import limit")
 
 
-def holding(*, held: bool) -> Plan:
+def holding(*, held: bool, key: str = "remote_hold") -> Plan:
     cause = Cause(
         source=Source.DISPATCH,
-        key="remote_hold",
+        key=key,
         text=Phrase(
             "remote_hold", "{host} holds it back since {time}", host="a", time="9:00"
         ),
@@ -183,8 +184,24 @@ def holding(*, held: bool) -> Plan:
     return Plan(at=1.0, setpoints={sites.LOAD_ID: setpoint})
 
 
+async def test_a_veto_of_an_inhabitant_is_told_once(
+    hass: HomeAssistant, site: FakeSite, told: Told
+) -> None:
+    link = site.view.link
+    for number, veto in enumerate((None, "its switch is on", "its switch is on", None)):
+        site.show(
+            flexibility={sites.LOAD_ID: LoadFlexibility(veto=veto)},
+            link=replace(link, events_waiting=number + 1),
+        )
+    await hass.async_block_till_done()
+    assert told() == [
+        "Oven is not held back, although a source outside wants it: its switch is on"
+    ]
+
+
+@pytest.mark.parametrize("key", ["remote_hold", "flexoffer"])
 async def test_a_load_that_is_held_back_is_told_on_its_own_device(
-    hass: HomeAssistant, entry: MockConfigEntry, site: FakeSite, told: Told
+    hass: HomeAssistant, entry: MockConfigEntry, site: FakeSite, told: Told, key: str
 ) -> None:
     events = async_capture_events(hass, EVENT_ACTIVITY)
     device = dr.async_get(hass).async_get_or_create(
@@ -195,7 +212,8 @@ async def test_a_load_that_is_held_back_is_told_on_its_own_device(
     link = site.view.link
     for number, held in enumerate((False, True, True, False)):
         site.show(
-            plan=holding(held=held), link=replace(link, events_waiting=number + 1)
+            plan=holding(held=held, key=key),
+            link=replace(link, events_waiting=number + 1),
         )
     await hass.async_block_till_done()
     began, ended = told()

@@ -20,6 +20,7 @@ from custom_components.netflex import site_flexoffers
 from custom_components.netflex.diagnostics import async_get_config_entry_diagnostics
 from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.northbound.flexoffer import OfferState, Schedule
+from custom_components.netflex.northbound.flexoffer_execution import OfferFigures
 from custom_components.netflex.northbound.flexoffer_making import OfferTimes, UsualDraw
 from custom_components.netflex.simulation.flexoffer_manager import (
     SeenOffer,
@@ -33,6 +34,7 @@ from .translations import assert_result_is_translated
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
+OVEN_SHIFTED = "sensor.oven_energy_shifted_by_flexoffers"
 STATUS = "binary_sensor.bakery_flexoffer_manager"
 PASSWORD = "secret"
 
@@ -154,6 +156,12 @@ async def test_a_load_follows_a_schedule_and_is_given_back(
         shown = hass.states.get("sensor.bakery_flexibility_offers")
         assert shown is not None
         assert shown.state == "1"
+        # What a load has shifted is a sensor of its own.
+        agent.figures = replace(
+            agent.figures, shifted_by={oven: 1500.0}, wanted_by={oven: 2000.0}
+        )
+        flexoffers._show()
+        await until(hass, shows(hass, OVEN_SHIFTED, "1.5"))
         # The end of an offer gives the load back, whatever the schedule still said.
         agent.cancel(oven, "the test has seen enough")
         await until(hass, lambda: not running.runtime_data.site.view.remote.get(oven))
@@ -189,6 +197,46 @@ async def test_losing_the_manager_ends_what_it_asked_and_a_stop_goes_on(
         assert site.view.plan is not None
         assert site.view.plan.setpoints[oven].value == 0.0
         assert site.view.plan.setpoints[oven].emergency
+
+
+async def test_figures_go_on_after_a_restart(
+    hass: HomeAssistant,
+    running: MockConfigEntry,  # noqa: F811
+    manager: SimulatedManager,
+) -> None:
+    oven = await set_up(hass, running, manager)
+    agent = running.runtime_data.flexoffers._running.agent
+    agent.figures = OfferFigures(
+        offered=4, assigned=3, shifted_by={oven: 1500.0}, wanted_by={oven: 2000.0}
+    )
+    assert await hass.config_entries.async_reload(running.entry_id)
+    await until(hass, shows(hass, STATUS, STATE_ON))
+    state = running.runtime_data.site.view.flexoffers
+    assert state.usability == pytest.approx(0.75)
+    assert state.followed == pytest.approx(0.75)
+    assert state.shifted_by == {oven: 1500.0}
+
+
+async def test_another_manager_needs_a_consent_of_its_own(
+    hass: HomeAssistant,
+    running: MockConfigEntry,  # noqa: F811
+    manager: SimulatedManager,
+) -> None:
+    oven = await set_up(hass, running, manager)
+    before = running.options["flexoffers"]["consent"]
+    # The same manager: what was consented to stays as it is.
+    result = await submit(hass, await form(hass, running), filled(manager, [oven]))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert running.options["flexoffers"]["consent"] == before
+    async with SimulatedManager(users={"home": PASSWORD}) as other:
+        result = await submit(hass, await form(hass, running), filled(other, [oven]))
+        assert result["errors"] == {"agree": "consent_needed"}
+        assert other.logins == 0
+        result = await submit(hass, result, filled(other, [oven]))
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        after = running.options["flexoffers"]["consent"]
+        assert after["by"] == before["by"]
+        assert after["at"] > before["at"]
 
 
 async def test_nothing_is_offered_before_somebody_consents(

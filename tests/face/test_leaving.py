@@ -1,16 +1,23 @@
 """Consent that is taken back, sites that are taken down, identities that are replaced."""
 
+from datetime import timedelta
 import json
 from typing import Any
 
 from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.pseudonyms import replaced
+from custom_components.netflex.simulation.flexoffer_manager import SimulatedManager
+from custom_components.netflex.site_flexoffers import flexoffers_store
 from custom_components.netflex.site_northbound import outbox_path
 from custom_components.netflex.switch import HOLDER
 from custom_components.netflex.telecontrol.journal_format import RecordKind
@@ -83,6 +90,39 @@ async def test_withdrawing_consent_ends_it_erases_what_waits_and_is_recorded(
     (data,) = [data for kind, data in records if kind is RecordKind.CONSENT]
     assert data["withdrawn"] == ["northbound"]
     assert set(data["erased"]) == {"outbox", "readings"}
+
+
+async def test_withdrawing_consent_ends_flexoffers_and_erases_their_schedules(
+    hass: HomeAssistant,
+    running: MockConfigEntry,  # noqa: F811
+    hass_storage: dict[str, Any],
+    socket_enabled: None,
+) -> None:
+    key = flexoffers_store(hass, running.entry_id).key
+    async with SimulatedManager() as manager:
+        options = {
+            "enabled": True,
+            "url": manager.url,
+            "username": "home",
+            "password": "secret",
+            "consent": {"by": "Owner", "at": "2026-01-01T00:00:00+00:00"},
+        }
+        hass.config_entries.async_update_entry(
+            running, options={"version": 1, "flexoffers": options}
+        )
+        await until(hass, lambda: bool(manager.beats))
+        assert running.runtime_data.site.view.flexoffers is not None
+        found = await act(hass, running, "withdraw_consent")
+        assert (found["withdrawn"], found["erased"]) == (["flexoffers"], ["flexoffers"])
+        beats = len(manager.beats)
+        assert running.options["flexoffers"]["enabled"] is False
+        assert "consent" not in running.options["flexoffers"]
+        assert key not in hass_storage
+        assert running.runtime_data.flexoffers._running is None
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=10))
+        await hass.async_block_till_done()
+        assert len(manager.beats) == beats
+        assert key not in hass_storage
 
 
 async def test_readings_stay_unless_the_user_says_so(

@@ -477,6 +477,16 @@ async def test_from_offer_to_measured_execution(any_house: House) -> None:
     assert figures.usability == 1.0
     assert figures.shifted == pytest.approx(400.0)
     assert figures.followed == pytest.approx(1.0)
+    assert figures.shifted_by == {"boiler": pytest.approx(400.0)}
+    # The figures go on where the ones before a restart have ended.
+    house.now = offer.created
+    again = house.new_agent()
+    again.restore([], figures)
+    again.add(boiler())
+    await again.step()
+    assert (again.figures.offered, again.figures.executed) == (2, 1)
+    assert again.figures.usability == 0.5
+    assert again.figures.shifted == pytest.approx(400.0)
     power = house.manager.beats[0]["operationInfo"]["operationPower"]
     sign = 1 if house.manager.dialect.sign is EnergySign.CONSUMPTION else -1
     assert power == pytest.approx(1.234 * sign)
@@ -504,6 +514,10 @@ async def test_a_schedule_outside_the_bounds_changes_nothing_and_is_said(
     assert house.agent.status.refused is not None
     assert "interval 1 wants 0.90 kWh" in house.agent.status.refused
     assert "interval 1 wants" in (house.manager.told[-1].reason or "")
+    # The manager repeats it with every heartbeat: it is counted and answered once.
+    await house.agent.step()
+    assert house.agent.figures.refused == 1
+    assert len(house.manager.told) == 1
 
 
 async def test_an_update_takes_the_place_of_a_schedule(house: House) -> None:

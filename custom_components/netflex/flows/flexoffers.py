@@ -18,7 +18,6 @@ from homeassistant.helpers.selector import (
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
-from ..entry_data import SubentryType
 from ..flexoffer_options import (
     CONF_ASSETS,
     CONF_BOUNDS,
@@ -32,26 +31,27 @@ from ..flexoffer_options import (
     CONF_USERNAME,
     CONF_WINDOW,
     FLEXOFFERS_SCHEMA,
+    OFFERED_TYPES,
     dialect,
 )
 from ..northbound.flexoffer_manager import FlexOfferManager, ManagerError, Operation
 from ..northbound.flexoffer_messages import BoundNames, EnergySign
-from ..northbound_options import CONF_CONSENT, CONF_CONSENT_AT, CONF_CONSENT_BY
+from ..northbound_options import CONF_CONSENT, CONF_CONSENT_BY
+from .consent import CONF_AGREE, consent_fields, consent_of, same_consent
 from .fields import choice, flat, more, number, suggested
 from .site_checks import Errors
 from .topics import TopicFlow
 
-CONF_AGREE: Final = "agree"
 CONF_SAVE_ANYWAY: Final = "save_anyway"
-OFFERED_TYPES: Final = frozenset(
-    {SubentryType.LOAD, SubentryType.CHARGER, SubentryType.BATTERY}
-)
 _EXAMPLE: Final = "https://manager.example/api/v1.0"
 _UNREACHABLE: Final = frozenset({"manager_unreachable", "manager_refused"})
 
 
 class FlexOfferSteps(TopicFlow):
     """The step that asks for the manager, the devices and the consent."""
+
+    _consent_to: str | None = None
+    """Another manager than before, to which consent was asked anew."""
 
     async def async_step_flexoffers(
         self, user_input: dict[str, Any] | None = None
@@ -69,7 +69,7 @@ class FlexOfferSteps(TopicFlow):
             anyway = shown.pop(CONF_SAVE_ANYWAY, False)
             if not shown[CONF_ENABLED] and not shown.get(CONF_URL):
                 return self.finish({CONF_FLEXOFFERS: None})
-            values, errors = _values(stored, shown)
+            values, errors = self._values(stored, shown)
             if values and not errors and values[CONF_ENABLED] and not anyway:
                 errors, detail = await self._async_try(values)
             if values and not errors:
@@ -105,8 +105,7 @@ class FlexOfferSteps(TopicFlow):
                         options=assets, multiple=True, mode=SelectSelectorMode.LIST
                     )
                 ),
-                vol.Optional(CONF_CONSENT_BY): TextSelector(),
-                vol.Required(CONF_AGREE, default=False): BooleanSelector(),
+                **consent_fields(named=False),
                 **(
                     {vol.Optional(CONF_SAVE_ANYWAY, default=False): BooleanSelector()}
                     if ask_to_save
@@ -144,47 +143,40 @@ class FlexOfferSteps(TopicFlow):
             return {"base": key}, str(err)
         return {}, ""
 
-
-def _values(
-    stored: Mapping[str, Any], shown: Mapping[str, Any]
-) -> tuple[dict[str, Any], Errors]:
-    """Return what is to be stored, and what is wrong with it."""
-    values = {key: value for key, value in shown.items() if value != ""}
-    by = str(values.pop(CONF_CONSENT_BY, "")).strip()
-    agreed = values.pop(CONF_AGREE, False)
-    errors: Errors = {
-        key: "field_missing"
-        for key in (CONF_URL, CONF_USERNAME)
-        if not str(values.get(key, "")).strip()
-    }
-    if CONF_PASSWORD not in values:
-        if stored.get(CONF_PASSWORD) is None:
-            errors[CONF_PASSWORD] = "field_missing"
-        else:
-            values[CONF_PASSWORD] = stored[CONF_PASSWORD]
-    if values[CONF_ENABLED]:
-        if not by:
-            errors[CONF_CONSENT_BY] = "name_missing"
-        if not agreed:
-            errors[CONF_AGREE] = "consent_needed"
-    if errors:
-        return {}, errors
-    consent = stored.get(CONF_CONSENT)
-    if agreed:
-        # Whoever consents consents to this manager; another one is asked for anew.
-        if (
-            consent is None
-            or consent[CONF_CONSENT_BY] != by
-            or stored.get(CONF_URL) != values[CONF_URL]
-        ):
-            consent = {
-                CONF_CONSENT_BY: by,
-                CONF_CONSENT_AT: dt_util.utcnow().isoformat(),
-            }
-        values[CONF_CONSENT] = consent
-    try:
-        return FLEXOFFERS_SCHEMA(values), {}
-    except vol.MultipleInvalid as err:
-        place = str(err.errors[0].path[0])
-        field = place if place == CONF_URL else "base"
-        return {}, {field: "url_invalid" if place == CONF_URL else "out_of_range"}
+    def _values(
+        self, stored: Mapping[str, Any], shown: dict[str, Any]
+    ) -> tuple[dict[str, Any], Errors]:
+        """Return what is to be stored, and what is wrong with it."""
+        values = {key: value for key, value in shown.items() if value != ""}
+        given, lacking = consent_of(values, dt_util.utcnow())
+        errors: Errors = {
+            key: "field_missing"
+            for key in (CONF_URL, CONF_USERNAME)
+            if not str(values.get(key, "")).strip()
+        }
+        if CONF_PASSWORD not in values:
+            if stored.get(CONF_PASSWORD) is None:
+                errors[CONF_PASSWORD] = "field_missing"
+            else:
+                values[CONF_PASSWORD] = stored[CONF_PASSWORD]
+        consent: Mapping[str, Any] | None = stored.get(CONF_CONSENT)
+        other = consent is not None and stored.get(CONF_URL) != values.get(CONF_URL)
+        if values[CONF_ENABLED]:
+            errors |= lacking
+            if not errors and other and self._consent_to != values[CONF_URL]:
+                # The box was ticked for another manager.
+                self._consent_to = values[CONF_URL]
+                shown[CONF_AGREE] = False
+                errors[CONF_AGREE] = "consent_needed"
+        if errors:
+            return {}, errors
+        if given:
+            values[CONF_CONSENT] = (
+                consent if same_consent(consent, given) and not other else given
+            )
+        try:
+            return FLEXOFFERS_SCHEMA(values), {}
+        except vol.MultipleInvalid as err:
+            place = str(err.errors[0].path[0])
+            field = place if place == CONF_URL else "base"
+            return {}, {field: "url_invalid" if place == CONF_URL else "out_of_range"}

@@ -26,8 +26,6 @@ from ..northbound_options import (
     CONF_BROKER,
     CONF_BROKER_PORT,
     CONF_CONSENT,
-    CONF_CONSENT_AT,
-    CONF_CONSENT_BY,
     CONF_CONTROL,
     CONF_ENABLED,
     CONF_ENDPOINT,
@@ -50,13 +48,13 @@ from ..northbound_options import (
     endpoint_problem,
 )
 from ..site_northbound import common_name, northbound_folder
+from .consent import consent_fields, consent_of
 from .fields import choice, flat, more, number, suggested, whole_number
 from .site_checks import Errors
 from .topics import TopicFlow
 from .uploads import UploadError, read_upload
 
 CONF_SAVE_ANYWAY: Final = "save_anyway"
-CONF_AGREE: Final = "agree"
 _RECIPIENT: Final = (CONF_PROTOCOL, CONF_BROKER, CONF_ENDPOINT, CONF_CONTROL)
 """Whoever consents consents to these: when one changes, consent is asked for anew."""
 
@@ -74,13 +72,6 @@ UNREACHABLE: Final = frozenset(
     }
 )
 """What a connection test may say; each has a text of its own."""
-
-CONSENT_SCHEMA: Final = vol.Schema(
-    {
-        vol.Required(CONF_CONSENT_BY): TextSelector(),
-        vol.Required(CONF_AGREE, default=False): BooleanSelector(),
-    }
-)
 
 
 def _upload_key(name: str) -> str:
@@ -180,23 +171,15 @@ class NorthboundSteps(TopicFlow):
         """Ask who consents to what is told, and to whom."""
         errors: Errors = {}
         if user_input is not None:
-            name = user_input[CONF_CONSENT_BY].strip()
-            if not name:
-                errors[CONF_CONSENT_BY] = "name_missing"
-            if not user_input[CONF_AGREE]:
-                errors[CONF_AGREE] = "consent_needed"
+            consent, errors = consent_of(dict(user_input), dt_util.utcnow())
             if not errors:
-                consent = {
-                    CONF_CONSENT_BY: name,
-                    CONF_CONSENT_AT: dt_util.utcnow().isoformat(),
-                }
                 return await self._async_finish(
                     {**self._bridge_options, CONF_CONSENT: consent}
                 )
         return self.async_show_form(
             step_id="northbound_consent",
             data_schema=self.add_suggested_values_to_schema(
-                CONSENT_SCHEMA, user_input or {}
+                vol.Schema(consent_fields(named=True)), user_input or {}
             ),
             errors=errors,
             description_placeholders={

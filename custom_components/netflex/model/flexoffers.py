@@ -1,7 +1,9 @@
 """How a site's FlexOffers do, as the site and its entities see it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,7 @@ class OpenOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlexOffersState:
-    """The agent at one moment; counts are since its start.
+    """The agent at one moment; counts are since it was set up.
 
     Shares are 0..1, None where nobody knows yet.
     """
@@ -33,7 +35,13 @@ class FlexOffersState:
     offers: tuple[OpenOffer, ...] = ()
     offered: int = 0
     executed: int = 0
+    refusals: int = 0
+    """Schedules that were not taken."""
     shifted: float = 0.0
     """Wh moved away from what is usual, as measured."""
+    shifted_by: Mapping[str, float] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """The same by asset."""
     followed: float | None = None
     usability: float | None = None

@@ -13,8 +13,8 @@ import random
 from typing import Final
 
 from ..model.phrase import Phrase
-from .flexoffer import FlexOffer, OfferError, OfferState
-from .flexoffer_execution import Execution, OfferFigures, moved
+from .flexoffer import FlexOffer, OfferError, OfferState, Schedule
+from .flexoffer_execution import Execution, OfferFigures
 from .flexoffer_manager import FlexOfferManager, ManagerError, Operation
 from .flexoffer_messages import Answer
 
@@ -26,7 +26,7 @@ LONGEST_WAIT: Final = 900.0
 """s between two tries while the manager fails."""
 JITTER: Final = 0.1
 KEPT: Final = 200
-"""Ended offers that are remembered for the figures."""
+"""Ended offers and reports that wait for a manager at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,9 @@ class AgentHooks:
     changed: Callable[[], None] = lambda: None
 
 
+_NO_FIGURES: Final = OfferFigures()
+
+
 class FlexOfferAgent:
     """Owned by one event loop; `step` is one heartbeat, `run` is all of them."""
 
@@ -79,8 +82,10 @@ class FlexOfferAgent:
         self._executions: dict[str, Execution] = {}
         self._reports: list[tuple[FlexOffer, Execution]] = []
         self._told: list[FlexOffer] = []
-        self._ended: list[tuple[FlexOffer, float, float]] = []
-        self._counts = dict.fromkeys(OfferState, 0)
+        self._refused: dict[str, Schedule] = {}
+        """What was refused of each offer: managers repeat what they have said."""
+        self.figures = OfferFigures()
+        """What offers have brought so far."""
         self._answered: datetime | None = None
         self.status = AgentStatus()
 
@@ -100,8 +105,11 @@ class FlexOfferAgent:
         self._offers[offer.id] = offer
         self._hooks.changed()
 
-    def restore(self, offers: Iterable[FlexOffer]) -> None:
-        """Go on with offers that were kept over a restart."""
+    def restore(
+        self, offers: Iterable[FlexOffer], figures: OfferFigures = _NO_FIGURES
+    ) -> None:
+        """Go on with offers and figures that were kept over a restart."""
+        self.figures = figures
         now = self._utcnow()
         self._answered = now
         for offer in offers:
@@ -124,23 +132,6 @@ class FlexOfferAgent:
         """Take over what assets draw, W by asset; absent is unknown."""
         for offer_id, execution in self._executions.items():
             execution.take(now, powers.get(self._offers[offer_id].asset_id))
-
-    @property
-    def figures(self) -> OfferFigures:
-        """What offers have brought since the start."""
-        wanted = sum(item[1] for item in self._ended)
-        done = sum(item[2] for item in self._ended)
-        offered = self._counts[OfferState.OFFERED]
-        assigned = self._counts[OfferState.ASSIGNED]
-        return OfferFigures(
-            offered=offered,
-            accepted=self._counts[OfferState.ACCEPTED],
-            assigned=assigned,
-            executed=self._counts[OfferState.EXECUTED],
-            shifted=done,
-            followed=done / wanted if wanted else None,
-            usability=min(1.0, assigned / offered) if offered else None,
-        )
 
     # --------------------------------------------------------------------------- beats
 
@@ -202,7 +193,8 @@ class FlexOfferAgent:
                 raise
             self._end(offer.to(OfferState.INVALID, str(err)))
         else:
-            self._put(offer.to(OfferState.OFFERED))
+            self._offers[offer.id] = offer.to(OfferState.OFFERED)
+            self._count(offered=1)
 
     async def _say(self, saying: Awaitable[None]) -> None:
         """Say something once; what the manager does not want is dropped."""
@@ -246,13 +238,16 @@ class FlexOfferAgent:
         if answer.schedule is not None:
             known = offer.schedule
             if known is not None and answer.schedule.number <= known.number:
-                # Managers repeat what they have said.
+                return
+            if self._refused.get(offer.id) == answer.schedule:
                 return
             try:
                 self._assign(offer.assigned(answer.schedule, self._utcnow()))
             except OfferError as err:
                 _LOGGER.warning("A schedule of offer %s is refused: %s", offer.id, err)
                 self.status = replace(self.status, refused=err.phrase)
+                self._refused[offer.id] = answer.schedule
+                self._count(refused=1)
                 self._told.append(replace(offer, reason=err.phrase))
             return
         if answer.state is None or answer.state is offer.state:
@@ -265,7 +260,7 @@ class FlexOfferAgent:
         if offer.ended:
             self._end(offer)
         else:
-            self._put(offer)
+            self._offers[offer.id] = offer
 
     def _assign(self, offer: FlexOffer) -> None:
         if (execution := self._executions.get(offer.id)) is not None:
@@ -273,21 +268,28 @@ class FlexOfferAgent:
             self._offers[offer.id] = offer
         else:
             self._executions[offer.id] = Execution(offer)
-            self._put(offer)
+            self._offers[offer.id] = offer
+            self._count(assigned=1)
         self._hooks.assigned(offer)
 
-    def _put(self, offer: FlexOffer) -> None:
-        self._offers[offer.id] = offer
-        self._counts[offer.state] += 1
+    def _count(self, offered: int = 0, assigned: int = 0, refused: int = 0) -> None:
+        figures = self.figures
+        self.figures = replace(
+            figures,
+            offered=figures.offered + offered,
+            assigned=figures.assigned + assigned,
+            refused=figures.refused + refused,
+        )
 
     def _end(self, offer: FlexOffer) -> None:
         """Let go of an offer; what was measured of it is reported."""
         before = self._offers.pop(offer.id)
-        self._counts[offer.state] += 1
+        self._refused.pop(offer.id, None)
+        if offer.state is OfferState.EXECUTED:
+            self.figures = replace(self.figures, executed=self.figures.executed + 1)
         execution = self._executions.pop(offer.id, None)
         if execution is not None:
-            self._ended.append((offer, *moved(execution.results())))
-            del self._ended[:-KEPT]
+            self.figures = self.figures.ended(offer.asset_id, execution.results())
             self._reports.append((offer, execution))
             del self._reports[:-KEPT]
         if before.state is not OfferState.INITIAL:

@@ -4,9 +4,11 @@ The figures are GOFLEX's: how much energy each load really shifted, and how usab
 aggregation was. Energies Wh, consumption positive.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Self
 
 from .flexoffer import FlexOffer, Slot
 
@@ -104,20 +106,51 @@ def _result(slot: Slot, found: _Sum | None, usual: float) -> SlotResult:
     )
 
 
+_NOTHING: Mapping[str, float] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferFigures:
     """What offers have brought; energies Wh, shares 0..1, None where nobody knows."""
 
     offered: int = 0
-    accepted: int = 0
     assigned: int = 0
     executed: int = 0
-    shifted: float = 0.0
-    """Moved away from the default, in intervals that were measured."""
-    followed: float | None = None
-    """Share of what the schedules moved that was really moved."""
-    usability: float | None = None
-    """Share of what was offered that the aggregator made use of."""
+    refused: int = 0
+    """Schedules that were not what had been offered."""
+    wanted_by: Mapping[str, float] = _NOTHING
+    """By asset: what the schedules moved away from the default."""
+    shifted_by: Mapping[str, float] = _NOTHING
+    """By asset: what of it was really moved, in intervals that were measured."""
+
+    @property
+    def shifted(self) -> float:
+        """Return what all assets have moved."""
+        return sum(self.shifted_by.values())
+
+    @property
+    def followed(self) -> float | None:
+        """Return the share of what the schedules moved that was really moved."""
+        wanted = sum(self.wanted_by.values())
+        return self.shifted / wanted if wanted else None
+
+    @property
+    def usability(self) -> float | None:
+        """Return the share of what was offered that the aggregator made use of."""
+        return min(1.0, self.assigned / self.offered) if self.offered else None
+
+    def ended(self, asset_id: str, results: Iterable[SlotResult]) -> Self:
+        """Return them with what became of one schedule."""
+        wanted, done = moved(results)
+        return replace(
+            self,
+            wanted_by=_more(self.wanted_by, asset_id, wanted),
+            shifted_by=_more(self.shifted_by, asset_id, done),
+        )
+
+
+def _more(sums: Mapping[str, float], key: str, value: float) -> Mapping[str, float]:
+    return MappingProxyType({**sums, key: sums.get(key, 0.0) + value})
 
 
 def moved(results: Iterable[SlotResult]) -> tuple[float, float]:
