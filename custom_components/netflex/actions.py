@@ -32,9 +32,9 @@ from .actions_waveform import async_register_waveform
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_site import station_settings
-from .pseudonyms import replaced
+from .pseudonyms import renamed_series, replaced
 from .rehearsals import async_rehearse
-from .site_file import export_site
+from .site_file import export_site, part_names
 from .site_readings import RESOLUTIONS, ReadingsError
 from .telecontrol.journal_export import ExportFormat, export_journal
 from .telecontrol.point_csv import write_points
@@ -89,6 +89,7 @@ GET_READINGS_SCHEMA: Final = vol.Schema(
         vol.Optional(ATTR_TO): cv.datetime,
         vol.Optional(ATTR_RESOLUTION, default="hour"): vol.In([*RESOLUTIONS]),
         vol.Optional(ATTR_SERIES): vol.All(cv.ensure_list, [cv.string]),
+        vol.Optional(ATTR_PSEUDONYMS, default=False): cv.boolean,
     }
 )
 
@@ -190,7 +191,7 @@ async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
     entry = loaded_entry(call)
     start, end = _period(call)
     try:
-        return await entry.runtime_data.readings.async_get(
+        found = await entry.runtime_data.readings.async_get(
             start,
             end,
             RESOLUTIONS[call.data[ATTR_RESOLUTION]],
@@ -202,6 +203,13 @@ async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
             translation_key=err.key,
             translation_placeholders=err.placeholders,
         ) from err
+    if not call.data[ATTR_PSEUDONYMS]:
+        return found
+    names = part_names(entry)
+    return {
+        renamed_series(key, names, entry.entry_id): series
+        for key, series in found.items()
+    }
 
 
 async def _async_erase_readings(call: ServiceCall) -> None:

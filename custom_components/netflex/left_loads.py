@@ -16,6 +16,7 @@ from .devices.factory import build_device
 from .devices.profile_loader import ProfileLibrary
 from .entry_site import site_config
 from .links import Entities, SharedLinks
+from .model.phrase import Phrase
 from .profiles import async_profiles
 from .site.giving_back import GivenBack, enable
 from .stored import SiteStore, read_site_memory
@@ -23,6 +24,10 @@ from .words import words_of
 
 LEFT_OFF: Final = "load_left_off"
 """Key of the repair that says it. It outlives the site: nobody else will say it."""
+NOT_BACK_YET: Final = Phrase(
+    "not_back_yet",
+    "it was to be switched on again, which was not done before Home Assistant ended",
+)
 BETWEEN: Final = TUNING.stagger
 """s between two loads that are enabled."""
 
@@ -41,6 +46,18 @@ async def async_give_back_loads(hass: HomeAssistant, entry: ConfigEntry) -> None
         for device in site_config(entry, profiles).devices
         if device.asset is not None
     }
+    # Whatever ends this program in between, somebody knows of them.
+    async_say_left_off(
+        hass,
+        entry,
+        [
+            GivenBack(
+                asset_id=asset_id, name=devices[asset_id].name, reason=NOT_BACK_YET
+            )
+            for asset_id, reason in left_off.left_off.items()
+            if reason is None and asset_id in devices
+        ],
+    )
     hass.async_create_background_task(
         _async_enable(hass, entry, profiles, devices, left_off.left_off),
         f"netflex give back the loads of {entry.title}",
@@ -101,14 +118,17 @@ def async_say_left_off(
 ) -> None:
     """Raise a repair for each load that stays off."""
     for item in left:
+        issue_id = f"{LEFT_OFF}_{entry.entry_id}_{item.asset_id}"
         if item.reason is None:
             LOGGER.info("%s is enabled again: the site let go of it", item.name)
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
             continue
-        LOGGER.warning("%s stays off: %s", item.name, item.reason)
+        if item.reason != NOT_BACK_YET:
+            LOGGER.warning("%s stays off: %s", item.name, item.reason)
         ir.async_create_issue(
             hass,
             DOMAIN,
-            f"{LEFT_OFF}_{entry.entry_id}_{item.asset_id}",
+            issue_id,
             is_fixable=False,
             is_persistent=True,
             severity=ir.IssueSeverity.WARNING,

@@ -38,6 +38,8 @@ _PATTERNS: Final = (
     (re.compile(r"^(54\d{16}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5})$"), "id"),
 )
 """Texts that say it wherever they stand: entities, addresses, EAN codes, MACs."""
+_ID: Final = re.compile(r"^[0-9A-Z]{26}$")
+"""What Home Assistant gives to a part as its id."""
 _KEPT: Final = frozenset({"kind", "profile", "id"})
 
 
@@ -54,5 +56,22 @@ def replaced(value: Any, secret: str, key: str | None = None) -> Any:
         word = next((kind for found, kind in _PATTERNS if found.search(value)), None)
     if word is None:
         return value
+    return _pseudonym(word, value, secret)
+
+
+def renamed_series(key: str, names: Mapping[str, str], secret: str) -> str:
+    """Return the key of a series with its part called as in the site's export.
+
+    A part that is gone has a pseudonym; `names` are those of the others by their ids.
+    """
+    return ".".join(
+        names.get(
+            place, _pseudonym("part", place, secret) if _ID.match(place) else place
+        )
+        for place in key.split(".")
+    )
+
+
+def _pseudonym(word: str, value: str, secret: str) -> str:
     code = hmac.new(secret.encode(), value.encode(), hashlib.sha256).hexdigest()[:10]
     return f"{word}-{code}"

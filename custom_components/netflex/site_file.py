@@ -79,15 +79,20 @@ class SiteFile:
     subentries: tuple[Mapping[str, Any], ...]
 
 
+def part_names(entry: ConfigEntry) -> dict[str, str]:
+    """Return what the parts of a site are called in its exports, by their ids."""
+    return {
+        subentry_id: f"{subentry.subentry_type}-{number}"
+        for number, (subentry_id, subentry) in enumerate(entry.subentries.items(), 1)
+    }
+
+
 def export_site(entry: ConfigEntry, *, personal: bool = False) -> dict[str, Any]:
     """Return the file of a site; its parts are named by their kind and number.
 
     Who lives there stays out unless `personal`.
     """
-    names = {
-        subentry_id: f"{subentry.subentry_type}-{number}"
-        for number, (subentry_id, subentry) in enumerate(entry.subentries.items(), 1)
-    }
+    names = part_names(entry)
     options = {
         key: value
         for key, value in entry.options.items()

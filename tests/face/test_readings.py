@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.netflex.entry_site import site_config
+from custom_components.netflex.pseudonyms import renamed_series
 from custom_components.netflex.readings_options import CONF_READINGS, READINGS_SCHEMA
 from custom_components.netflex.site.telemetry_feed import kept_values
 from custom_components.netflex.site_readings import SiteReadings, readings_path
@@ -122,6 +123,43 @@ async def test_readings_come_back_with_their_gaps(
     everything = await get(hass, entry, to=end.isoformat())
     assert everything["site.stopped"]["kind"] == "text"
     assert everything["site.stopped"]["changes"]
+
+
+async def test_readings_with_identities_replaced_name_parts_as_the_export_does(
+    hass: HomeAssistant, entry: MockConfigEntry, kept: Kept
+) -> None:
+    kept.minutes(11)
+    end = (START + timedelta(hours=1)).isoformat()
+    plain = await get(hass, entry, to=end)
+    renamed = await get(hass, entry, to=end, pseudonyms=True)
+    assert len(renamed) == len(plain)
+    exported = await hass.services.async_call(
+        "netflex",
+        "export_site",
+        {"config_entry_id": entry.entry_id, "pseudonyms": True},
+        blocking=True,
+        return_response=True,
+    )
+    assert exported is not None
+    site: Any = exported["site"]
+    parts = {part["id"] for part in site["parts"]}
+    named = {
+        key.split(".")[1] for key in renamed if key.startswith(("asset.", "meter."))
+    }
+    assert named
+    assert named <= parts
+    assert not any(part in str(renamed) for part in entry.subentries)
+    number = list(entry.subentries).index(sites.METER_ID) + 1
+    assert renamed[f"meter.meter-{number}.power"] == plain[POWER]
+
+
+def test_a_part_that_is_gone_has_a_pseudonym_in_its_series() -> None:
+    key = f"asset.{sites.LOAD_ID}.power"
+    gone = renamed_series(key, {}, "site")
+    assert gone.startswith("asset.part-")
+    assert sites.LOAD_ID not in gone
+    assert gone == renamed_series(key, {}, "site") != renamed_series(key, {}, "other")
+    assert renamed_series("demand.average", {}, "site") == "demand.average"
 
 
 @pytest.mark.parametrize(
