@@ -13,11 +13,14 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
+from .control.backtest import Options, backtest, curtails, inverters_alone
 from .model.asset import Asset, Nature
 from .model.demand import CapacityTariff
+from .model.flows import Conditions
 from .site.site import Site
 from .site.view import FiguresView
-from .telemetry.figures import NO_TOTALS, Totals, figures, total
+from .telemetry.days import DaysError, stored_days
+from .telemetry.figures import NO_TOTALS, Totals, against, figures, total
 from .telemetry.keeper import TelemetryKeeper
 from .telemetry.store import TelemetryStore, TelemetryStoreError
 from .telemetry.stored_flows import day_flows
@@ -101,11 +104,11 @@ class SiteFigures:
         days = {}
         for day in sorted({*month, yesterday}):
             if (known := self._days.get(day)) is None:
-                known = self._days[day] = await keeper.ask(_total_of(day, utc))
+                known = self._days[day] = await self._of_day(keeper, day, utc)
             days[day] = known
         for day in self._days.keys() - days.keys():
             del self._days[day]
-        running = await keeper.ask(_total_of(today, utc))
+        running = await self._of_day(keeper, today, utc)
         of_month = sum((days[day] for day in month), NO_TOTALS) + running
         assets = self._assets().values()
         sizes = [a.capacity for a in assets if a.nature is Nature.BATTERY]
@@ -124,16 +127,47 @@ class SiteFigures:
             certification=of_month.certification,
         )
 
+    async def _of_day(
+        self, keeper: TelemetryKeeper, day: date, utc: datetime
+    ) -> Totals:
+        """Sum a day up; where orders curtailed, against the same day without batteries.
+
+        Less is injected then than the meter less the batteries says: what the sun
+        yielded for them would have been curtailed.
+        """
+        totals, rows = await keeper.ask(_day_of(day, utc))
+        site = inverters_alone(self._site.model)
+        if not site.assets or not curtails(rows):
+            return totals
+        options = Options(zone=dt_util.get_default_time_zone())
+        replayed = await self._hass.async_add_executor_job(
+            lambda: total(backtest(site, rows, options))
+        )
+        return against(totals, replayed)
+
 
 def _midnight(day: date) -> datetime:
     zone = dt_util.get_default_time_zone()
     return datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
-def _total_of(day: date, utc: datetime) -> Callable[[TelemetryStore], Totals]:
+def _day_of(
+    day: date, utc: datetime
+) -> Callable[[TelemetryStore], tuple[Totals, list[Conditions]]]:
     zone = dt_util.get_default_time_zone()
+    start = _midnight(day)
+    end = min(_midnight(day + timedelta(days=1)), utc)
 
-    def ask(store: TelemetryStore) -> Totals:
-        return total(day_flows(store, day, zone, utc))
+    def ask(store: TelemetryStore) -> tuple[Totals, list[Conditions]]:
+        totals = total(day_flows(store, day, zone, utc))
+        try:
+            rows = stored_days(store, _at(start), _at(end), zone)
+        except DaysError:
+            rows = []
+        return totals, rows
 
     return ask
+
+
+def _at(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -13,6 +13,8 @@ from custom_components.netflex.control.backtest import (
     BacktestError,
     Options,
     backtest,
+    curtails,
+    inverters_alone,
     with_programme,
 )
 from custom_components.netflex.control.backtest_markets import Prices, System
@@ -311,3 +313,33 @@ def test_a_mode_that_waits_for_the_imbalance_acts_after_a_third_of_a_period() ->
     )
     delivered = total(flows).discharged
     assert delivered == pytest.approx(1000.0 * 2 / 3, rel=0.01)
+
+
+def test_what_has_no_battery_is_curtailed_by_the_same_decision() -> None:
+    model = site(store(), inverter(rated=5000.0), charger())
+    bare = inverters_alone(model)
+    assert set(bare.assets) == {"sun"}
+    sunny = rows(1000.0, 1000.0, production=3000.0)
+    ordered = [replace(row, orders={OrderName.MINSETP: 0.0}) for row in sunny]
+    assert run(bare, sunny).with_battery.exported == pytest.approx(4000.0)
+    assert run(bare, ordered).with_battery.exported == pytest.approx(0.0, abs=20.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "does"),
+    [
+        (OrderName.MINSETP, 99.0, True),
+        (OrderName.MINSETP, 100.0, False),
+        (OrderName.MAXSETAP, 0.0, True),
+        (OrderName.EMERGENCY_STOP_PRODUCTION, 1.0, True),
+        (OrderName.EMERGENCY_STOP_PRODUCTION, 0.0, False),
+        (OrderName.MAXSETP, 0.0, False),
+        (OrderName.MINSETAP, 0.0, False),
+    ],
+)
+def test_orders_curtail_production_or_they_do_not(
+    name: OrderName, value: float, does: bool
+) -> None:
+    free, bound = rows(1.0, 1.0)
+    assert curtails([free, replace(bound, orders={name: value})]) is does
+    assert not curtails([free])

@@ -107,6 +107,9 @@ class FakeSite:
         self.commands: list[tuple[Any, ...]] = []
         self.recording = Recording()
         self.devices: dict[str, DeviceConfig] = {}
+        self.model = SiteModel(
+            connection=ConnectionPoint(grid_type=GridType.STAR, main_fuse=40.0)
+        )
         self.commissioning = SiteCommissioning(self._commissioning_ports())
         self._on_view: Callable[[SiteView], None] | None = None
         self._on_order: Callable[[OrderEvent], None] | None = None

@@ -39,7 +39,13 @@ from custom_components.netflex.telemetry.figures import figures, total
 from custom_components.netflex.telemetry.store import TelemetryStore
 from custom_components.netflex.telemetry.stored_flows import day_flows
 from custom_components.netflex.telemetry.values import Reading, Series, SeriesKind
-from tests.control.sites import order
+from tests.control.sites import (
+    battery as battery_asset,
+    charger,
+    inverter,
+    order,
+    site as control_site,
+)
 
 from . import sites
 from .fakes import NOW, FakeSite, full_view
@@ -261,6 +267,74 @@ async def test_readings_become_figures_of_days_and_of_the_month(
     assert shown.today.coverage == pytest.approx(1.0)
     await readings.async_stop()
     assert site.view.figures is None
+
+
+async def test_no_battery_is_replayed_where_orders_curtail(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    faked: Callable[[], FakeSite],
+    freezer: FrozenDateTimeFactory,
+    tmp_path: Path,
+) -> None:
+    hass.config.config_dir = str(tmp_path)
+    await hass.config.async_set_time_zone("Europe/Brussels")
+    freezer.move_to(NOW)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    runtime = entry.runtime_data
+    battery = DeviceConfig(device_id=BATTERY.id, name=BATTERY.name, asset=BATTERY)
+    config = replace(site_config(entry), devices=(battery,))
+    readings = SiteReadings(
+        hass, entry, runtime.coordinator, runtime.site, lambda: config
+    )
+    fake = faked()
+    await readings.async_set(READINGS_SCHEMA({"keep": True}))
+    keeper, shown = readings._keeper, readings._figures
+    assert keeper is not None
+    start = int(TODAY.timestamp())
+    minutes = range(start, start + 4 * 3600, 60)
+    # 3 kW of sun on a house of 1 kW: the battery takes 2 kW, for nothing may go out.
+    rows = {
+        "site.power": 0.0,
+        "site.battery_power": 2000.0,
+        "site.production": 3000.0,
+        "site.certification": 0.0,
+        "market.import_price": 300.0,
+        "market.export_price": 100.0,
+        "orders.minsetp": 0.0,
+    }
+
+    def store(kept: TelemetryStore) -> None:
+        kept.write(
+            {
+                Series(key=key, kind=SeriesKind.GAUGE): [
+                    Reading(at, value) for at in minutes
+                ]
+                for key, value in rows.items()
+            }
+        )
+
+    async def saved() -> float:
+        shown.async_forget(TODAY.date())
+        shown._look()
+        assert shown._task is not None
+        await shown._task
+        assert fake.view.figures is not None
+        found = fake.view.figures.today.saved
+        assert found is not None
+        return found
+
+    await keeper.ask(store)
+    assert shown._task is not None
+    await shown._task
+    # Nothing could be curtailed: without the battery 2 kW would have been sold.
+    assert await saved() == pytest.approx(-4 * 0.2)
+    fake.model = control_site(
+        inverter(rated=5000.0), battery_asset(), charger(), contract_injection=5000.0
+    )
+    assert await saved() == pytest.approx(0.0, abs=0.01)
+    await readings.async_stop()
 
 
 async def test_sensors_show_what_is_known_and_the_most_useful_are_enabled(

@@ -11,6 +11,7 @@ from custom_components.netflex.model.demand import CapacityTariff, MinimumRule
 from custom_components.netflex.model.flows import Flow
 from custom_components.netflex.telemetry.figures import (
     NO_TOTALS,
+    against,
     by_day,
     by_month,
     figures,
@@ -189,3 +190,14 @@ def test_parts_add_up_to_the_whole(
         whole.stored_before,
         whole.stored_after,
     )
+
+
+def test_a_run_without_batteries_takes_the_place_of_arithmetic() -> None:
+    found = total([flow(0.0, battery=2000.0, export_price=100.0)])
+    assert figures(found).saved == pytest.approx(-0.2)
+    # The run knows twice the time, and sells 0.5 kWh in each half of it.
+    replayed = total([flow(-500.0, seconds=7200.0, export_price=100.0)])
+    said = figures(against(found, replayed))
+    assert said.saved == pytest.approx(-0.05)
+    assert said.peak_without == 0.0
+    assert against(found, NO_TOTALS) == found

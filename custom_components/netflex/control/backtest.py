@@ -12,7 +12,7 @@ once it is over. A row of a quarter hour carries its own final figure from its s
 which the running period's own share of distrust (`trusted_after`) makes up for.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
@@ -78,6 +78,29 @@ def with_programme(site: SiteModel, programme: Programme | None) -> SiteModel:
         return replace(site, programmes=dict.fromkeys(batteries, programme))
     others = {key: asset for key, asset in site.assets.items() if key not in batteries}
     return replace(site, assets=others, programmes={})
+
+
+def inverters_alone(site: SiteModel) -> SiteModel:
+    """Return a site without batteries, whose other assets are part of its load."""
+    inverters = {
+        key: asset
+        for key, asset in site.assets.items()
+        if asset.nature is Nature.INVERTER
+    }
+    return replace(site, assets=inverters, programmes={}, feeders=())
+
+
+def curtails(rows: Iterable[Conditions]) -> bool:
+    """Return whether orders kept production or injection down in any row."""
+    return any(
+        row.orders.get(OrderName.EMERGENCY_STOP_PRODUCTION, 0.0) > 0
+        or min(
+            row.orders.get(OrderName.MINSETP, 100.0),
+            row.orders.get(OrderName.MAXSETAP, 100.0),
+        )
+        < 100.0
+        for row in rows
+    )
 
 
 def backtest(

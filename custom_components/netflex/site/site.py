@@ -663,6 +663,11 @@ class Site:
             entity_windows=economy.entity_windows,
         )
 
+    @property
+    def model(self) -> SiteModel:
+        """Return the site as the decision sees it."""
+        return self._site_model()
+
     def look(self, orders: GridOrders | None = None) -> Look:
         """Return what is known now; with orders, what would be decided for them."""
         snapshot, plan = self._snapshot(), self._controller.plan

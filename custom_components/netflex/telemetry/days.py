@@ -172,19 +172,32 @@ def _from_readings(answer: Any) -> list[_Row]:
     return [rows[at] for at in sorted(rows)]
 
 
+def stored_days(
+    store: TelemetryStore, start: int, end: int, zone: tzinfo
+) -> list[Conditions]:
+    """Return the rows of five minutes of an open store whose start lies in [start, end).
+
+    Unix time in s. Raises DaysError where there are none.
+    """
+    return _conditions(_stored(store, start, end, zone))
+
+
 def _from_store(path: Path, zone: tzinfo) -> list[_Row]:
-    rows: dict[int, _Row] = {}
     with TelemetryStore(path) as store:
         gauges = {s.key for s in store.series() if s.kind is SeriesKind.GAUGE}
         if _SERIES["grid"] not in gauges:
             raise DaysError(f"{path.name}: the series {_SERIES['grid']} is missing")
-        for name, key in _SERIES.items():
-            every = Resolution.FIVE_MINUTES
-            for bucket in store.buckets(key, 0, 2**40, every, zone):
-                if bucket.mean is not None:
-                    at = datetime.fromtimestamp(bucket.start, UTC)
-                    row = rows.setdefault(bucket.start, _Row(at))
-                    row.values[name] = bucket.mean
+        return _stored(store, 0, 2**40, zone)
+
+
+def _stored(store: TelemetryStore, start: int, end: int, zone: tzinfo) -> list[_Row]:
+    rows: dict[int, _Row] = {}
+    for name, key in _SERIES.items():
+        for bucket in store.buckets(key, start, end, Resolution.FIVE_MINUTES, zone):
+            if bucket.mean is not None:
+                at = datetime.fromtimestamp(bucket.start, UTC)
+                row = rows.setdefault(bucket.start, _Row(at))
+                row.values[name] = bucket.mean
     return [rows[at] for at in sorted(rows)]
 
 

@@ -3,7 +3,8 @@
 Pure sums over flows. Every figure is compared with the same site *without a battery*:
 by default the flow at the connection point less what the batteries took from it
 (counterfactual arithmetic: nothing else would have behaved otherwise), or the totals of
-a run without batteries, where one was made with the same decision (a back-test).
+a run without batteries, where one was made with the same decision (a back-test, or days
+on which orders would have curtailed more without them).
 
 What nobody measured is in no sum; `coverage` says how much was. What happened under
 orders that the grid operator marks as a test is counted apart and is in no figure.
@@ -236,6 +237,27 @@ def total(flows: Iterable[Flow]) -> Totals:
     for flow in flows:
         summing.add(flow)
     return summing.done()
+
+
+def against(totals: Totals, replayed: Totals) -> Totals:
+    """Return totals whose side without batteries is that of a run without them.
+
+    The run may have taken a little more or less of the time for known.
+    """
+    if not replayed.known:
+        return totals
+    share = totals.known / replayed.known
+    side = replayed.with_battery
+    return replace(
+        totals,
+        without=Side(
+            imported=side.imported * share,
+            exported=side.exported * share,
+            cost=side.cost * share,
+            revenue=side.revenue * share,
+            peak=side.peak,
+        ),
+    )
 
 
 def by_day(flows: Iterable[Flow], zone: tzinfo) -> Iterator[tuple[date, Totals]]:
