@@ -41,6 +41,8 @@ from .telemetry.values import Gap, Reading, Series, SeriesKind
 
 LOOK_BACK: Final = timedelta(days=10)
 """How far back gaps are filled: as long as the recorder keeps states by itself."""
+OVERLAP: Final = timedelta(days=1)
+"""What is looked through again after a look that went well."""
 EVERY: Final = timedelta(hours=1)
 SETTLED: Final = 300
 """s after which neither the keeper nor the recorder still waits to store something."""
@@ -86,6 +88,8 @@ class ReadingsFill:
         self._keeper: TelemetryKeeper | None = None
         self._tried: set[tuple[str, int]] = set()
         """Series and hours that have been looked for: nothing more will come."""
+        self._done = 0
+        """Unix time up to which was looked, successfully."""
         self._ends: list[CALLBACK_TYPE] = []
         self._task: asyncio.Task[None] | None = None
         self.state = HistoryState.WAITING
@@ -97,6 +101,7 @@ class ReadingsFill:
         """Fill once Home Assistant has started, and from then on every hour."""
         self._keeper = keeper
         self._tried.clear()
+        self._done = 0
         self._ends = [
             async_track_time_interval(
                 self._hass, self._look, EVERY, name=f"{DOMAIN} filling"
@@ -132,7 +137,8 @@ class ReadingsFill:
 
     async def _fill(self) -> None:
         now = int(dt_util.utcnow().timestamp())
-        start, end = now - int(LOOK_BACK.total_seconds()), now - SETTLED
+        end = now - SETTLED
+        start = max(now - _seconds(LOOK_BACK), self._done - _seconds(OVERLAP))
         self._tried = {item for item in self._tried if item[1] >= start - _HOUR}
         if (keeper := self._keeper) is None:
             return
@@ -141,6 +147,7 @@ class ReadingsFill:
             gaps = await keeper.ask(partial(_gaps, keys=formulas, start=start, end=end))
             for hour in sorted(_hours(gaps)):
                 await self._fill_hour(keeper, formulas, gaps, hour, end)
+            self._done = end
             self.state = HistoryState.READ
         except (TelemetryStoreError, sqlite3.Error, _HistoryError) as err:
             LOGGER.warning("Gaps in the readings are not filled now: %s", err)
@@ -187,6 +194,10 @@ class ReadingsFill:
                 self._on_filled(datetime.fromtimestamp(at, zone).date())
         if hour + _HOUR <= end:
             self._tried.update((series.key, hour) for series in minutes)
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())
 
 
 def _gaps(store: TelemetryStore, *, keys: Iterable[str], start: int, end: int) -> _Gaps:
