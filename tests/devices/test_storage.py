@@ -142,8 +142,11 @@ def gx() -> Map:
 
 def vebus() -> Map:
     unit = Map()
-    unit.put(31, [3])
+    unit.put(31, [3, 24])
+    unit.put(34, [2])
     unit.put(37, [0, 0, 0, 0, 0])
+    # The battery management's error, and the battery's temperature.
+    unit.put(60, [0, 235])
     return unit
 
 
@@ -519,6 +522,10 @@ FAMILIES = (
         contents={100: gx(), 227: vebus()},
         takes=follows_vebus,
         state={
+            "temperature": 23.5,
+            "_fault_code": 24,
+            "_alarm": "high temperature",
+            "_error": "none",
             "power": 1500.0,
             "state_of_charge": 78.0,
             "_grid_power_l3": -50.0,
