@@ -1,38 +1,94 @@
-"""Keeps the journal whole in Home Assistant's backups."""
+"""Keeps what a site stores whole in Home Assistant's backups.
+
+Orders and counted writes are: a torn slot or line is told by its sum or its form, and
+there is always one before it. Everything else is brought up to date and held still here.
+"""
 
 import asyncio
-from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+import sqlite3
+from typing import Final
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant
+from homeassistant.helpers.event import async_call_later
+from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN, LOGGER
-from .telecontrol.journal import Journal
+from .northbound.outbox import OutboxError
+from .runtime import NetflexRuntime
 
-FLUSH_TIMEOUT = 5.0
-"""s that a backup waits for the journal's disk."""
+PATIENCE: Final = 5.0
+"""s that a backup waits for the disk of one site."""
+LONGEST: Final = 6 * 3600.0
+"""s after which a backup that never said its end is not waited for."""
+
+_FAULTS: Final = (OSError, sqlite3.Error, OutboxError)
+
+
+@dataclass(slots=True)
+class _Held:
+    """The sites that hold their files still, and what ends that some time."""
+
+    sites: list[NetflexRuntime]
+    give_up: CALLBACK_TYPE
+
+
+DATA_HELD: HassKey[_Held] = HassKey(f"{DOMAIN}_held_for_backup")
 
 
 async def async_pre_backup(hass: HomeAssistant) -> None:
-    """Begin and delete no files from here on, and have on the disk what there is.
+    """Have on the disk what there is, and hold the files still.
 
-    A journal that cannot be flushed must not keep the user from a backup.
+    What cannot be stored must not keep the user from a backup: it is said.
     """
-    journals = list(_journals(hass))
-    for journal in journals:
-        journal.hold_segment(True)
-    flushed = await asyncio.gather(
-        *(journal.flush(FLUSH_TIMEOUT) for journal in journals)
-    )
-    if not all(flushed):
-        LOGGER.warning("The backup may lack the newest records of the journal")
+    await async_post_backup(hass)
+    sites = [
+        entry.runtime_data for entry in hass.config_entries.async_loaded_entries(DOMAIN)
+    ]
+
+    async def give_up(_now: object) -> None:
+        await async_post_backup(hass)
+
+    hass.data[DATA_HELD] = _Held(sites, async_call_later(hass, LONGEST, give_up))
+    await asyncio.gather(*(_hold(site) for site in sites))
 
 
 async def async_post_backup(hass: HomeAssistant) -> None:
-    """Let the journals' files go on as usual."""
-    for journal in _journals(hass):
-        journal.hold_segment(False)
+    """Let the files go on as usual."""
+    if (held := hass.data.pop(DATA_HELD, None)) is None:
+        return
+    held.give_up()
+    for site in held.sites:
+        site.journal.hold_segment(False)
+        for part in (site.readings, site.northbound):
+            # One that was closed meanwhile holds nothing any more.
+            with suppress(*_FAULTS):
+                await part.async_hold_file(False)
 
 
-def _journals(hass: HomeAssistant) -> Iterator[Journal]:
-    for entry in hass.config_entries.async_loaded_entries(DOMAIN):
-        yield entry.runtime_data.journal
+async def _hold(site: NetflexRuntime) -> None:
+    journal = site.journal
+    journal.hold_segment(True)
+    if not (await journal.still(PATIENCE) and await journal.flush(PATIENCE)):
+        LOGGER.warning(
+            "The backup may lack the newest records of the journal of %s: its disk "
+            "does not take them",
+            site.name,
+        )
+    for what, hold in (
+        ("what is remembered", site.async_save),
+        ("the newest readings", partial(site.readings.async_hold_file, True)),
+        ("messages for the broker", partial(site.northbound.async_hold_file, True)),
+    ):
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await hold()
+        except (TimeoutError, *_FAULTS) as err:
+            LOGGER.warning(
+                "The backup may lack %s of %s: %s",
+                what,
+                site.name,
+                err or "the disk does not answer",
+            )

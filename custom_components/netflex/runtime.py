@@ -269,6 +269,11 @@ class NetflexRuntime:
     # ------------------------------------------------------------------------- station
 
     @property
+    def name(self) -> str:
+        """What the user calls the site."""
+        return self._entry.title
+
+    @property
     def settings(self) -> TelecontrolSettings | None:
         """How the operator's station is set; None: there is no telecontrol."""
         return self._station.settings
@@ -411,6 +416,13 @@ class NetflexRuntime:
             left_off=self._left_off or self.site.left_off,
             flexibility=self.site.flexibility.counts,
         ).to_dict()
+
+    async def async_save(self) -> None:
+        """Store at once what is otherwise stored some time later."""
+        await self._store.async_save(self._stored())
+        await self.quality.async_save()
+        await self.market.async_save()
+        await self.flexoffers.async_save()
 
     # ------------------------------------------------------------------------- changes
 

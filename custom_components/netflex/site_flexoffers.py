@@ -175,12 +175,20 @@ class SiteFlexOffers:
         if running.task is not None:
             running.task.cancel()
             await asyncio.gather(running.task, return_exceptions=True)
-        await self._store.async_save(_stored(running.agent))
+        await self._async_store(running)
         self._told.clear()
         self._site.withdraw_remote(SOURCE, "FlexOffers were switched off")
         for asset_id in self._assets:
             self._market.async_cancel(_dispatch_source(asset_id))
         self._site.set_flexoffers(None)
+
+    async def async_save(self) -> None:
+        """Store what is on offer and what was assigned."""
+        if self._running is not None:
+            await self._async_store(self._running)
+
+    async def _async_store(self, running: _Running) -> None:
+        await self._store.async_save(_stored(running.agent))
 
     async def _async_stored(self) -> tuple[list[FlexOffer], OfferFigures]:
         if (stored := await self._store.async_load()) is None:

@@ -129,6 +129,11 @@ class SiteNorthbound:
             await bridge.stop()
             self._site.set_northbound(None)
 
+    async def async_hold_file(self, hold: bool) -> None:
+        """Leave what waits as it is while a backup copies it; OutboxError if not."""
+        if self._bridge is not None:
+            await self._bridge.hold_file(hold)
+
     @callback
     def _take(self) -> None:
         """Tell what is due; show how the bridge does."""

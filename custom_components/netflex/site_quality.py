@@ -115,6 +115,10 @@ class SiteQuality:
         """Store what was counted."""
         while self._unsubscribe:
             self._unsubscribe.pop()()
+        await self.async_save()
+
+    async def async_save(self) -> None:
+        """Store what was counted until now."""
         await self._store.async_save(self._stored())
 
     def report(self) -> QualityReport:
@@ -134,7 +138,7 @@ class SiteQuality:
         )
 
     async def _async_save(self, _now: datetime) -> None:
-        await self._store.async_save(self._stored())
+        await self.async_save()
 
     @callback
     def _report(self, _now: datetime) -> None:

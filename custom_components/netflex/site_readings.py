@@ -108,6 +108,11 @@ class SiteReadings:
         if keeper is not None:
             await keeper.stop()
 
+    async def async_hold_file(self, hold: bool) -> None:
+        """Leave the file as it is while a backup copies it; sqlite3.Error if not."""
+        if self._keeper is not None:
+            await self._keeper.hold_file(hold)
+
     @callback
     def _take(self) -> None:
         if self._keeper is not None:

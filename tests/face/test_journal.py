@@ -1,4 +1,4 @@
-"""The journal in Home Assistant: exported by an action, whole in a backup."""
+"""The journal in Home Assistant: exported by an action, and in no diagnostics."""
 
 from collections.abc import AsyncIterator
 import csv
@@ -7,18 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from homeassistant.components.backup.manager import BackupPlatformProtocol
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.netflex import backup, runtime
+from custom_components.netflex import runtime
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.diagnostics import async_get_config_entry_diagnostics
 from custom_components.netflex.telecontrol.journal import Journal
-from custom_components.netflex.telecontrol.journal_files import list_segments
 from custom_components.netflex.telecontrol.journal_format import RecordKind, decode
 from tests.e2e.bench import entry_data
 
@@ -86,23 +84,6 @@ async def test_an_empty_period_is_refused(
     with pytest.raises(ServiceValidationError) as refused:
         await export(hass, entry, to=dt_util.now() - timedelta(hours=2))
     assert refused.value.translation_key == "period_empty"
-
-
-async def test_a_backup_holds_the_files_and_lets_them_go_again(
-    hass: HomeAssistant, entry: MockConfigEntry
-) -> None:
-    platform: BackupPlatformProtocol = backup
-    journal: Journal = entry.runtime_data.journal
-    writer = journal._writer
-    await platform.async_pre_backup(hass)
-    assert writer.hold
-    assert await journal.settled(0.0)
-    content = list_segments(journal.folder)[-1].path.read_bytes()
-    assert b'"kind":"started"' in content
-    journal.record(RecordKind.LINK, {"event": "opened"})
-    assert await journal.settled(2.0)
-    await platform.async_post_backup(hass)
-    assert not writer.hold
 
 
 async def test_diagnostics_hold_no_journal(

@@ -184,6 +184,19 @@ async def test_what_the_disk_does_not_take_waits_and_is_bounded(
     )
 
 
+async def test_a_minute_that_makes_room_while_it_is_written_costs_no_other(
+    tmp_path: Path,
+) -> None:
+    keeping = Keeping(tmp_path / "telemetry.db")
+    await keeping.keeper.start()
+    # All of it in one turn of the loop: the first write has not come back.
+    keeping.minutes(WAITING_MINUTES + 10)
+    await asyncio.wait_for(asyncio.shield(keeping.keeper._writing), 20)
+    keeping.minutes(1)
+    await keeping.stored_at_last(WAITING_MINUTES)
+    await keeping.keeper.stop()
+
+
 async def test_old_readings_are_forgotten_as_time_goes_by(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path / "telemetry.db", bounds=Bounds(days=1, megabytes=9))
     await keeping.keeper.start()

@@ -2,6 +2,7 @@
 
 from datetime import UTC
 from pathlib import Path
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -272,3 +273,36 @@ def test_a_kill_costs_the_last_minute_at_most_and_never_the_file(path: Path) -> 
                 kept = store.readings(f"s{index}", 0, 10**9)
                 assert len(kept) in {confirmed + 1, confirmed + 2}
                 assert [item.at for item in kept] == [60 * i for i in range(len(kept))]
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_copy_that_takes_its_time_is_whole_where_the_file_is_held(
+    path: Path, tmp_path: Path, held: bool
+) -> None:
+    """The file, then much that is written and a close, then the log."""
+    copy = tmp_path / "copy.db"
+    store = TelemetryStore(path)
+    store.write({POWER: powers(0, 100)})
+    if held:
+        store.hold(True)
+    shutil.copy(path, copy)
+    for day in range(1, 15):
+        store.write({POWER: powers(day * DAY, 1440)})
+    store.close()
+    log = path.with_name("telemetry.db-wal")
+    if log.exists():
+        shutil.copy(log, copy.with_name("copy.db-wal"))
+    with sqlite3.connect(copy, autocommit=True) as db:
+        sound = db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+    db.close()
+    if not held:
+        # What a plain copy may be like: the first minutes were in the log alone.
+        assert not sound or not tables
+        return
+    assert sound
+    with TelemetryStore(copy) as again:
+        assert len(again.readings(POWER.key, 0, 100 * DAY)) == 100 + 14 * 1440
+    with TelemetryStore(path) as original:
+        assert len(original.readings(POWER.key, 0, 100 * DAY)) == 100 + 14 * 1440
+    assert not log.exists()

@@ -106,6 +106,10 @@ class SiteMarket:
         self._frequency.async_stop()
         self._calendars.async_stop()
         await self._async_set_elia(None)
+        await self.async_save()
+
+    async def async_save(self) -> None:
+        """Store the commands of the action and what proves dispatch."""
         if self._loaded:
             await self._store.async_save(self._stored())
 

@@ -68,6 +68,14 @@ class Bridge:
         await self._link.stop()
         await self._outbox.close()
 
+    async def hold_file(self, hold: bool) -> None:
+        """Leave what waits as it is while a backup copies it, or no longer.
+
+        Raises:
+            OutboxError: It cannot be stored.
+        """
+        await self._outbox.hold_file(hold)
+
     async def set_site(self, site: SiteDescription) -> None:
         """Take over how the site is installed; nodes that come or go are told."""
         if self._settings.protocol is Protocol.PLAIN:

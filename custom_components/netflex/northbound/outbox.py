@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlite3
 from typing import Final
 
-from ..telemetry.sqlite import transaction
+from ..telemetry.sqlite import hold_file, transaction
 from .codec import json_text
 from .messages import Outgoing
 
@@ -96,6 +96,10 @@ class Outbox:
     async def keep_numbers(self, numbers: Mapping[str, int]) -> None:
         """Keep the numbers of nodes."""
         await self._run(lambda: self._keep_numbers(numbers))
+
+    async def hold_file(self, hold: bool) -> None:
+        """Leave the file as it is while a backup copies it, or no longer."""
+        await self._run(lambda: hold_file(self._opened(), hold=hold))
 
     # ------------------------------------------------------------------- on its thread
 

@@ -95,6 +95,7 @@ class Journal:
         self._opened = self._verified = self._closing = self._drained = False
         self._failing = False
         self._flushing = True
+        self._tending = False
         self._problems: dict[str, str] = {}
 
     # -------------------------------------------------------------------- any thread
@@ -142,7 +143,10 @@ class Journal:
         return self._writer.end
 
     def hold_segment(self, hold: bool) -> None:
-        """Begin, compress and delete no files while a backup reads them."""
+        """Begin, compress and delete no files while a backup reads them.
+
+        What was begun is ended: `still` waits for it.
+        """
         with self._lock:
             self._writer.hold = self._house.hold = hold
 
@@ -193,6 +197,14 @@ class Journal:
             future = self._flushes.add(self._queue.count)
             self._changed.notify_all()
         return await within(timeout, future)
+
+    async def still(self, timeout: float) -> bool:
+        """Wait, once files are held, until nobody moves one; False: not in time."""
+        return await asyncio.to_thread(self._wait_still, timeout)
+
+    def _wait_still(self, timeout: float) -> bool:
+        with self._lock:
+            return self._changed.wait_for(lambda: not self._tending, timeout)
 
     async def close(self) -> None:
         """Write and flush what waits, for a bounded time, and end."""
@@ -361,11 +373,18 @@ class Journal:
         segment = self._writer.segment
         if segment is None:
             return
-        for kind, data in self._house.run(segment, self._stamp()):
-            self.record(kind, data)
-            if not self._wait_written():
-                return
-        self._report(JournalProblem.DISK_SHORT, self._house.shortage)
+        with self._lock:
+            self._tending = True
+        try:
+            for kind, data in self._house.run(segment, self._stamp()):
+                self.record(kind, data)
+                if not self._wait_written():
+                    return
+            self._report(JournalProblem.DISK_SHORT, self._house.shortage)
+        finally:
+            with self._lock:
+                self._tending = False
+                self._changed.notify_all()
 
     def _wait_written(self) -> bool:
         """Wait until what was recorded is written; False: it may never be."""

@@ -108,6 +108,15 @@ class TelemetryKeeper:
             await asyncio.wait({self._writing})
         return await self._run(lambda: question(store))
 
+    async def hold_file(self, hold: bool) -> None:
+        """Leave the file as it is while a backup copies it, or no longer.
+
+        Raises:
+            sqlite3.Error: The file cannot be used.
+        """
+        if (store := self._store) is not None:
+            await self._run(lambda: store.hold(hold))
+
     async def _write(self) -> None:
         if (store := self._store) is None:
             self._waiting.clear()
@@ -121,7 +130,9 @@ class TelemetryKeeper:
                 # The minutes wait for the next try: a full disk may be emptied.
                 self._fail(f"{type(err).__name__}: {err}")
                 return
-            self._waiting.remove(minute)
+            if self._waiting and self._waiting[0] is minute:
+                # Where it took very long it may have made room for newer ones.
+                del self._waiting[0]
             if self.problem is not None:
                 _LOGGER.info(
                     "Readings are stored again; %s minutes of them are lost", self._lost

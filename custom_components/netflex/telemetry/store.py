@@ -23,7 +23,7 @@ from .rollups import (
     merge,
     spans,
 )
-from .sqlite import transaction
+from .sqlite import hold_file, transaction
 from .values import (
     STORED_RESOLUTIONS,
     Bucket,
@@ -136,6 +136,10 @@ class TelemetryStore:
     def close(self) -> None:
         """Write everything into the one file and close it."""
         self._db.close()
+
+    def hold(self, hold: bool) -> None:
+        """Leave the file as it is while a backup copies it, or no longer."""
+        hold_file(self._db, hold=hold)
 
     def __enter__(self) -> Self:
         """Use it for a while."""
