@@ -78,7 +78,7 @@ def _power(
         entity_registry_enabled_default=not diagnostic,
         value_fn=_reads(value, sign=sign),
         available_fn=answers,
-        exists_fn=_said(value) if diagnostic else None,
+        exists_fn=_said(value),
     )
 
 
@@ -226,6 +226,7 @@ _APPLIED_LIMIT: Final = NetflexSensorDescription(
     state_class=SensorStateClass.MEASUREMENT,
     value_fn=_reads(lambda state: state.current_limit, digits=1),
     available_fn=answers,
+    exists_fn=_said(lambda state: state.current_limit),
 )
 
 _ENERGY_CONSUMED: Final = _energy(
@@ -352,6 +353,7 @@ ASSET_SENSORS: Final[Mapping[SubentryType, tuple[NetflexSensorDescription, ...]]
             state_class=SensorStateClass.MEASUREMENT,
             value_fn=_reads(lambda state: state.state_of_charge, digits=1),
             available_fn=answers,
+            exists_fn=_said(lambda state: state.state_of_charge),
         ),
         _POWER_SETPOINT,
         _power(

@@ -47,7 +47,9 @@ def _certificate_ends(view: SiteView, _subject: str) -> datetime | None:
     return None if view.northbound is None else view.northbound.certificate_ends
 
 
-def _count(key: str, name: str) -> NetflexSensorDescription:
+def _count(
+    key: str, name: str, state_class: SensorStateClass
+) -> NetflexSensorDescription:
     def value(view: SiteView, _subject: str) -> StateType:
         count: int | None = getattr(view.northbound, name, None)
         return count
@@ -56,7 +58,7 @@ def _count(key: str, name: str) -> NetflexSensorDescription:
         key=key,
         translation_key=key,
         entity_category=EntityCategory.DIAGNOSTIC,
-        state_class=SensorStateClass.MEASUREMENT,
+        state_class=state_class,
         rate=10.0,
         value_fn=value,
         exists_fn=has_northbound,
@@ -65,8 +67,8 @@ def _count(key: str, name: str) -> NetflexSensorDescription:
 
 
 NORTHBOUND_SENSORS: Final = (
-    _count("northbound_stored", "stored"),
-    _count("northbound_dropped", "dropped"),
+    _count("northbound_stored", "stored", SensorStateClass.MEASUREMENT),
+    _count("northbound_dropped", "dropped", SensorStateClass.TOTAL_INCREASING),
     NetflexSensorDescription(
         key="northbound_refusal",
         translation_key="northbound_refusal",

@@ -335,13 +335,13 @@ def _link_reason(view: SiteView, _subject: str) -> StateType:
 
 
 def _event_counter(
-    key: str, count: Callable[[LinkState], int]
+    key: str, count: Callable[[LinkState], int], state_class: SensorStateClass
 ) -> NetflexSensorDescription:
     """Return a count of the station's spontaneous reports to the operator."""
     return NetflexSensorDescription(
         key=key,
         translation_key=key,
-        state_class=SensorStateClass.MEASUREMENT,
+        state_class=state_class,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         value_fn=lambda view, _subject: count(view.link),
@@ -383,6 +383,7 @@ SITE_SENSORS: Final = (
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
         suggested_display_precision=3,
+        state_class=SensorStateClass.MEASUREMENT,
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda view, _subject: rounded(view.link.clock_offset, 3),
         exists_fn=has_station,
@@ -400,8 +401,16 @@ SITE_SENSORS: Final = (
         rate=60.0,
         value_fn=lambda view, _subject: rounded(view.loop_lag, 2),
     ),
-    _event_counter("events_waiting", lambda link: link.events_waiting),
-    _event_counter("events_dropped", lambda link: link.events_dropped),
+    _event_counter(
+        "events_waiting",
+        lambda link: link.events_waiting,
+        SensorStateClass.MEASUREMENT,
+    ),
+    _event_counter(
+        "events_dropped",
+        lambda link: link.events_dropped,
+        SensorStateClass.TOTAL_INCREASING,
+    ),
     NetflexSensorDescription(
         key="order_q_mode",
         translation_key="order_q_mode",

@@ -201,7 +201,7 @@ async def test_set_up_waits_for_nothing_that_does_not_answer(
     assert view.meters[sites.METER_ID].reading is None
     await until(lambda: asked == {"charger", "meter", "broker"})
     states = {state.entity_id: state.state for state in hass.states.async_all()}
-    assert states["sensor.charger_power"] == STATE_UNAVAILABLE
+    assert states["binary_sensor.charger_setpoint_not_followed"] == STATE_UNAVAILABLE
     # What does not depend on a device is there, and can be used.
     assert states["switch.bakery_local_stop_consumption"] == "off"
     async with asyncio.timeout(50):

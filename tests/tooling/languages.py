@@ -38,13 +38,14 @@ _UNIVERSAL = {
 SHARED_WORDS = {
     "nl": {
         "Account", "Direct", "Hz", "Meter", "Minimum", "Open", "Reserve", "Sensor",
-        "Site", "Sites", "Status", "Type", "Weekends", "Wind", "in",
+        "Site", "Sites", "Status", "Type", "Weekends", "Wind", "frames",
+        "in",
     },
     "fr": {
         "Action", "Batteries", "Cause", "Direction", "Format", "Injection", "Local",
         "Maintenance", "Message", "Minimum", "Minute", "Mode", "Modes", "Normal", "Phases",
         "Point", "Points", "Port", "Production", "Programme", "Site", "Sites",
-        "Source", "Type", "minutes",
+        "Source", "Type", "cycles", "messages", "minutes",
     },
     "de": {
         "Format", "Hz", "Minimum", "Minute", "Name", "Normal", "Port", "Reserve", "Sensor",
