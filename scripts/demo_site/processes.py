@@ -36,24 +36,44 @@ PARENT = "NETFLEX_DEMO_PARENT"
 parent at its start is an orphan already."""
 
 
-def free_port(wanted: int, *, taken: set[int] | None = None) -> int:
-    """Return the wanted TCP port of 127.0.0.1 or the next one that is free."""
-    for port in range(wanted, _LAST_PORT):
-        if port not in (taken or ()) and _is_free(port):
-            if taken is not None:
-                taken.add(port)
-            return port
-    raise DemoError(f"no free port from {wanted} on")
+class ClaimedPorts:
+    """TCP ports of 127.0.0.1 that are kept for us until something of ours listens.
+
+    That takes seconds, in which another run may look for ports too. The UDP port of
+    the same number, which nothing here uses, is held meanwhile: whoever looks here asks
+    for both, and the kernel lets it go when this process dies.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._held: dict[int, socket.socket] = {}
+
+    def claim(self, wanted: int) -> int:
+        """Return the wanted port, now ours, or the next one that nobody has."""
+        for port in range(wanted, _LAST_PORT):
+            if (held := _claimed(port)) is not None:
+                self._held[port] = held
+                return port
+        raise DemoError(f"no free port from {wanted} on")
+
+    def release(self) -> None:
+        """Let all of them go."""
+        for held in self._held.values():
+            held.close()
+        self._held.clear()
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+def _claimed(port: int) -> socket.socket | None:
+    held = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        held.bind(("127.0.0.1", port))
+        with socket.socket() as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             attempt.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    except OSError:
+        held.close()
+        return None
+    return held
 
 
 class Child:

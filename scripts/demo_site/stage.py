@@ -15,7 +15,7 @@ from custom_components.netflex.simulation.remote import RemoteClient
 from .broker import find_broker
 from .home import MINUTE, MINUTE_VARIABLE, PASSWORD, USER
 from .home_assistant import HomeAssistant
-from .processes import ROOT, Child, DemoError, free_port
+from .processes import ROOT, Child, ClaimedPorts, DemoError
 from .seed import Ports, seed
 
 _SIMULATION = "custom_components.netflex.simulation"
@@ -59,18 +59,19 @@ class Stage:
     def __init__(self, settings: StageSettings) -> None:
         """Choose the ports; nothing runs yet."""
         self.settings = settings
-        taken: set[int] = set()
+        self._claims = claims = ClaimedPorts()
         iec104 = settings.iec104_port
         if iec104 is None:
-            iec104 = free_port(2404, taken=taken)
-        elif free_port(iec104, taken=taken) != iec104:
+            iec104 = claims.claim(2404)
+        elif claims.claim(iec104) != iec104:
+            claims.release()
             raise DemoError(f"port {iec104} is in use; choose another --iec104-port")
-        http = free_port(settings.http_port, taken=taken)
+        http = claims.claim(settings.http_port)
         names = [*_WIRES, *(f"{name}{_INSPECTION}" for name in _WIRES[1:]), S1]
-        wires = {name: free_port(settings.first_port, taken=taken) for name in names}
+        wires = {name: claims.claim(settings.first_port) for name in names}
         self._broker_program = find_broker() if settings.flexible else None
-        manager = free_port(settings.first_port, taken=taken)
-        broker = free_port(settings.first_port, taken=taken)
+        manager = claims.claim(settings.first_port)
+        broker = claims.claim(settings.first_port)
         self.ports = Ports(
             http=http,
             iec104=iec104,
@@ -80,7 +81,7 @@ class Stage:
         )
         self.manager = SimulatedManager(users={USER: PASSWORD}, port=manager)
         """The aggregator's, where the house is flexible."""
-        self._block_port = free_port(settings.first_port, taken=taken)
+        self._block_port = claims.claim(settings.first_port)
         self.log = settings.folder / "home-assistant.log"
         self.token = ""
         self.children: list[Child] = []
@@ -185,6 +186,7 @@ class Stage:
             await child.stop()
         if self.broker is not None:
             await self.broker.stop()
+        self._claims.release()
 
     async def _simulation(
         self, side: str, *arguments: str

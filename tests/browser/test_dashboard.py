@@ -3,22 +3,20 @@
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 import pytest
 
 from scripts.demo_site.stage import Stage, StageSettings, staged
 
-from .conftest import ARGUMENTS
+from .forms import browsing
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(400),
     pytest.mark.usefixtures("socket_enabled"),
 ]
-
-PATIENCE = 60_000
-"""ms: a loaded machine draws a first page slowly."""
 
 
 @pytest.fixture
@@ -37,32 +35,18 @@ async def test_an_order_is_seen_live_and_says_what_became_of_it(
     stage: Stage, chromium: Path
 ) -> None:
     _, rtu = await stage.start_operator()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=ARGUMENTS
-        )
-        page = await browser.new_page(viewport={"width": 1400, "height": 1100})
-        failures: list[str] = []
-        page.on("pageerror", lambda error: failures.append(str(error)))
+    async with browsing(chromium, width=1400, height=1100) as page:
         await page.goto(f"http://127.0.0.1:{stage.ports.http}/demo-site")
         site = page.locator("netflex-site-card")
-        await expect(site.get_by_text("Nothing ordered")).to_be_visible(
-            timeout=PATIENCE
-        )
+        await expect(site.get_by_text("Nothing ordered")).to_be_visible()
         link = page.locator("netflex-link-card")
         await expect(link.get_by_text("Waits for the operator")).to_be_visible()
-        await rtu.ask("connect", within=30)
-        await expect(link.get_by_text("Connected", exact=True)).to_be_visible(
-            timeout=PATIENCE
-        )
+        await rtu.ask("connect", within=60, timeout=90)
+        await expect(link.get_by_text("Connected", exact=True)).to_be_visible()
         await rtu.ask("order", name="maxsetp", value=40, wait=True)
         row = page.locator("netflex-timeline-card").get_by_role("row", name="MAXSETP")
-        await expect(row).to_contain_text("40 %", timeout=PATIENCE)
-        await expect(row).to_contain_text("kept", timeout=PATIENCE)
+        await expect(row).to_contain_text("40 %")
+        await expect(row).to_contain_text("kept")
         await expect(site.get_by_text("Limited by the grid operator")).to_be_visible()
         await rtu.ask("order", name="emergency_stop_consumption", value=True, wait=True)
-        await expect(site.get_by_text("Emergency stop", exact=True)).to_be_visible(
-            timeout=PATIENCE
-        )
-        await browser.close()
-    assert failures == []
+        await expect(site.get_by_text("Emergency stop", exact=True)).to_be_visible()

@@ -5,6 +5,7 @@ the charger is a simulated one behind a real Modbus connection. Nobody thinks or
 here: a person takes longer. `--log-cli-level=info` shows the seconds of each step.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 import logging
 from pathlib import Path
@@ -20,10 +21,11 @@ from scripts.demo_site.stage import Stage, StageSettings, staged
 from tests.e2e.test_p1_meter import DELTA_STREAM, serial_port
 from tests.metering.recordings import recorded, telegrams_of
 
-from .forms import PATIENCE, Person, browsing
+from .forms import Person, browsing
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
     pytest.mark.slow,
     pytest.mark.timeout(400),
     pytest.mark.usefixtures("socket_enabled"),
@@ -203,10 +205,11 @@ async def test_a_new_rtu_is_let_in_by_its_repair(stage: Stage, person: Person) -
     await person.submit()
     await person.finish()
     await expect(page.get_by_text("A new RTU asks to control")).to_have_count(0)
-    await rtu.ask("connect", within=30)
-    async with stage.home_assistant() as home_assistant:
-        state = await home_assistant.get("states/binary_sensor.bakery_operator_s_link")
-    assert state["state"] == "on"
+    await rtu.ask("connect", within=60, timeout=90)
+    async with stage.home_assistant() as home_assistant, asyncio.timeout(60):
+        link = "states/binary_sensor.bakery_operator_s_link"
+        while (await home_assistant.get(link))["state"] != "on":
+            await asyncio.sleep(0.05)
 
 
 async def test_a_device_that_announced_itself_is_added_in_its_own_form(
@@ -232,7 +235,7 @@ async def _take_up(person: Person) -> None:
     page: Page = person.page
     await person.open("config/integrations/dashboard")
     found = page.locator("ha-config-flow-card")
-    await expect(found).to_contain_text("SolarEdge", timeout=PATIENCE)
+    await expect(found).to_contain_text("SolarEdge")
     await found.get_by_role("button", name="Add").click()
     await expect(page.get_by_text("It can be part of: Bakery")).to_be_visible()
     await person.submit()

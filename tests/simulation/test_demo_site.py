@@ -22,7 +22,7 @@ from custom_components.netflex.simulation.household import SimulatedSite, SiteSe
 from custom_components.netflex.telecontrol_options import checked_options
 from scripts.demo_site.home import LOST_AFTER, REST
 from scripts.demo_site.probes import Probes
-from scripts.demo_site.processes import ROOT, Child, DemoError, free_port
+from scripts.demo_site.processes import ROOT, Child, ClaimedPorts, DemoError
 from scripts.demo_site.report import Step, table, write_json
 from scripts.demo_site.seed import INVERTER_ID, Ports, seed
 from scripts.demo_site.watching import StepFailed, Trace, hold, until
@@ -154,14 +154,29 @@ def test_the_configuration_knows_every_entity_that_the_site_drives_or_reads(
 
 @pytest.mark.usefixtures("socket_enabled")
 def test_a_port_in_use_is_passed_over() -> None:
+    ports = ClaimedPorts()
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         wanted = holder.getsockname()[1]
-        taken: set[int] = set()
-        first = free_port(wanted, taken=taken)
+        first = ports.claim(wanted)
         assert first > wanted
-        assert free_port(wanted, taken=taken) > first
+        assert ports.claim(wanted) > first
+    ports.release()
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_a_port_is_kept_from_other_runs_until_something_listens_there() -> None:
+    """Two stages at once would have one site tell that its port is in use."""
+    ours, another = ClaimedPorts(), ClaimedPorts()
+    port = ours.claim(24_500)
+    assert another.claim(port) > port
+    with socket.socket() as station:
+        station.bind(("127.0.0.1", port))
+    ours.release()
+    another.release()
+    assert another.claim(port) == port
+    another.release()
 
 
 def test_table_and_json_tell_the_same(tmp_path: Path) -> None:
