@@ -38,7 +38,11 @@ class Words:
         if words is None:
             return str(text)
         figures = {name: self._figure(item) for name, item in text.figures.items()}
-        return words.format(**figures)
+        try:
+            return words.format(**figures)
+        except KeyError:
+            # It was stored by a version that said it with other figures.
+            return str(text)
 
     def say_all(self, value: Any) -> Any:
         """Return a value with its texts in this language, in lists and objects too."""

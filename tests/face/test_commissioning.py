@@ -12,6 +12,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.translation import async_get_translations
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -22,6 +23,7 @@ from custom_components.netflex.entry_site import connection_point
 from custom_components.netflex.model.asset import Asset, Category, Direction, Nature
 from custom_components.netflex.model.connection import Line
 from custom_components.netflex.model.orders import NO_ORDERS, LinkState
+from custom_components.netflex.model.phrase import Phrase, sentences
 from custom_components.netflex.site.commissioning_record import (
     Check,
     Outcome,
@@ -32,9 +34,11 @@ from custom_components.netflex.site.commissioning_record import (
 )
 from custom_components.netflex.site.commissioning_stage import CommissioningPace
 from custom_components.netflex.stored import SiteMemory, read_site_memory
+from custom_components.netflex.words import Words
 
 from . import sites
 from .fakes import NOW, FakeSite
+from .test_words import texts
 
 BUTTON = "binary_sensor.button"
 PACE = CommissioningPace(look=0.01, level=0.05, confirm=10.0, press=20.0)
@@ -222,7 +226,15 @@ def proven(
         subject=config.device_id,
         name=config.name,
         outcome=Outcome.PROVEN if turned is None else Outcome.FAILED,
-        text="It follows.",
+        text=sentences(
+            Phrase("step_followed", "It follows"),
+            Phrase(
+                "after",
+                "{what} after {time}",
+                what=Phrase("step_told", "A step of {power} was told", power="1000 W"),
+                time="1.5 s",
+            ),
+        ),
         at=NOW,
         setup=fingerprint(config),
         seconds=1.0,
@@ -278,6 +290,23 @@ async def test_what_is_proven_changes_the_configuration_only_when_confirmed(
     params = entry.subentries[sites.BATTERY_ID].data["params"]
     assert params["power_sign"] == "load_negative"
     assert params["unit"] == 1
+
+
+async def test_the_checklist_speaks_the_language_of_home_assistant(
+    hass: HomeAssistant, learned: FakeSite, entry: MockConfigEntry
+) -> None:
+    hass.config.language = "nl"
+    await async_get_translations(hass, "nl", "common", {DOMAIN})
+    result = await choose(hass, await open_menu(hass, entry), "commissioning_checklist")
+    checklist = result["description_placeholders"]["checklist"]
+    assert "| ✓ bewezen | **Charger**: Volgt kleine stappen | Hij volgt. " in checklist
+    assert "**Aansluiting**: Contract en zekering | Hoofdzekering 63,0 A" in checklist
+    result = await choose(hass, await open_menu(hass, entry), "commissioning_apply")
+    (field,) = result["data_schema"].schema.values()
+    assert [option["label"] for option in field.config["options"]] == [
+        "Charger: zijn fasen zitten op L2 L3 L1",
+        "Battery: het teken van zijn vermogen is omgekeerd",
+    ]
 
 
 async def test_proofs_are_shown_and_forgotten(
@@ -363,7 +392,22 @@ def test_results_survive_a_restart() -> None:
     result = proven(config, order=(Line.L2, Line.L3, Line.L1))
     memory = SiteMemory(commissioned={(result.subject, result.check): result})
     stored = json.loads(json.dumps(memory.to_dict()))
-    assert read_site_memory(stored).commissioned == memory.commissioned
+    restored = read_site_memory(stored).commissioned
+    assert restored == memory.commissioned
+    # What was said before the restart is said in the user's language after it.
+    dutch = Words("nl", texts("nl"))
+    assert (
+        dutch.say(restored[result.subject, result.check].text)
+        == "Hij volgt. Een stap van 1000 W werd opgedragen na 1,5 s"
+    )
+    # Results of a version that stored plain texts are read too.
+    stored["commissioned"]["results"][0]["text"] = "It follows."
+    (plain,) = read_site_memory(stored).commissioned.values()
+    assert dutch.say(plain.text) == "It follows."
+    for wrong in ({"key": "step_followed"}, {"key": "k", "text": "t", "figures": []}):
+        stored["commissioned"]["results"][0]["text"] = wrong
+        assert read_site_memory(stored).commissioned == {}
+    stored = json.loads(json.dumps(memory.to_dict()))
     stored["commissioned"]["results"][0]["outcome"] = "perhaps"
     assert read_site_memory(stored).commissioned == {}
 

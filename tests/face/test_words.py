@@ -183,6 +183,12 @@ def test_what_has_no_words_stays_english() -> None:
     }
 
 
+def test_what_was_stored_with_other_figures_stays_english() -> None:
+    """Words of a newer version may ask for what an older one did not store."""
+    kept = Phrase.kept("main_fuse", "Main fuse 25 A", {"current": "25 A"})
+    assert Words("nl", texts("nl")).say(kept) == "Main fuse 25 A"
+
+
 async def test_home_assistant_has_the_words(hass: HomeAssistant) -> None:
     words = await async_words(hass, "fr")
     assert words.say(explain.full(100.0).text) == "La batterie est pleine"

@@ -21,6 +21,7 @@ from typing import (
     get_type_hints,
 )
 
+from ..model.phrase import Phrase
 from ..model.programme import PARAMETERS, ModeEntry
 
 
@@ -67,6 +68,33 @@ def _default(item: Field[Any]) -> Any:
     if item.default_factory is not MISSING:
         return item.default_factory()
     return item.default
+
+
+def stored_text(text: str) -> Any:
+    """Return a text as JSON; a phrase with all that it was made from."""
+    if not isinstance(text, Phrase):
+        return text
+    figures = {name: stored_text(item) for name, item in text.figures.items()}
+    return {"key": text.key, "text": str(text), "figures": figures}
+
+
+def kept_text(stored: Any, place: str) -> str:
+    """Return a text from its JSON; CodecError says where it is none."""
+    if isinstance(stored, str):
+        return stored
+    if not isinstance(stored, dict) or stored.keys() != {"key", "text", "figures"}:
+        raise CodecError(place, "must be a text or a phrase")
+    figures = stored["figures"]
+    if not isinstance(figures, dict):
+        raise CodecError(f"{place}.figures", "must be an object")
+    return Phrase.kept(
+        decode(str, stored["key"], f"{place}.key"),
+        decode(str, stored["text"], f"{place}.text"),
+        {
+            name: kept_text(item, f"{place}.figures.{name}")
+            for name, item in figures.items()
+        },
+    )
 
 
 def decode[T](kind: type[T], value: Any, place: str = "") -> T:

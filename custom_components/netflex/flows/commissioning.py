@@ -26,8 +26,8 @@ from ..commissioning import (
 )
 from ..entry_data import CONF_TELECONTROL
 from ..site.commissioning import CommissioningRefusedError, SiteCommissioning
-from ..site.commissioning_checklist import Item
-from ..site.commissioning_record import Check, CommissioningStatus
+from ..site.commissioning_checklist import Item, Standing
+from ..site.commissioning_record import Check, CommissioningStatus, Result
 from ..site.commissioning_report import KEYS, STANDINGS
 from ..words import words_of
 from .site_checks import Errors
@@ -170,9 +170,7 @@ class CommissioningSteps(TopicFlow):
                 "number": str(min(status.done + 1, status.total)),
                 "total": str(status.total),
                 "prompt": say(status.prompt or ""),
-                "last": ""
-                if last is None
-                else f"{last.name}: {last.outcome.value.replace('_', ' ')}. {last.text}",
+                "last": "" if last is None else _in_words(last, say),
             },
         )
 
@@ -237,7 +235,10 @@ class CommissioningSteps(TopicFlow):
             )
             return self.finish({})
         options = [
-            SelectOptionDict(value=item.subject, label=item.text) for item in found
+            SelectOptionDict(
+                value=item.subject, label=words_of(self.hass).say(item.text)
+            )
+            for item in found
         ]
         return self.async_show_form(
             step_id="commissioning_apply",
@@ -278,6 +279,12 @@ def _several(options: list[SelectOptionDict]) -> SelectSelector:
     )
 
 
+def _in_words(result: Result, say: Callable[[str], str]) -> str:
+    """Return what came of one check."""
+    standing = STANDINGS[Standing(result.outcome.value)][1]
+    return f"{result.name}: {say(standing)}. {say(result.text)}"
+
+
 def _in_markdown(items: Iterable[Item], say: Callable[[str], str]) -> str:
     """Return the checklist as a table."""
     rows = ["| | | | |", "|---|---|---|---|"]
@@ -285,7 +292,7 @@ def _in_markdown(items: Iterable[Item], say: Callable[[str], str]) -> str:
         when = "" if item.at is None else f"{item.at:%Y-%m-%d %H:%M} UTC"
         cells = (
             say(STANDINGS[item.standing][1]),
-            f"**{item.name}**: {say(KEYS[item.key])}",
+            f"**{say(item.name)}**: {say(KEYS[item.key])}",
             say(item.text),
             when,
         )

@@ -1,5 +1,7 @@
 """What a user is told, which can be told in another language too."""
 
+from collections.abc import Mapping
+from functools import reduce
 from typing import Self
 
 
@@ -19,7 +21,34 @@ class Phrase(str):
 
     def __new__(cls, key: str, english: str, /, **figures: str) -> Self:
         """Put the figures into the English words, `Fuse {current} on {line}`."""
-        phrase = super().__new__(cls, english.format(**figures))
+        return cls.kept(key, english.format(**figures), figures)
+
+    @classmethod
+    def kept(cls, key: str, text: str, figures: Mapping[str, str]) -> Self:
+        """Return a phrase as it was when it was stored, its English `text` included."""
+        phrase = super().__new__(cls, text)
         phrase.key = key
-        phrase.figures = figures
+        phrase.figures = dict(figures)
         return phrase
+
+
+def listed(first: str, *others: str) -> str:
+    """Return several things that are said of one, in one sentence."""
+    return reduce(
+        lambda one, other: Phrase(
+            "listed", "{first}; {second}", first=one, second=other
+        ),
+        others,
+        first,
+    )
+
+
+def sentences(first: str, *others: str) -> str:
+    """Return several sentences, each without its full stop, as one text."""
+    return reduce(
+        lambda one, other: Phrase(
+            "sentences", "{first}. {second}", first=one, second=other
+        ),
+        others,
+        first,
+    )

@@ -9,6 +9,8 @@ from typing import Final
 from ..control.explain import current, power
 from ..model.asset import Asset, StopPath
 from ..model.connection import ConnectionPoint
+from ..model.phrase import Phrase, listed, sentences
+from ..telecontrol.rehearsal_plant import RehearsalMode
 from ..telecontrol.rehearsal_record import Outcome as RehearsalOutcome
 from .commissioning_judge import lines_in_words
 from .commissioning_record import Check, Outcome, Response, Result, Results, Turned
@@ -16,6 +18,7 @@ from .rehearsal_status import RehearsalStatus
 from .view import LearnedFallback
 
 SITE: Final = "site"
+NOT_TRIED: Final = Phrase("not_tried", "Not tried yet")
 
 
 class Standing(StrEnum):
@@ -87,11 +90,11 @@ def checklist(
             for item in _asset(installed, key, asset, results, fallbacks.get(key))
         ),
         *(
-            _tried(installed, results, Check.RELAY, key, name, "Not tried yet")
+            _tried(installed, results, Check.RELAY, key, name)
             for key, name in installed.outputs.items()
         ),
         *(
-            _tried(installed, results, Check.STOP_INPUT, key, name, "Not tried yet")
+            _tried(installed, results, Check.STOP_INPUT, key, name)
             for key, name in sorted(installed.inputs.items())
         ),
         *_rehearsal(installed, rehearsal),
@@ -112,34 +115,55 @@ def proposals(installed: Installed, results: Results) -> tuple[Proposal, ...]:
         if response.order is not None:
             if response.order == asset.lines:
                 continue
-            order = " ".join(response.order)
-            text = f"{result.name}: its phases are on {order}"
-        elif response.turned in {Turned.READING, Turned.SETPOINT}:
-            what = "power" if response.turned is Turned.READING else "setpoint"
-            text = f"{result.name}: the sign of its {what} is the other way round"
+            what = Phrase(
+                "proposal_lines",
+                "its phases are on {order}",
+                order=" ".join(response.order),
+            )
+        elif response.turned is Turned.READING:
+            what = Phrase(
+                "proposal_reading", "the sign of its power is the other way round"
+            )
+        elif response.turned is Turned.SETPOINT:
+            what = Phrase(
+                "proposal_setpoint", "the sign of its setpoint is the other way round"
+            )
         else:
             continue
         found.append(
             Proposal(
-                subject=result.subject, name=result.name, text=text, response=response
+                subject=result.subject,
+                name=result.name,
+                text=_of(result.name, what),
+                response=response,
             )
         )
     return tuple(found)
 
 
+def _of(name: str, text: str) -> Phrase:
+    return Phrase("subject_problem", "{name}: {problem}", name=name, problem=text)
+
+
 def _connection(installed: Installed, results: Results) -> Iterator[Item]:
     point = installed.connection
     contract = [
-        "nothing" if value is None else power(value)
+        Phrase("contract_nothing", "nothing") if value is None else power(value)
         for value in (point.contract_consumption, point.contract_injection)
     ]
     yield Item(
         key="contract",
         subject=SITE,
-        name="Connection",
+        name=Phrase("checklist_connection", "Connection"),
         standing=Standing.CONFIGURED,
-        text=f"Main fuse {current(point.main_fuse)}, contract {contract[0]} of "
-        f"consumption and {contract[1]} of injection, as entered",
+        text=Phrase(
+            "contract_entered",
+            "Main fuse {fuse}, contract {consumption} of consumption and {injection} "
+            "of injection, as entered",
+            fuse=current(point.main_fuse),
+            consumption=contract[0],
+            injection=contract[1],
+        ),
     )
     steps = [
         result
@@ -163,18 +187,21 @@ def _meter(meter_id: str, name: str, steps: list[Result]) -> Item:
     ]
     if against:
         newest = max(against, key=lambda step: step.at)
-        standing, text = Standing.FAILED, f"{newest.name}: {newest.text}"
+        standing, text = Standing.FAILED, _of(newest.name, newest.text)
     elif agree:
         newest = max(agree, key=lambda step: step.at)
         names = ", ".join(sorted({step.name for step in agree}))
-        standing, text = Standing.PROVEN, f"It followed the steps of {names}"
+        standing = Standing.PROVEN
+        text = Phrase("meter_followed", "It followed the steps of {names}", names=names)
     else:
         return Item(
             key="meter",
             subject=meter_id,
             name=name,
             standing=Standing.CONFIGURED,
-            text="Nobody has seen yet whether it follows what assets do",
+            text=Phrase(
+                "meter_unseen", "Nobody has seen yet whether it follows what assets do"
+            ),
         )
     return Item(
         key="meter",
@@ -194,24 +221,20 @@ def _asset(
     fallback: LearnedFallback | None,
 ) -> Iterator[Item]:
     if key in installed.stepped:
-        yield _tried(
-            installed, results, Check.RESPONSE, key, asset.name, "Not tried yet"
-        )
+        yield _tried(installed, results, Check.RESPONSE, key, asset.name)
         yield _lines(installed, results, key, asset)
     if StopPath.SETPOINT in asset.stop_paths and asset.controllable:
-        kept = (
-            "" if asset.stays_stopped else "; it needs Home Assistant to stay stopped"
-        )
+        kept = Phrase("not_kept", "it needs Home Assistant to stay stopped")
         yield _tried(
             installed,
             results,
             Check.SOFTWARE_STOP,
             key,
             asset.name,
-            f"Not tried yet{kept}",
+            NOT_TRIED if asset.stays_stopped else listed(NOT_TRIED, kept),
         )
     if fallback is not None:
-        what = "something it does not say"
+        what: str = Phrase("fallback_unsaid", "something it does not say")
         if fallback.value is not None:
             what = f"{fallback.value:g}"
         yield Item(
@@ -219,7 +242,12 @@ def _asset(
             subject=key,
             name=asset.name,
             standing=Standing.PROVEN,
-            text=f"Left alone it fell back to {what} after {fallback.after:.0f} s",
+            text=Phrase(
+                "fallback_seen",
+                "Left alone it fell back to {what} after {time}",
+                what=what,
+                time=f"{fallback.after:.0f} s",
+            ),
             at=fallback.at,
         )
 
@@ -227,7 +255,8 @@ def _asset(
 def _lines(installed: Installed, results: Results, key: str, asset: Asset) -> Item:
     configured = " ".join(asset.lines)
     result = results.get((key, Check.RESPONSE))
-    standing, text, at = Standing.CONFIGURED, f"{configured}, as entered", None
+    standing, at = Standing.CONFIGURED, None
+    text: str = Phrase("lines_entered", "{lines}, as entered", lines=configured)
     if result is not None and (response := result.response) is not None:
         known = result.setup == installed.setup_of(key)
         # What was seen stands, whatever was entered since.
@@ -239,7 +268,11 @@ def _lines(installed: Installed, results: Results, key: str, asset: Asset) -> It
             standing = Standing.PROVEN if agree else Standing.FAILED
             text = lines_in_words(response, asset)
             if agree:
-                text = f"Seen on {' '.join(response.lines)} of the meter"
+                text = Phrase(
+                    "lines_seen",
+                    "Seen on {lines} of the meter",
+                    lines=" ".join(response.lines),
+                )
     return Item(
         key="lines",
         subject=key,
@@ -256,7 +289,7 @@ def _tried(
     check: Check,
     subject: str,
     name: str,
-    untried: str,
+    untried: str = NOT_TRIED,
 ) -> Item:
     result = results.get((subject, check))
     if result is None:
@@ -280,6 +313,11 @@ def _tried(
     )
 
 
+_MODES: Final = {
+    RehearsalMode.REAL: Phrase("rehearsed_real", "With the real assets"),
+    RehearsalMode.SHADOW: Phrase("rehearsed_shadow", "In shadow"),
+    RehearsalMode.WIRE: Phrase("rehearsed_wire", "On the wire only"),
+}
 _REHEARSED: Final = {
     RehearsalOutcome.PASSED: Standing.PROVEN,
     RehearsalOutcome.FAILED: Standing.FAILED,
@@ -292,19 +330,23 @@ def _rehearsal(
 ) -> Iterator[Item]:
     if not installed.telecontrol:
         return
-    standing, text, at = Standing.CONFIGURED, "Nobody has rehearsed yet", None
+    standing, at = Standing.CONFIGURED, None
+    text: str = Phrase("not_rehearsed", "Nobody has rehearsed yet")
     if rehearsal is not None and rehearsal.outcome is not None:
         standing, at = _REHEARSED[rehearsal.outcome], rehearsal.ended
-        text = (
-            f"{rehearsal.mode.value.capitalize()}: {rehearsal.passed} steps passed, "
-            f"{rehearsal.failed} not"
+        text = Phrase(
+            "rehearsed",
+            "{mode}: {passed} steps passed, {failed} not",
+            mode=_MODES[rehearsal.mode],
+            passed=str(rehearsal.passed),
+            failed=str(rehearsal.failed),
         )
         if rehearsal.ended_early is not None:
-            text = f"{text}. {rehearsal.ended_early}"
+            text = sentences(text, rehearsal.ended_early)
     yield Item(
         key="rehearsal",
         subject=SITE,
-        name="Telecontrol",
+        name=Phrase("checklist_telecontrol", "Telecontrol"),
         standing=standing,
         text=text,
         at=at,

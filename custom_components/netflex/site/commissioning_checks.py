@@ -9,7 +9,7 @@ from typing import Final
 from ..control.units import charger_ceiling, power_per_ampere
 from ..model.asset import Asset, AssetState, ChargerState, Direction, Nature
 from ..model.connection import NO_LINE_VALUES
-from ..model.phrase import Phrase
+from ..model.phrase import Phrase, listed, sentences
 from ..model.plan import Setpoint
 from ..model.reading import line_import_current
 from ..model.snapshot import Override, OverrideReason
@@ -94,7 +94,12 @@ async def _response(stage: Stage, task: Task) -> Result:
     assert state is not None
     levels = _levels(look, asset, state)
     if not levels:
-        return _result(stage, task, Outcome.NOT_SHOWN, "There is no room for a step")
+        return _result(
+            stage,
+            task,
+            Outcome.NOT_SHOWN,
+            Phrase("tried_no_room", "There is no room for a step"),
+        )
     stage.hold_others(asset.id)
     step = max(abs(one.power - other.power) for one, other in pairwise(levels))
     last: _Level | None = None
@@ -108,7 +113,12 @@ async def _response(stage: Stage, task: Task) -> Result:
             return _result(stage, task, Outcome.NOT_SHOWN, _bound(stage, asset, wanted))
         if not wanted.judged and not await _draws(stage, asset, wanted):
             return _result(
-                stage, task, Outcome.NOT_SHOWN, f"{asset.name} does not make use of it"
+                stage,
+                task,
+                Outcome.NOT_SHOWN,
+                Phrase(
+                    "tried_not_used", "{name} does not make use of it", name=asset.name
+                ),
             )
         trail = await _watch(stage, asset, step, moves=wanted.judged)
         level_end = tuple(s for s in trail if s.at >= stage.now - stage.pace.level)
@@ -150,20 +160,30 @@ async def _answering(stage: Stage, subject: str) -> AssetState | None:
 def _unfit(look: Look, asset: Asset, state: AssetState | None) -> str | None:
     """Return why an asset cannot be moved now, in words."""
     if state is None:
-        return f"{asset.name} does not answer"
+        return _silent(asset.name)
     user = look.snapshot.user.get(asset.id)
     if user is not None and user.locked:
-        return f"{asset.name} is locked out for maintenance"
+        return Phrase(
+            "tried_locked", "{name} is locked out for maintenance", name=asset.name
+        )
     if user is not None and user.override is not None:
-        return f"An override of {asset.name} is in force"
+        return Phrase(
+            "tried_override", "An override of {name} is in force", name=asset.name
+        )
     if asset.nature is Nature.CHARGER and state.charger_state in {
         ChargerState.IDLE,
         ChargerState.FAULT,
     }:
-        return "No car is connected"
+        return Phrase("tried_no_car", "No car is connected")
     if asset.nature is Nature.INVERTER and -(state.power or 0.0) < LEAST_PRODUCTION:
-        return "It produces too little for a step to be seen"
+        return Phrase(
+            "tried_too_little", "It produces too little for a step to be seen"
+        )
     return None
+
+
+def _silent(name: str) -> Phrase:
+    return Phrase("tried_silent", "{name} does not answer", name=name)
 
 
 def _levels(look: Look, asset: Asset, state: AssetState) -> tuple[_Level, ...]:
@@ -240,8 +260,29 @@ def _bound(stage: Stage, asset: Asset, wanted: _Level) -> str:
     """Return why the decision did not let it have what was asked, in words."""
     setpoint = _setpoint(stage, asset.id)
     causes = () if setpoint is None else setpoint.causes
-    why = "; ".join(cause.text for cause in causes) or "it was not decided in time"
-    return f"A step to {abs(wanted.power):.0f} W was not possible: {why}"
+    why = (
+        listed(*(cause.text for cause in causes))
+        if causes
+        else Phrase("tried_undecided", "it was not decided in time")
+    )
+    return Phrase(
+        "tried_bound",
+        "A step to {power} was not possible: {why}",
+        power=_power(abs(wanted.power)),
+        why=why,
+    )
+
+
+def _power(value: float) -> str:
+    return f"{value:.0f} W"
+
+
+def _waited(seconds: float) -> str:
+    return f"{seconds:.0f} s"
+
+
+def _after(seconds: float) -> str:
+    return f"{seconds:.1f} s"
 
 
 async def _draws(stage: Stage, asset: Asset, wanted: _Level) -> bool:
@@ -316,7 +357,7 @@ def _sample(look: Look, asset: Asset) -> Sample:
 
 async def _software_stop(stage: Stage, task: Task) -> Result:
     if (state := await _answering(stage, task.subject)) is None:
-        return _result(stage, task, Outcome.NOT_SHOWN, f"{task.name} does not answer")
+        return _result(stage, task, Outcome.NOT_SHOWN, _silent(task.name))
     asset = stage.look().model.assets[task.subject]
     stage.hold_others(asset.id)
     await _set_in_motion(stage, asset, state)
@@ -335,7 +376,11 @@ async def _software_stop(stage: Stage, task: Task) -> Result:
             stage,
             task,
             Outcome.FAILED,
-            f"The stop was not confirmed within {stage.pace.confirm:.0f} s",
+            Phrase(
+                "tried_unconfirmed",
+                "The stop was not confirmed within {time}",
+                time=_waited(stage.pace.confirm),
+            ),
         )
     took = stage.now - told_at
     if before.device is None and asset.nature is Nature.LOAD:
@@ -346,9 +391,10 @@ async def _software_stop(stage: Stage, task: Task) -> Result:
 
 
 def _idle(took: float) -> str:
-    return (
-        f"Written and confirmed after {took:.1f} s; nothing flowed that it could have "
-        "ended"
+    return Phrase(
+        "tried_idle",
+        "Written and confirmed after {took}; nothing flowed that it could have ended",
+        took=_after(took),
     )
 
 
@@ -366,8 +412,14 @@ async def _seen_to_stop(
         stage,
         task,
         Outcome.PROVEN,
-        f"Confirmed after {took:.1f} s; the meter of the connection point fell by about "
-        f"its {rated:.0f} W after {seconds:.1f} s",
+        Phrase(
+            "tried_meter_fell",
+            "Confirmed after {took}; the meter of the connection point fell by about "
+            "its {rated} after {seconds}",
+            took=_after(took),
+            rated=_power(rated),
+            seconds=_after(seconds),
+        ),
         seconds,
     )
 
@@ -394,27 +446,49 @@ async def _stopped(
 
     if not await stage.until(ended, stage.pace.answer):
         power = _sample(stage.look(), asset).device
-        shown = "nothing" if power is None else f"{power:.0f} W"
-        return _result(
-            stage,
-            task,
-            Outcome.FAILED,
-            f"Confirmed after {took:.1f} s, but its own reading is {shown} after "
-            f"{stage.pace.answer:.0f} s; before it was {flowed:.0f} W",
+        figures = {
+            "took": _after(took),
+            "waited": _waited(stage.pace.answer),
+            "flowed": _power(flowed),
+        }
+        text = (
+            Phrase(
+                "tried_reading_gone",
+                "Confirmed after {took}, but after {waited} it has no reading of its "
+                "own; before it was {flowed}",
+                **figures,
+            )
+            if power is None
+            else Phrase(
+                "tried_flows_on",
+                "Confirmed after {took}, but its own reading is {power} after "
+                "{waited}; before it was {flowed}",
+                power=_power(power),
+                **figures,
+            )
         )
+        return _result(stage, task, Outcome.FAILED, text)
     seconds = stage.now - told_at
     seen = await stage.until(
         lambda: _fell(stage, asset, before, flowed), stage.pace.confirm
     )
-    text = (
-        f"Confirmed after {took:.1f} s; its own reading went from {flowed:.0f} W to 0 "
-        f"after {seconds:.1f} s; "
-    ) + (
-        "the meter of the connection point shows it"
+    proof = listed(
+        Phrase(
+            "tried_stopped",
+            "Confirmed after {took}; its own reading went from {flowed} to 0 after "
+            "{seconds}",
+            took=_after(took),
+            flowed=_power(flowed),
+            seconds=_after(seconds),
+        ),
+        Phrase("tried_meter_shows", "the meter of the connection point shows it")
         if seen
-        else "the meter did not show it clearly, other things moved meanwhile"
+        else Phrase(
+            "tried_meter_unclear",
+            "the meter did not show it clearly, other things moved meanwhile",
+        ),
     )
-    return _result(stage, task, Outcome.PROVEN, text, seconds)
+    return _result(stage, task, Outcome.PROVEN, proof, seconds)
 
 
 async def _set_in_motion(stage: Stage, asset: Asset, state: AssetState) -> None:
@@ -448,7 +522,7 @@ async def _set_in_motion(stage: Stage, asset: Asset, state: AssetState) -> None:
 async def _relay(stage: Stage, task: Task) -> Result:
     config = stage.ports.outputs()[task.subject]
     if await _answering(stage, task.subject) is None:
-        return _result(stage, task, Outcome.NOT_SHOWN, f"{task.name} does not answer")
+        return _result(stage, task, Outcome.NOT_SHOWN, _silent(task.name))
     stage.hold_others(task.subject, *config.output.assets)
     if config.output.assets:
         # What was stopped just before comes back slowly.
@@ -464,7 +538,11 @@ async def _relay(stage: Stage, task: Task) -> Result:
             stage,
             task,
             Outcome.FAILED,
-            f"The coil did not switch within {stage.pace.confirm:.0f} s",
+            Phrase(
+                "relay_no_coil",
+                "The coil did not switch within {time}",
+                time=_waited(stage.pace.confirm),
+            ),
         )
     coil = stage.now - told_at
     has_contact = config.wiring.contact_when_stopped is not None
@@ -475,8 +553,14 @@ async def _relay(stage: Stage, task: Task) -> Result:
             stage,
             task,
             Outcome.FAILED,
-            f"The coil switched after {coil:.1f} s; the auxiliary contact did not "
-            f"follow within {stage.pace.confirm:.0f} s",
+            listed(
+                _switched(coil),
+                Phrase(
+                    "relay_no_contact",
+                    "the auxiliary contact did not follow within {time}",
+                    time=_waited(stage.pace.confirm),
+                ),
+            ),
         )
     contact = stage.now - told_at
     ended = before is not None and await stage.until(
@@ -491,18 +575,33 @@ async def _relay(stage: Stage, task: Task) -> Result:
         ),
         stage.pace.confirm,
     )
-    parts = [f"The coil switched after {coil:.1f} s"]
+    parts = [_switched(coil)]
     if has_contact:
-        parts.append(f"the auxiliary contact followed after {contact:.1f} s")
+        parts.append(
+            Phrase(
+                "relay_contact",
+                "the auxiliary contact followed after {time}",
+                time=_after(contact),
+            )
+        )
     if before is not None:
         parts.append(
-            f"what is behind it fell from {before:.0f} W to 0 after {flow:.1f} s"
+            Phrase(
+                "relay_ended",
+                "what is behind it fell from {power} to 0 after {time}",
+                power=_power(before),
+                time=_after(flow),
+            )
             if ended
-            else f"what is behind it did not end: {before:.0f} W flowed before"
+            else Phrase(
+                "relay_flows_on",
+                "what is behind it did not end: {power} flowed before",
+                power=_power(before),
+            )
         )
     if not back:
-        parts.append("it did not come back")
-    text = "; ".join(parts)
+        parts.append(Phrase("relay_not_back", "it did not come back"))
+    text = listed(*parts)
     if not back or (before is not None and not ended):
         return _result(stage, task, Outcome.FAILED, text)
     if not has_contact and before is None:
@@ -510,11 +609,21 @@ async def _relay(stage: Stage, task: Task) -> Result:
             stage,
             task,
             Outcome.NOT_SHOWN,
-            f"{text}. Without an auxiliary contact, and with nothing flowing behind it, "
-            "the coil alone proves nothing",
+            sentences(
+                text,
+                Phrase(
+                    "relay_coil_alone",
+                    "Without an auxiliary contact, and with nothing flowing behind it, "
+                    "the coil alone proves nothing",
+                ),
+            ),
             coil,
         )
     return _result(stage, task, Outcome.PROVEN, text, contact if has_contact else flow)
+
+
+def _switched(seconds: float) -> Phrase:
+    return Phrase("relay_coil", "The coil switched after {time}", time=_after(seconds))
 
 
 def _coil(stage: Stage, config: OutputConfig) -> bool | None:
@@ -566,7 +675,11 @@ async def _stop_input(stage: Stage, task: Task) -> Result:
             stage,
             task,
             Outcome.NOT_SHOWN,
-            f"Nobody pressed it within {stage.pace.press:.0f} s",
+            Phrase(
+                "button_not_pressed",
+                "Nobody pressed it within {time}",
+                time=_waited(stage.pace.press),
+            ),
         )
     pressed_at = stage.now
     directions = _held(stage, holder)
@@ -594,22 +707,39 @@ async def _stop_input(stage: Stage, task: Task) -> Result:
     )
     released = await stage.until(lambda: not _held(stage, holder), stage.pace.press)
     stage.ask(None)
-    what = " and ".join(sorted(directions))
+    what = _STOPPED[directions]
     if not proven:
-        left = ", ".join(missing) or "the decision"
+        left = ", ".join(missing) or Phrase("button_decision", "the decision")
         return _result(
             stage,
             task,
             Outcome.FAILED,
-            f"It stops {what}, but this did not confirm within "
-            f"{stage.pace.confirm:.0f} s: {left}",
+            Phrase(
+                "button_unconfirmed",
+                "It stops {what}, but this did not confirm within {time}: {left}",
+                what=what,
+                time=_waited(stage.pace.confirm),
+                left=left,
+            ),
         )
-    text = f"It stops {what}: everything confirmed after {seconds:.1f} s"
+    text = Phrase(
+        "button_confirmed",
+        "It stops {what}: everything confirmed after {time}",
+        what=what,
+        time=_after(seconds),
+    )
     if not released:
-        return _result(
-            stage, task, Outcome.FAILED, f"{text}. It was not released again"
-        )
-    return _result(stage, task, Outcome.PROVEN, f"{text}; released again", seconds)
+        again = Phrase("button_not_released", "It was not released again")
+        return _result(stage, task, Outcome.FAILED, sentences(text, again))
+    again = Phrase("button_released", "released again")
+    return _result(stage, task, Outcome.PROVEN, listed(text, again), seconds)
+
+
+_STOPPED: Final = {
+    frozenset({Direction.CONSUMPTION}): Phrase("button_consumption", "consumption"),
+    frozenset({Direction.PRODUCTION}): Phrase("button_production", "production"),
+    frozenset(Direction): Phrase("button_both", "consumption and production"),
+}
 
 
 def _held(stage: Stage, holder: str) -> frozenset[Direction]:

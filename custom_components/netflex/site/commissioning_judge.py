@@ -18,6 +18,7 @@ from ..model.connection import (
     Line,
     LineValues,
 )
+from ..model.phrase import Phrase, listed, sentences
 from .commissioning_record import Outcome, Response, Turned
 
 _FOLLOWS: Final = (0.4, 1.6)
@@ -82,15 +83,23 @@ def judge(asset: Asset, moves: Sequence[Move], grid_type: GridType) -> Verdict:
     if meter is None:
         return Verdict(
             outcome=Outcome.NOT_SHOWN,
-            text=f"The meter said nothing meanwhile. {figures}",
+            text=sentences(
+                Phrase("step_unmetered", "The meter said nothing meanwhile"), figures
+            ),
             response=response,
         )
     noise = max(_noise(move) for move in moves)
     if noise > _RESTLESS * told:
         return Verdict(
             outcome=Outcome.NOT_SHOWN,
-            text=f"The meter moved by {noise:.0f} W by itself, which hides the step. "
-            f"{figures}",
+            text=sentences(
+                Phrase(
+                    "step_hidden",
+                    "The meter moved by {power} by itself, which hides the step",
+                    power=_power(noise),
+                ),
+                figures,
+            ),
             response=response,
         )
     return _judged(asset, moves, grid_type, response, device, meter)
@@ -113,10 +122,11 @@ def _judged(
         idle = asset.nature in _BOUNDS
         return Verdict(
             outcome=Outcome.NOT_SHOWN if idle else Outcome.FAILED,
-            text=(
-                f"It did not make use of the step. {figures}"
+            text=sentences(
+                Phrase("step_unused", "It did not make use of the step")
                 if idle
-                else f"It did not follow. {figures}"
+                else Phrase("step_not_followed", "It did not follow"),
+                figures,
             ),
             response=response,
         )
@@ -124,47 +134,72 @@ def _judged(
         which, words = turned
         return Verdict(
             outcome=Outcome.FAILED,
-            text=f"{words}. {figures}",
+            text=sentences(words, figures),
             response=replace(response, turned=which),
         )
     if seen == 0:
         return Verdict(
             outcome=Outcome.FAILED,
-            text=f"It moved and the meter did not: is it behind this meter? {figures}",
+            text=sentences(
+                Phrase(
+                    "step_not_metered",
+                    "It moved and the meter did not, it may not be behind this meter",
+                ),
+                figures,
+            ),
             response=response,
         )
     if own == 0:
         return Verdict(
             outcome=Outcome.FAILED,
-            text=f"The meter moved and its own reading did not. {figures}",
+            text=sentences(
+                Phrase("step_own_still", "The meter moved and its own reading did not"),
+                figures,
+            ),
             response=response,
         )
     if seen is None or (own is None and device is not None):
         return Verdict(
             outcome=Outcome.NOT_SHOWN,
-            text=f"What was seen does not fit what was told. {figures}",
+            text=sentences(
+                Phrase("step_unfit", "What was seen does not fit what was told"),
+                figures,
+            ),
             response=response,
         )
     response = _with_lines(response, asset, moves, grid_type)
     return Verdict(
         outcome=Outcome.PROVEN,
-        text=f"It follows. {figures} {lines_in_words(response, asset)}",
+        text=sentences(
+            Phrase("step_followed", "It follows"),
+            figures,
+            lines_in_words(response, asset),
+        ),
         response=response,
     )
 
 
 def _turned(own: int | None, seen: int | None) -> tuple[Turned, str] | None:
     if own == -1 and seen == 1:
-        return Turned.READING, "Its own reading moved the other way"
+        return Turned.READING, Phrase(
+            "step_reading_turned", "Its own reading moved the other way"
+        )
     if own == -1 and seen == -1:
-        return Turned.SETPOINT, "It did the opposite of what it was told"
+        return Turned.SETPOINT, Phrase(
+            "step_setpoint_turned", "It did the opposite of what it was told"
+        )
     if own == 1 and seen == -1:
-        return Turned.METER, "It followed, and the meter moved the other way"
+        return Turned.METER, Phrase(
+            "step_meter_turned", "It followed, and the meter moved the other way"
+        )
     if own is None and seen == -1:
         return (
             Turned.SETPOINT,
-            "The meter moved the other way: either it looks the other way, or the "
-            "asset does the opposite of what it is told",
+            Phrase(
+                "step_one_turned",
+                "The meter moved the other way: either it looks the other way, or the "
+                "asset does the opposite of what it is told",
+            ),
         )
     return None
 
@@ -274,30 +309,59 @@ def lines_in_words(response: Response, asset: Asset) -> str:
     """Return what a response says about lines."""
     configured = " ".join(asset.lines)
     if response.lines_agree is None:
-        return "On which lines could not be told."
+        return Phrase("lines_untold", "On which lines could not be told")
     seen = " ".join(response.lines)
     if response.lines_agree:
-        return f"It loads {seen}, as configured ({configured})."
+        return Phrase(
+            "lines_as_configured",
+            "It loads {seen}, as configured ({configured})",
+            seen=seen,
+            configured=configured,
+        )
+    differ = Phrase(
+        "lines_differ",
+        "It loads {seen}; configured is {configured}",
+        seen=seen,
+        configured=configured,
+    )
     if response.order is None:
-        return f"It loads {seen}; configured is {configured}."
-    order = " ".join(response.order)
-    return f"It loads {seen}; configured is {configured}, {order} fits what was seen."
+        return differ
+    fits = Phrase(
+        "lines_fit", "{order} fits what was seen", order=" ".join(response.order)
+    )
+    return listed(differ, fits)
 
 
 # ----------------------------------------------------------------------------- figures
 
 
 def _figures(response: Response) -> str:
-    parts = [f"A step of {response.told:.0f} W was told"]
+    parts = [
+        Phrase("step_told", "A step of {power} was told", power=_power(response.told))
+    ]
     if response.device is not None:
-        parts.append(f"its own reading moved by {response.device:.0f} W")
-        if response.device_seconds is not None:
-            parts[-1] += f" after {response.device_seconds:.1f} s"
+        own = Phrase(
+            "step_own",
+            "its own reading moved by {power}",
+            power=_power(response.device),
+        )
+        parts.append(_in_time(own, response.device_seconds))
     if response.meter is not None:
-        parts.append(f"the meter by {response.meter:.0f} W")
-        if response.meter_seconds is not None:
-            parts[-1] += f" after {response.meter_seconds:.1f} s"
-    return ", ".join(parts) + "."
+        meter = Phrase(
+            "step_meter", "the meter moved by {power}", power=_power(response.meter)
+        )
+        parts.append(_in_time(meter, response.meter_seconds))
+    return listed(*parts)
+
+
+def _in_time(what: Phrase, seconds: float | None) -> Phrase:
+    if seconds is None:
+        return what
+    return Phrase("after", "{what} after {time}", what=what, time=f"{seconds:.1f} s")
+
+
+def _power(value: float) -> str:
+    return f"{value:.0f} W"
 
 
 type _Value = Callable[[Sample], float | None]

@@ -1,13 +1,13 @@
 """What the commissioning of a site finds: results with their evidence, and how far it is."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
-from ..control.codec import CodecError, decode, encode
+from ..control.codec import CodecError, decode, encode, kept_text, stored_text
 from ..devices.device import DeviceConfig
 from ..model.connection import Line
 from .config import OutputConfig
@@ -104,8 +104,8 @@ type Results = Mapping[tuple[str, Check], Result]
 class CommissioningStatus:
     """How far the newest run has come; `ended` None: it runs.
 
-    `step` and `prompt` are English words; a prompt asks somebody on the site to do
-    something now.
+    `step`, `prompt` and `ended_early` are words for a user; a prompt asks somebody on
+    the site to do something now.
     """
 
     started: datetime
@@ -146,8 +146,13 @@ def fingerprint(config: DeviceConfig | OutputConfig) -> str:
 
 
 def to_dict(results: Iterable[Result]) -> dict[str, Any]:
-    """Return results ready for JSON."""
-    return {"version": VERSION, "results": [encode(item) for item in results]}
+    """Return results ready for JSON, with what says their texts in any language."""
+    return {
+        "version": VERSION,
+        "results": [
+            {**encode(item), "text": stored_text(item.text)} for item in results
+        ],
+    }
 
 
 def from_dict(stored: Mapping[str, Any]) -> dict[tuple[str, Check], Result]:
@@ -157,5 +162,12 @@ def from_dict(stored: Mapping[str, Any]) -> dict[tuple[str, Check], Result]:
     listed = stored.get("results")
     if not isinstance(listed, list):
         raise CodecError("results", "must be a list")
-    found = [decode(Result, item, f"results[{i}]") for i, item in enumerate(listed)]
+    found = [_decoded(item, f"results[{i}]") for i, item in enumerate(listed)]
     return {(item.subject, item.check): item for item in found}
+
+
+def _decoded(stored: Any, place: str) -> Result:
+    if not isinstance(stored, dict) or "text" not in stored:
+        return decode(Result, stored, place)
+    text = kept_text(stored["text"], f"{place}.text")
+    return replace(decode(Result, {**stored, "text": str(text)}, place), text=text)

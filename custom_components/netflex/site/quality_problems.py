@@ -1,10 +1,9 @@
 """What the newest report on the data says, in a user's words."""
 
 from collections.abc import Callable, Iterator
-from functools import reduce
 from typing import Final
 
-from ..model.phrase import Phrase
+from ..model.phrase import Phrase, listed
 from ..telemetry.quality import Fault, FaultKind, QualityReport
 from .view import SiteProblem
 
@@ -17,7 +16,7 @@ def quality_problems(report: QualityReport | None) -> Iterator[SiteProblem]:
     for fault in report.faults:
         faults.setdefault(fault.source, []).append(fault_text(fault))
     for source, found in faults.items():
-        text = reduce(_both, found)
+        text = listed(*found)
         if source:
             yield SiteProblem(key="data_doubtful", subject=source, text=text)
         else:
@@ -27,10 +26,6 @@ def quality_problems(report: QualityReport | None) -> Iterator[SiteProblem]:
 def fault_text(fault: Fault) -> Phrase:
     """Return what is wrong, without the name of the device."""
     return _TEXTS[fault.kind](fault)
-
-
-def _both(first: Phrase, second: Phrase) -> Phrase:
-    return Phrase("data_both", "{first}; {second}", first=first, second=second)
 
 
 _SERIES: Final = {
