@@ -2,13 +2,9 @@
 
 from collections.abc import Iterable
 import hashlib
-from typing import Final, override
+from typing import Final
 
-from homeassistant.components.repairs import (
-    ConfirmRepairFlow,
-    RepairsFlow,
-    RepairsFlowResult,
-)
+from homeassistant.components.repairs import RepairsFlow
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
@@ -16,14 +12,11 @@ from homeassistant.helpers import issue_registry as ir
 from .const import DOMAIN
 from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS
 from .entry_site import station_settings
+from .repair_flows import FIXABLE, NEW_CLIENT, fix_of
 from .site.view import SiteProblem
-from .telecontrol_options import CONF_SHADOW, missing_engine
+from .telecontrol_options import missing_engine
 from .words import words_of
 
-NEW_CLIENT: Final = "new_client"
-IN_SHADOW: Final = "in_shadow"
-FIXABLE: Final = frozenset({NEW_CLIENT, IN_SHADOW})
-"""Problems that we can end ourselves, once somebody has confirmed it."""
 POINTS_UNCONFIRMED: Final = "points_unconfirmed"
 ENGINE_MISSING: Final = "engine_missing"
 OTHER: Final = "other"
@@ -48,7 +41,7 @@ SEVERITIES: Final = {
     "frames_lost": ir.IssueSeverity.WARNING,
     "falls_back": ir.IssueSeverity.ERROR,
     "grid_type_differs": ir.IssueSeverity.WARNING,
-    IN_SHADOW: ir.IssueSeverity.WARNING,
+    "in_shadow": ir.IssueSeverity.WARNING,
     "journal_broken": ir.IssueSeverity.ERROR,
     "journal_disk_short": ir.IssueSeverity.WARNING,
     "journal_not_written": ir.IssueSeverity.ERROR,
@@ -152,7 +145,8 @@ def async_sync_points(
             hass,
             DOMAIN,
             issue_id,
-            is_fixable=False,
+            data=_fix_data(entry, POINTS_UNCONFIRMED),
+            is_fixable=True,
             severity=ir.IssueSeverity.WARNING,
             translation_key=POINTS_UNCONFIRMED,
             translation_placeholders={
@@ -174,7 +168,8 @@ def async_sync_engine(hass: HomeAssistant, entry: ConfigEntry) -> None:
         hass,
         DOMAIN,
         issue_id,
-        is_fixable=False,
+        data=_fix_data(entry, ENGINE_MISSING),
+        is_fixable=True,
         severity=ir.IssueSeverity.ERROR,
         translation_key=ENGINE_MISSING,
         translation_placeholders={"site": entry.title, "engine": engine.value},
@@ -200,11 +195,7 @@ def _raise(
         hass,
         DOMAIN,
         issue_id,
-        data=(
-            {"entry_id": entry.entry_id, "key": key, "subject": problem.subject}
-            if fixable
-            else None
-        ),
+        data=_fix_data(entry, key, problem.subject) if fixable else None,
         is_fixable=fixable,
         severity=SEVERITIES[key],
         translation_key=key,
@@ -214,6 +205,13 @@ def _raise(
             "text": words_of(hass).say(problem.text),
         },
     )
+
+
+def _fix_data(
+    entry: ConfigEntry, key: str, subject: str = ""
+) -> dict[str, str | int | float | None]:
+    """Return what the flow that fixes a problem has to know."""
+    return {"entry_id": entry.entry_id, "key": key, "subject": subject}
 
 
 def _issue_id(entry: ConfigEntry, problem: SiteProblem) -> str:
@@ -229,76 +227,10 @@ def _allowed(entry: ConfigEntry, client: str) -> bool:
     )
 
 
-class AllowClientFlow(ConfirmRepairFlow):
-    """Lets a new RTU in, once a person has confirmed its address (S08)."""
-
-    def __init__(self, entry_id: str, client: str) -> None:
-        """Remember who asks to be let in, and where."""
-        super().__init__()
-        self._entry_id = entry_id
-        self._client = client
-
-    @override
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Show the address; add it to the allowed clients once confirmed."""
-        entry = self.hass.config_entries.async_get_entry(self._entry_id)
-        if entry is None:
-            return self.async_abort(reason="site_removed")
-        if entry.options.get(CONF_SHADOW):
-            return self.async_abort(
-                reason="site_in_shadow", description_placeholders={"site": entry.title}
-            )
-        if user_input is not None:
-            clients = {*entry.data[CONF_ALLOWED_CLIENTS], self._client}
-            self.hass.config_entries.async_update_entry(
-                entry, data={**entry.data, CONF_ALLOWED_CLIENTS: sorted(clients)}
-            )
-            return self.async_create_entry(data={})
-        return self.async_show_form(
-            step_id="confirm",
-            description_placeholders={"site": entry.title, "client": self._client},
-        )
-
-
-class LeaveShadowFlow(ConfirmRepairFlow):
-    """Has a site carry out what it decides, once a person has confirmed it."""
-
-    def __init__(self, entry_id: str) -> None:
-        """Remember which site."""
-        super().__init__()
-        self._entry_id = entry_id
-
-    @override
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Say what begins; turn shadow off once confirmed."""
-        entry = self.hass.config_entries.async_get_entry(self._entry_id)
-        if entry is None:
-            return self.async_abort(reason="site_removed")
-        if user_input is not None:
-            self.hass.config_entries.async_update_entry(
-                entry,
-                options={
-                    key: value
-                    for key, value in entry.options.items()
-                    if key != CONF_SHADOW
-                },
-            )
-            return self.async_create_entry(data={})
-        return self.async_show_form(
-            step_id="confirm", description_placeholders={"site": entry.title}
-        )
-
-
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
     """Return the flow that fixes a repair, of those that have one."""
     if data is None:
         raise ValueError(f"{issue_id} has no fix")
-    if data["key"] == IN_SHADOW:
-        return LeaveShadowFlow(str(data["entry_id"]))
-    return AllowClientFlow(str(data["entry_id"]), str(data["subject"]))
+    return fix_of(str(data["key"]), data)

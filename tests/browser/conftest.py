@@ -3,43 +3,19 @@
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from playwright.async_api import Error, Page, Route, async_playwright, expect
+from playwright.async_api import Page, Route, async_playwright
 import pytest
+
+from scripts.demo_site.stage import Stage, StageSettings, staged
+
+from .browsing import ARGUMENTS, PATIENCE, failures_of
 
 _MODULES = (
     Path(__file__).parents[2] / "custom_components" / "netflex" / "frontend" / "www"
 )
-PATIENCE = 60_000
-"""ms: a loaded machine draws a first page slowly."""
-expect.set_options(timeout=PATIENCE)
 ORIGIN = "http://cards.test"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cards</title>
 <style>body { margin: 8px; font-family: sans-serif; }</style><body></body></html>"""
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-VIRTUALIZER = "disconnected"
-"""What Home Assistant's long lists (lit-virtualizer) reject a promise of their own with,
-and nobody catches, when a page is left before they are drawn."""
-
-
-def failures_of(page: Page) -> list[str]:
-    """Return the list that takes up everything that goes wrong in a page."""
-    failures: list[str] = []
-
-    def note(error: Error) -> None:
-        if str(error) != VIRTUALIZER:
-            failures.append(f"{error} {error.stack}")
-
-    page.on("pageerror", note)
-    return failures
 
 
 @pytest.fixture
@@ -70,3 +46,15 @@ async def page(chromium: Path, socket_enabled: None) -> AsyncGenerator[Page]:
         yield page
         await browser.close()
         assert failures == []
+
+
+@pytest.fixture
+async def demo(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[Stage]:
+    """Run Home Assistant and the devices as the demonstration does; no day."""
+    settings = StageSettings(folder=tmp_path / "demo", http_port=18_123)
+    async with staged(settings) as stage:
+        await stage.start_devices()
+        child = await stage.start_home_assistant()
+        async with stage.home_assistant() as home_assistant:
+            await home_assistant.wait_until_running(child)
+        yield stage

@@ -2,29 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 import time
 
-from playwright.async_api import Page, async_playwright, expect
-
-from .conftest import ARGUMENTS, PATIENCE, failures_of
-
-
-@asynccontextmanager
-async def browsing(
-    chromium: Path, *, width: int = 1100, height: int = 1000
-) -> AsyncIterator[Page]:
-    """Open an empty page; at the end nothing may have gone wrong in it."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=ARGUMENTS
-        )
-        page = await browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(PATIENCE)
-        failures = failures_of(page)
-        yield page
-        await browser.close()
-    assert failures == [], failures
+from playwright.async_api import Page, expect
 
 
 class Person:

@@ -1,14 +1,13 @@
 """The dashboard of a simulated site in the real frontend, an order arriving live."""
 
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from playwright.async_api import expect
 import pytest
 
-from scripts.demo_site.stage import Stage, StageSettings, staged
+from scripts.demo_site.stage import Stage
 
-from .forms import browsing
+from .browsing import browsing
 
 pytestmark = [
     pytest.mark.browser,
@@ -19,24 +18,12 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
-    """Run Home Assistant, devices and RTU as the demonstration does; no day."""
-    settings = StageSettings(folder=tmp_path / "demo", http_port=18_123)
-    async with staged(settings) as stage:
-        await stage.start_devices()
-        child = await stage.start_home_assistant()
-        async with stage.home_assistant() as home_assistant:
-            await home_assistant.wait_until_running(child)
-        yield stage
-
-
 async def test_an_order_is_seen_live_and_says_what_became_of_it(
-    stage: Stage, chromium: Path
+    demo: Stage, chromium: Path
 ) -> None:
-    _, rtu = await stage.start_operator()
+    _, rtu = await demo.start_operator()
     async with browsing(chromium, width=1400, height=1100) as page:
-        await page.goto(f"http://127.0.0.1:{stage.ports.http}/demo-site")
+        await page.goto(f"http://127.0.0.1:{demo.ports.http}/demo-site")
         site = page.locator("netflex-site-card")
         await expect(site.get_by_text("Nothing ordered")).to_be_visible()
         link = page.locator("netflex-link-card")

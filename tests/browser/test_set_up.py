@@ -21,7 +21,8 @@ from scripts.demo_site.stage import Stage, StageSettings, staged
 from tests.e2e.test_p1_meter import DELTA_STREAM, serial_port
 from tests.metering.recordings import recorded, telegrams_of
 
-from .forms import Person, browsing
+from .browsing import browsing
+from .forms import Person
 
 pytestmark = [
     pytest.mark.browser,

@@ -111,6 +111,7 @@ async def test_it_is_started_followed_and_shown(
 ) -> None:
     result = await begin(hass, entry)
     assert result["type"] is FlowResultType.SHOW_PROGRESS
+    assert result["description_placeholders"]["step"] == "Red button: stop button"
     result = await shown(
         hass, result, lambda r: r["progress_action"] == "commissioning_prompt"
     )

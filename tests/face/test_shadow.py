@@ -16,11 +16,8 @@ from custom_components.netflex.entry_site import (
     station_settings,
 )
 from custom_components.netflex.model.orders import GridOrders, Order, OrderSource
-from custom_components.netflex.repairs import (
-    AllowClientFlow,
-    LeaveShadowFlow,
-    async_create_fix_flow,
-)
+from custom_components.netflex.repair_flows import AllowClientFlow, ForgetOptionFlow
+from custom_components.netflex.repairs import async_create_fix_flow
 from custom_components.netflex.site.view import SiteProblem
 
 from . import sites
@@ -181,16 +178,17 @@ async def test_its_repair_turns_it_off_once_confirmed(
     )
     assert issue.is_fixable
     flow = await async_create_fix_flow(hass, issue.issue_id, issue.data)
-    flow.hass = hass
+    flow.hass, flow.handler = hass, "netflex"
+    flow.context = {"issue_id": issue.issue_id}
     result: Any = await flow.async_step_init()
     assert result["type"] is FlowResultType.FORM
-    assert result["description_placeholders"] == {"site": "Bakery"}
+    assert result["description_placeholders"]["site"] == "Bakery"
     assert in_shadow(entry)
     result = await flow.async_step_confirm({})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert not in_shadow(entry)
     assert entry.options["version"] == 1
-    gone = LeaveShadowFlow("no such site")
+    gone = ForgetOptionFlow("no such site", "shadow")
     gone.hass = hass
     result = await gone.async_step_confirm({})
     assert result["reason"] == "site_removed"

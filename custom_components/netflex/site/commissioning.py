@@ -52,6 +52,10 @@ REHEARSAL: Final = Phrase(
 )
 
 
+def _trying(task: Task) -> Phrase:
+    return Phrase("trying", "{name}: {what}", name=task.name, what=TITLES[task.check])
+
+
 class CommissioningRefusedError(Exception):
     """A run that may not begin; `key` is stable, `text` English words for a user.
 
@@ -215,8 +219,12 @@ class SiteCommissioning:
             raise CommissioningRefusedError("nothing_to_try", "Nothing was chosen")
         if tasks and (why := self._stage.forbidden(task.check for task in tasks)):
             raise CommissioningRefusedError("commissioning_not_now", why)
+        # The first step is said from the start: a page follows changes only once it has
+        # drawn what there was before.
         self.status = CommissioningStatus(
-            started=self._ports.utcnow(), total=len(tasks) + (rehearse is not None)
+            started=self._ports.utcnow(),
+            step=_trying(tasks[0]) if tasks else REHEARSAL,
+            total=len(tasks) + (rehearse is not None),
         )
         self._note("begin", {"tasks": [f"{t.name}: {t.check}" for t in tasks]})
         self._task = asyncio.create_task(
@@ -248,14 +256,7 @@ class SiteCommissioning:
         why: str | None = CANCELLED
         try:
             for task in tasks:
-                self._begin(
-                    Phrase(
-                        "trying",
-                        "{name}: {what}",
-                        name=task.name,
-                        what=TITLES[task.check],
-                    )
-                )
+                self._begin(_trying(task))
                 stage.check = task.check
                 try:
                     found = await carry_out(stage, task)

@@ -4,8 +4,12 @@ import { h, patch, subscribeSite } from "./lib.js";
 import { pageLanguage, translate } from "./strings.js";
 
 const BASE_STYLE = `
-  :host { display: block; height: 100%; }
-  ha-card { height: 100%; box-sizing: border-box; padding: 16px; overflow: hidden;
+  :host { display: block; height: 100%;
+    /* The theme's own colours are too pale to read, or too dark: text pulls them along. */
+    --netflex-good: color-mix(in srgb, var(--success-color, #2e7d32) 65%, var(--primary-text-color, #141414));
+    --netflex-warn: color-mix(in srgb, var(--warning-color, #b26a00) 50%, var(--primary-text-color, #141414));
+    --netflex-bad: color-mix(in srgb, var(--error-color, #c62828) 75%, var(--primary-text-color, #141414)); }
+  ha-card { display: block; height: 100%; box-sizing: border-box; padding: 16px; overflow: hidden;
     container-type: inline-size; color: var(--primary-text-color); }
   h2 { margin: 0 0 8px; font-size: 1.1rem; font-weight: 500; display: flex;
     align-items: center; gap: 8px; flex-wrap: wrap; }
@@ -15,10 +19,10 @@ const BASE_STYLE = `
   .chip { border-radius: 12px; padding: 2px 10px; font-size: 0.8rem; font-weight: 500;
     background: var(--secondary-background-color); color: var(--primary-text-color);
     border: 1px solid transparent; }
-  .chip.good { border-color: var(--success-color, #2e7d32); }
-  .chip.warn { border-color: var(--warning-color, #b26a00); border-width: 2px; }
-  .chip.bad { background: var(--error-color, #c62828); color: #fff; }
-  .error { color: var(--error-color, #c62828); padding: 8px 0; }
+  .chip.good { border-color: var(--netflex-good); }
+  .chip.warn { border-color: var(--netflex-warn); border-width: 2px; }
+  .chip.bad { background: color-mix(in srgb, var(--error-color, #c62828) 85%, #000); color: #fff; }
+  .error { color: var(--netflex-bad); padding: 8px 0; }
   .visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden;
     clip-path: inset(50%); white-space: nowrap; }
   button.plain { font: inherit; color: inherit; background: none; border: 0; padding: 0;

@@ -32,10 +32,10 @@ export class DemandCard extends NetflexCard {
     svg { width: 100%; max-width: 320px; display: block; margin: 0 auto; }
     .track { fill: none; stroke: var(--secondary-background-color); stroke-width: 16; }
     .so-far { fill: none; stroke: var(--energy-grid-consumption-color, #488fc2); stroke-width: 16; }
-    .forecast { fill: none; stroke-width: 6; stroke: var(--success-color, #2e7d32); }
-    .forecast.bad { stroke: var(--error-color, #c62828); }
+    .forecast { fill: none; stroke-width: 6; stroke: var(--netflex-good); }
+    .forecast.bad { stroke: var(--netflex-bad); }
     .mark { stroke: var(--primary-text-color); stroke-width: 3; }
-    .mark.peak { stroke: var(--warning-color, #b26a00); }
+    .mark.peak { stroke: var(--netflex-warn); }
     text { fill: var(--primary-text-color); text-anchor: middle; }
     .big { font-size: 26px; font-weight: 500; } .small { font-size: 11px; fill: var(--secondary-text-color); }
     dl { display: grid; grid-template-columns: 1fr auto; gap: 4px 12px; margin: 8px 0 0; font-size: .9rem; }
@@ -49,9 +49,9 @@ export class DemandCard extends NetflexCard {
     const end = scaleEnd(demand);
     const over = demand.forecast > demand.target;
     const rows = [
-      ["forecast", kilowatt(this.hass, demand.forecast), over ? "var(--error-color, #c62828)" : "var(--success-color, #2e7d32)"],
+      ["forecast", kilowatt(this.hass, demand.forecast), over ? "var(--netflex-bad)" : "var(--netflex-good)"],
       ["target", kilowatt(this.hass, demand.target), "var(--primary-text-color)"],
-      ["month_peak", this.peak(demand), "var(--warning-color, #b26a00)"],
+      ["month_peak", this.peak(demand), "var(--netflex-warn)"],
       ["headroom", kilowatt(this.hass, demand.headroom)],
       ["billed", kilowatt(this.hass, demand.billed)],
       ["cost", demand.cost === null ? null : money(this.hass, demand.cost)],

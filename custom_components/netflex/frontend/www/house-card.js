@@ -105,17 +105,17 @@ export class HouseCard extends NetflexCard {
     ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 10px; }
     .one { border: 1px solid var(--divider-color); border-radius: 12px; padding: 12px; display: grid;
       grid-template-columns: 32px 1fr; gap: 4px 12px; align-items: start; }
-    .one.held { border-color: var(--warning-color, #b26a00); border-width: 2px; }
+    .one.held { border-color: var(--netflex-warn); border-width: 2px; }
     .one ha-icon { color: var(--secondary-text-color); --mdc-icon-size: 28px; }
     .one .text { min-width: 0; overflow-wrap: anywhere; display: grid; gap: 4px; }
     .name { font-weight: 500; font-size: 1.05rem; }
     .room { position: relative; height: 8px; border-radius: 4px; overflow: hidden; margin-top: 2px;
       background: var(--secondary-background-color); }
-    .room > i { position: absolute; inset: 0 auto 0 0; background: var(--success-color, #2e7d32); }
-    .room > i.warn { background: var(--warning-color, #b26a00); }
+    .room > i { position: absolute; inset: 0 auto 0 0; background: var(--netflex-good); }
+    .room > i.warn { background: var(--netflex-warn); }
     button.act { font: inherit; font-weight: 500; min-height: 44px; padding: 0 18px; margin-top: 6px;
       border-radius: 22px; border: 0; cursor: pointer; justify-self: start;
-      background: var(--primary-color, #006787); color: var(--text-primary-color, #fff); }
+      background: color-mix(in srgb, var(--primary-color, #006787) 75%, #000); color: #fff; }
     button.act.back { background: none; color: var(--primary-text-color);
       border: 1px solid var(--divider-color); }
     button.act:focus-visible { outline: 3px solid var(--primary-text-color); outline-offset: 2px; }

@@ -7,8 +7,8 @@ const WIDTH = 480;
 const ROW = 22;
 const COLOURS = [
   "var(--primary-color, #03a9f4)",
-  "var(--success-color, #2e7d32)",
-  "var(--warning-color, #b26a00)",
+  "var(--netflex-good)",
+  "var(--netflex-warn)",
   "var(--energy-battery-out-color, #4db6ac)",
   "var(--energy-battery-in-color, #f06292)",
   "var(--energy-grid-return-color, #8353d1)",

@@ -24,7 +24,7 @@ export class QualityCard extends NetflexCard {
     tbody th { color: var(--primary-text-color); overflow-wrap: anywhere; }
     th, td { padding: 6px 8px 6px 0; border-bottom: 1px solid var(--divider-color); }
     td, thead th:not(:first-child) { text-align: right; white-space: nowrap; }
-    td.bad { color: var(--error-color, #c62828); font-weight: 500; }
+    td.bad { color: var(--netflex-bad); font-weight: 500; }
     ul { margin: 10px 0 0; padding-left: 18px; font-size: .9rem; display: grid; gap: 4px; }
   `;
 

@@ -103,7 +103,7 @@ export class SiteCard extends NetflexCard {
     .injection { background: var(--energy-grid-return-color, #8353d1); }
     .limit-mark { position: absolute; top: -4px; bottom: -4px; width: 3px; margin-left: -1px;
       border-radius: 2px; background: var(--primary-text-color); }
-    .limit-mark.ordered { background: var(--error-color, #c62828); }
+    .limit-mark.ordered { background: var(--netflex-bad); }
     .ends { display: flex; justify-content: space-between; gap: 12px; font-size: .8rem; }
     .ends span:last-child { text-align: right; }
     .wire { display: grid; grid-template-columns: 36px 1fr; column-gap: 12px; }
@@ -120,10 +120,10 @@ export class SiteCard extends NetflexCard {
       font-size: .85rem; }
     .bar { position: relative; height: 10px; border-radius: 5px; overflow: hidden;
       background: var(--secondary-background-color); }
-    .bar > i { position: absolute; inset: 0 auto 0 0; background: var(--success-color, #2e7d32);
+    .bar > i { position: absolute; inset: 0 auto 0 0; background: var(--netflex-good);
       transition: width .6s; }
-    .bar > i.warn { background: var(--warning-color, #b26a00); }
-    .bar > i.bad { background: var(--error-color, #c62828); }
+    .bar > i.warn { background: var(--netflex-warn); }
+    .bar > i.bad { background: var(--netflex-bad); }
     .assets { list-style: none; margin: 0; padding: 0; }
     .branch { display: grid; grid-template-columns: 36px 1fr; column-gap: 12px; }
     .branch .rail { position: relative; }
@@ -135,15 +135,15 @@ export class SiteCard extends NetflexCard {
     .asset { display: grid; grid-template-columns: 28px 1fr auto; gap: 2px 10px; width: 100%;
       padding: 8px !important; margin: 3px 0; border: 1px solid var(--divider-color) !important;
       background: var(--card-background-color); z-index: 1; box-sizing: border-box; align-items: center; }
-    .asset.bound { border-color: var(--warning-color, #b26a00) !important; }
-    .asset.stopped, .asset.away { border-color: var(--error-color, #c62828) !important; }
+    .asset.bound { border-color: var(--netflex-warn) !important; }
+    .asset.stopped, .asset.away { border-color: var(--netflex-bad) !important; }
     .asset .name { font-weight: 500; overflow: hidden; text-overflow: ellipsis; }
     .asset .figures { text-align: right; white-space: nowrap; }
     .asset .told { font-size: .85rem; color: var(--secondary-text-color); }
     .asset .why { grid-column: 2 / -1; }
     .alarms { margin: 8px 0 0; padding: 0; list-style: none; display: grid; gap: 6px; }
     .alarms li { display: flex; gap: 8px; font-size: .85rem; }
-    .alarms ha-icon { color: var(--error-color, #c62828); flex: none; --mdc-icon-size: 20px; }
+    .alarms ha-icon { color: var(--netflex-bad); flex: none; --mdc-icon-size: 20px; }
     @container (max-width: 460px) { .ends { flex-direction: column; gap: 4px; }
       .ends span:last-child { text-align: left; } }
     @container (max-width: 340px) { .asset .told { display: none; } .power { font-size: 1.3rem; } }

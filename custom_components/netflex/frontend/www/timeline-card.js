@@ -63,8 +63,8 @@ export class TimelineCard extends NetflexCard {
     svg { width: 100%; height: auto; display: block; overflow: visible; }
     .axis { stroke: var(--divider-color); stroke-width: 1; }
     .measured { fill: none; stroke: var(--energy-grid-consumption-color, #488fc2); stroke-width: 2; }
-    .bound { fill: none; stroke: var(--error-color, #c62828); stroke-width: 1.5; stroke-dasharray: 6 4; }
-    .order { stroke: var(--warning-color, #b26a00); stroke-width: 1.5; }
+    .bound { fill: none; stroke: var(--netflex-bad); stroke-width: 1.5; stroke-dasharray: 6 4; }
+    .order { stroke: var(--netflex-warn); stroke-width: 1.5; }
     svg text { font-size: 11px; fill: var(--secondary-text-color);
       paint-order: stroke; stroke: var(--card-background-color, transparent); stroke-width: 3px; }
     @container (max-width: 460px) { svg { margin-bottom: 10px; } svg text { font-size: 20px; } }
@@ -80,8 +80,16 @@ export class TimelineCard extends NetflexCard {
     th, td { padding: 5px 8px 5px 0; border-bottom: 1px solid var(--divider-color); vertical-align: top; }
     td.number { white-space: nowrap; }
     tr.past td { color: var(--secondary-text-color); }
-    .good { color: var(--success-color, #2e7d32); } .bad { color: var(--error-color, #c62828); }
-    .warn { color: var(--warning-color, #b26a00); }
+    .good { color: var(--netflex-good); } .bad { color: var(--netflex-bad); }
+    .warn { color: var(--netflex-warn); }
+    .label { display: none; }
+    @container (max-width: 460px) {
+      table, tbody, tr, td { display: block; }
+      thead { display: none; }
+      tr { padding: 6px 0; border-bottom: 1px solid var(--divider-color); }
+      td { border: 0; padding: 1px 0; overflow-wrap: anywhere; }
+      .label { display: inline; color: var(--secondary-text-color); }
+    }
   `;
 
   render(site) {
@@ -130,8 +138,8 @@ export class TimelineCard extends NetflexCard {
         "div",
         { class: "legend", "aria-hidden": "true" },
         this.legend("var(--energy-grid-consumption-color, #488fc2)", "measured_import"),
-        this.legend("var(--error-color, #c62828)", "limits"),
-        this.legend("var(--warning-color, #b26a00)", "order"),
+        this.legend("var(--netflex-bad)", "limits"),
+        this.legend("var(--netflex-warn)", "order"),
       ),
     ];
   }
@@ -156,13 +164,20 @@ export class TimelineCard extends NetflexCard {
       { class: "scroll", tabindex: 0, role: "region", "aria-label": this.t("orders") },
       h(
         "table",
-        {},
+        // The roles are said because rows that stack lose their own.
+        { role: "table" },
         h(
           "thead",
-          {},
-          h("tr", {}, ["time", "ordered", "applied", "measured"].map((key) => h("th", { scope: "col" }, this.t(key)))),
+          { role: "rowgroup" },
+          h(
+            "tr",
+            { role: "row" },
+            ["time", "ordered", "applied", "measured"].map((key) =>
+              h("th", { scope: "col", role: "columnheader" }, this.t(key)),
+            ),
+          ),
         ),
-        h("tbody", {}, orders.map((order) => this.row(order))),
+        h("tbody", { role: "rowgroup" }, orders.map((order) => this.row(order))),
       ),
     );
   }
@@ -181,12 +196,17 @@ export class TimelineCard extends NetflexCard {
     if (!order.accepted && order.reason) measured.push(order.reason);
     return h(
       "tr",
-      { class: order.open ? "" : "past", key: `${order.at}${order.name}` },
-      h("td", { class: "number" }, clockTime(this.hass, order.at)),
-      h("td", {}, `${this.t(`order_${order.name}`)} `, h("b", {}, this.valueOf(order)), this.sourceOf(order)),
-      h("td", { class: "number" }, order.accepted ? duration(this.hass, order.applied) : "–"),
-      h("td", { class: tone }, measured.join(", ")),
+      { class: order.open ? "" : "past", key: `${order.at}${order.name}`, role: "row" },
+      h("td", { class: "number", role: "cell" }, clockTime(this.hass, order.at)),
+      h("td", { role: "cell" }, `${this.t(`order_${order.name}`)} `, h("b", {}, this.valueOf(order)), this.sourceOf(order)),
+      h("td", { class: "number", role: "cell" }, this.label("applied"), order.accepted ? duration(this.hass, order.applied) : "–"),
+      h("td", { class: tone, role: "cell" }, this.label("measured"), measured.join(", ")),
     );
+  }
+
+  /** What stands above a column, beside its cell where rows are stacked. */
+  label(key) {
+    return h("span", { class: "label" }, `${this.t(key)}: `);
   }
 
   sourceOf(order) {
