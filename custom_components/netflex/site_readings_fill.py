@@ -37,6 +37,7 @@ from .telemetry.held import (
 )
 from .telemetry.keeper import TelemetryKeeper
 from .telemetry.store import TelemetryStore, TelemetryStoreError
+from .telemetry.stored_flows import GRID
 from .telemetry.values import Gap, Reading, Series, SeriesKind
 
 LOOK_BACK: Final = timedelta(days=10)
@@ -170,14 +171,15 @@ class ReadingsFill:
             if (series.key, hour) not in self._tried
             and (found := _minutes(missing, hour))
         }
+        if not minutes:
+            return
+        # The site's meter speaks all the time: it tells when the recorder recorded.
         wanted = {
             term.entity_id
-            for series in minutes
-            for formula in formulas[series.key]
+            for key in (GRID, *(series.key for series in minutes))
+            for formula in formulas.get(key, ())
             for term in formula.terms
         }
-        if not wanted:
-            return
         recorder = get_instance(self._hass)
         history = await recorder.async_add_executor_job(
             partial(_history, self._hass, hour, sorted(wanted))

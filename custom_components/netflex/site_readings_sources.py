@@ -5,7 +5,7 @@ were not there, the entities that a meter or a device is made of say the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from homeassistant.core import HomeAssistant
@@ -58,15 +58,7 @@ class Formula:
 
     def times(self, factor: float) -> tuple[Term, ...]:
         """Return the terms of a multiple."""
-        return tuple(
-            Term(
-                entity_id=term.entity_id,
-                factor=term.factor * factor,
-                measure=term.measure,
-                magnitude=term.magnitude,
-            )
-            for term in self.terms
-        )
+        return tuple(replace(term, factor=term.factor * factor) for term in self.terms)
 
 
 type Formulas = dict[str, list[Formula]]
@@ -200,10 +192,22 @@ class Sources:
 def _sum(
     found: Formulas, parts: Iterable[tuple[str, float]], *, least: float | None = None
 ) -> list[Formula]:
-    """Return the sum of series, of the best formula of each; [] if one has none."""
-    terms: list[Term] = []
-    for key, factor in parts:
-        if not (formulas := found.get(key)):
-            return []
-        terms += formulas[0].times(factor)
-    return [Formula(terms=tuple(terms), least=least)] if terms else []
+    """Return sums of series: of the best formula of each, and of the last of each.
+
+    [] if one has none.
+    """
+    given = [(found.get(key, []), factor) for key, factor in parts]
+    if not given or not all(formulas for formulas, _ in given):
+        return []
+    sums = [
+        Formula(
+            terms=tuple(
+                term
+                for formulas, factor in given
+                for term in formulas[which].times(factor)
+            ),
+            least=least,
+        )
+        for which in (0, -1)
+    ]
+    return sums if sums[0] != sums[1] else sums[:1]

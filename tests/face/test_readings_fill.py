@@ -193,6 +193,19 @@ async def test_where_the_own_entity_was_away_the_device_itself_says_it(
     assert len(found) == 60
 
 
+async def test_what_rests_stays_known_while_the_meter_speaks(
+    recorder_mock: Any, hass: HomeAssistant, filling: Filling
+) -> None:
+    own = filling.own("01WALLBOX00000000000000000", "power")
+    power = filling.own(sites.METER_ID, "power")
+    filling.say(1, own, 0, "W")
+    for minute in range(40):
+        filling.say(minute, power, minute, "W")
+    await filling.measured(WALLBOX, 0, 1, *range(55, 60), value=0.0)
+    await filling.fill()
+    assert await filling.filled(WALLBOX) == [(120, 41 * 60)]
+
+
 async def test_what_was_before_the_first_reading_is_left_alone(
     recorder_mock: Any, hass: HomeAssistant, filling: Filling
 ) -> None:
