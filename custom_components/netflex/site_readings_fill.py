@@ -180,15 +180,18 @@ class ReadingsFill:
             for formula in formulas.get(key, ())
             for term in formula.terms
         }
+
+        def made() -> dict[Series, list[Reading]]:
+            history = _history(self._hass, hour, sorted(wanted))
+            return {
+                series: found
+                for series, missing in minutes.items()
+                if (found := _filled(series, formulas, history, hour, missing))
+            }
+
+        # Thousands of states: neither read nor summed up on the event loop.
         recorder = get_instance(self._hass)
-        history = await recorder.async_add_executor_job(
-            partial(_history, self._hass, hour, sorted(wanted))
-        )
-        readings = {
-            series: made
-            for series, missing in minutes.items()
-            if (made := _filled(series, formulas, history, hour, missing))
-        }
+        readings = await recorder.async_add_executor_job(made)
         if readings and (new := await keeper.ask(lambda store: store.fill(readings))):
             self.filled += new
             zone = dt_util.get_default_time_zone()
