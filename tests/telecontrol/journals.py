@@ -66,7 +66,7 @@ async def write(journal: Journal, *values: object) -> None:
     """Record values and wait until they are written."""
     for value in values:
         journal.record(RecordKind.WRITE, {"value": value})
-    assert await journal.settled(5.0)
+    assert await journal.settled(20.0)
 
 
 async def fill(folder: Path, count: int, **options: Any) -> None:
@@ -76,7 +76,7 @@ async def fill(folder: Path, count: int, **options: Any) -> None:
             await write(journal, value)
 
 
-def wait(condition: Callable[[], object], seconds: float = 5.0) -> None:
+def wait(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Wait, without an event loop, until something holds."""
     end = time.monotonic() + seconds
     while not condition():

@@ -8,7 +8,6 @@ from pathlib import Path
 import shutil
 import sys
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -210,9 +209,9 @@ async def test_S01_a_full_disk_leaves_a_gap_with_counts(
         for number in range(200):
             journal.record(RecordKind.WRITE, {"value": number})
         assert not await journal.settled(1.0)
-        began = time.monotonic()
-        assert not await journal.settled(5.0)
-        assert time.monotonic() - began < 2.5, "a disk that fails is not waited for"
+        # A disk that fails is not waited for.
+        async with asyncio.timeout(20):
+            assert not await journal.settled(50.0)
         journal.record(RecordKind.ORDER, {"name": "maxsetp", "value": 1.0})
         await until(lambda: JournalProblem.NOT_WRITTEN in problems)
         assert "No space left" in problems[JournalProblem.NOT_WRITTEN]
@@ -268,21 +267,20 @@ async def test_S01_a_hung_disk_is_not_waited_for(
     original = os.pwrite
 
     def pwrite(fd: int, content: bytes, offset: int) -> int:
-        assert answers.wait(10.0)
+        assert answers.wait(50.0)
         return original(fd, content, offset)
 
     monkeypatch.setattr(journal_files.os, "pwrite", pwrite)
     async with running(tmp_path / "j", problems) as journal:
         await write(journal, 1)
         answers.clear()
-        began = time.monotonic()
         journal.record(RecordKind.ORDER, {"name": "maxsetp", "value": 1.0})
         assert not await journal.settled(0.06)
-        for _ in range(100):
-            journal.record(RecordKind.ORDER, {"name": "maxsetp", "value": 2.0})
-            assert not await journal.settled(5.0)
-        # One record that waited would have taken 5 s.
-        assert time.monotonic() - began < 5.0
+        # One record that waited would take 50 s.
+        async with asyncio.timeout(20):
+            for _ in range(100):
+                journal.record(RecordKind.ORDER, {"name": "maxsetp", "value": 2.0})
+                assert not await journal.settled(50.0)
         await asyncio.sleep(0.05)
         journal.record(RecordKind.WRITE, {"value": 3})
         assert "hangs" in problems[JournalProblem.NOT_WRITTEN]
@@ -301,18 +299,17 @@ async def test_a_hung_disk_does_not_hold_up_the_end(
     original = os.pwrite
 
     def pwrite(fd: int, content: bytes, offset: int) -> int:
-        assert answers.wait(10.0)
+        assert answers.wait(50.0)
         return original(fd, content, offset)
 
     monkeypatch.setattr(journal_files.os, "pwrite", pwrite)
     journal = Journal(tmp_path / "j")
     journal.start(Problems())
-    began = time.monotonic()
-    await journal.close()
-    assert time.monotonic() - began < 5.0
+    async with asyncio.timeout(20):
+        await journal.close()
     answers.set()
     for thread in journal._threads:
-        await asyncio.to_thread(thread.join, 5.0)
+        await asyncio.to_thread(thread.join, 20.0)
     journal._writer.close()
 
 

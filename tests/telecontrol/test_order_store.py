@@ -209,7 +209,7 @@ class Syscalls:
         write, flush = order_store._write_all, os.fdatasync
 
         def write_all(fd: int, content: bytes, offset: int) -> None:
-            self.may_write.wait(10)
+            self.may_write.wait(50)
             if self.error is not None:
                 raise self.error
             self.offsets.append(offset)
@@ -327,15 +327,14 @@ async def test_closing_a_hung_store_is_bounded(
     await store.load()
     syscalls.may_write.clear()
     store.write(_book(1.0))
-    begun = time.monotonic()
-    await store.close()
-    assert time.monotonic() - begun < 10.0
+    async with asyncio.timeout(20):
+        await store.close()
     with pytest.raises(StoreInUseError):
         await OrderStore(path).load()
     # Once the disk answers, the file is free for another station.
     syscalls.may_write.set()
     for thread in store._threads:
-        thread.join(5)
+        thread.join(20)
     assert _value(await _read(path)) == 1.0
 
 

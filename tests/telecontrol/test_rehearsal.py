@@ -40,7 +40,7 @@ from custom_components.netflex.telecontrol.rehearsal_station import (
 )
 from custom_components.netflex.telecontrol.settings import TelecontrolSettings
 
-from .bench import SETTINGS, until, with_points
+from .bench import IMPATIENT, until, with_points
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -78,7 +78,7 @@ async def station(
     host: Host,
     *,
     real: bool = False,
-    settings: TelecontrolSettings = SETTINGS,
+    settings: TelecontrolSettings = IMPATIENT,
     **times: float,
 ) -> AsyncIterator[tuple[RehearsalStation, tuple[str, int]]]:
     rehearsal = RehearsalStation(
@@ -92,7 +92,7 @@ async def station(
 
 
 async def whole_list(
-    settings: TelecontrolSettings = SETTINGS,
+    settings: TelecontrolSettings = IMPATIENT,
 ) -> tuple[Host, RehearsalResult]:
     host = Host()
     async with station(host, settings=settings) as (_rehearsal, address):
@@ -130,7 +130,7 @@ async def test_the_list_fits_any_point_table() -> None:
         emergency_stop_production={"invert": True},
         minsetp_feedback={"sign": Sign.NEGATIVE, "type_id": 11},
     )
-    _host, result = await whole_list(replace(SETTINGS, points=points))
+    _host, result = await whole_list(replace(IMPATIENT, points=points))
     assert [step for step in result.steps if step.passed is not True] == []
 
 
@@ -140,7 +140,7 @@ async def test_a_station_that_refuses_fails_the_list() -> None:
     async with station(host) as (_rehearsal, address):
         result = await Rehearsal(
             address,
-            replace(SETTINGS, points=points),
+            replace(IMPATIENT, points=points),
             RehearsalMode.WIRE,
             None,
             pace=QUICK,
@@ -153,7 +153,7 @@ async def test_a_station_that_refuses_fails_the_list() -> None:
 async def test_S07_orders_end_with_the_connection() -> None:
     host = Host()
     async with station(host, real=True) as (rehearsal, address):
-        client = RehearsalClient(address, SETTINGS)
+        client = RehearsalClient(address, IMPATIENT)
         await client.open()
         await client.start()
         await client.order(OrderName.MAXSETP, 20.0, feedback=10.0)
@@ -181,14 +181,14 @@ async def test_S07_ends_when_its_client_stays_away_or_its_time_is_up() -> None:
         # Its listener is gone with it.
         await rehearsal.close()
         with pytest.raises(OSError):
-            await RehearsalClient(address, SETTINGS).open()
+            await RehearsalClient(address, IMPATIENT).open()
 
 
 @pytest.mark.parametrize("how", ["connects", "orders"])
 async def test_S07_ends_at_once_when_the_operator_is_there(how: str) -> None:
     host = Host()
     async with station(host, real=True) as (rehearsal, address):
-        client = RehearsalClient(address, SETTINGS)
+        client = RehearsalClient(address, IMPATIENT)
         await client.open()
         await client.start()
         await client.order(OrderName.MAXSETAP, 0.0, feedback=10.0)
@@ -227,7 +227,7 @@ async def test_a_link_that_stays_does_not_end_it() -> None:
 async def test_S07_in_shadow_nothing_is_in_force() -> None:
     host = Host()
     async with station(host) as (rehearsal, address):
-        client = RehearsalClient(address, SETTINGS)
+        client = RehearsalClient(address, IMPATIENT)
         await client.open()
         await client.start()
         answer = await client.order(
@@ -242,7 +242,7 @@ async def test_S07_in_shadow_nothing_is_in_force() -> None:
 async def test_a_second_client_is_refused() -> None:
     host = Host()
     async with station(host) as (_rehearsal, address):
-        client = RehearsalClient(address, SETTINGS)
+        client = RehearsalClient(address, IMPATIENT)
         await client.open()
         await client.start()
         other = ControllingStation()
@@ -263,7 +263,7 @@ async def test_the_list_ends_early_when_the_station_goes() -> None:
 
         result = await Rehearsal(
             address,
-            SETTINGS,
+            IMPATIENT,
             RehearsalMode.WIRE,
             None,
             pace=QUICK,

@@ -6,7 +6,6 @@ import errno
 import os
 from pathlib import Path
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -151,16 +150,15 @@ async def test_S01_a_full_journal_delays_and_refuses_nothing(
 
     monkeypatch.setattr(journal_files.os, "pwrite", pwrite)
     assert (await rtu.order("maxsetp", 40.0)).accepted
-    monkeypatch.setattr(station_journal, "WRITE_PATIENCE", 1.0)
-    began = time.monotonic()
-    for _ in range(20):
-        for on in (True, False):
-            result = await rtu.order(
-                "emergency_stop_production", on, wait_termination=False
-            )
-            assert result.accepted
-    # Forty waits for the journal would take twice as long as that.
-    assert time.monotonic() - began < 20.0
+    monkeypatch.setattr(station_journal, "WRITE_PATIENCE", 50.0)
+    # A single wait for the journal would take longer than that.
+    async with asyncio.timeout(40):
+        for _ in range(20):
+            for on in (True, False):
+                result = await rtu.order(
+                    "emergency_stop_production", on, wait_termination=False
+                )
+                assert result.accepted
     full = False
     await until(
         lambda: sum(1 for r in records(tmp_path / "j") if r.kind == "order") == 41
@@ -175,20 +173,18 @@ async def test_S01_a_hung_journal_delays_no_stop(
 
     def pwrite(fd: int, content: bytes, offset: int) -> int:
         if b'"kind"' in content:
-            assert answers.wait(10.0)
+            assert answers.wait(50.0)
         return original(fd, content, offset)
 
     monkeypatch.setattr(journal_module, "STALLED_AFTER", 0.05)
     monkeypatch.setattr(journal_files.os, "pwrite", pwrite)
     try:
-        began = time.monotonic()
-        assert (await rtu.order("maxsetp", 40.0, wait_termination=False)).accepted
-        assert time.monotonic() - began < 5.0
+        async with asyncio.timeout(20):
+            assert (await rtu.order("maxsetp", 40.0, wait_termination=False)).accepted
         # It is known to hang: the stop would not wait for any time.
-        monkeypatch.setattr(station_journal, "WRITE_PATIENCE", 5.0)
-        began = time.monotonic()
-        assert (await rtu.order("emergency_stop_production", True)).accepted
-        assert time.monotonic() - began < 4.5
+        monkeypatch.setattr(station_journal, "WRITE_PATIENCE", 50.0)
+        async with asyncio.timeout(20):
+            assert (await rtu.order("emergency_stop_production", True)).accepted
         assert told.orders[-1].emergency_stop_production is not None
     finally:
         answers.set()
