@@ -19,6 +19,7 @@ from .sites import (
     inverter,
     keys,
     load,
+    orders,
     plan,
     reading,
     site,
@@ -242,3 +243,19 @@ def test_twelve_late_cars_on_two_feeders_fill_them_and_do_not_swing() -> None:
         assert min(drawn(sample) for sample in samples) >= 48.0
     assert worst(loop.samples, lambda s: max(s.currents)) <= 100.2
     assert all(swings(samples, name, 0.5) == 0 for name in names)
+
+
+@pytest.mark.parametrize("tight", [60.0, 40.0, 31.0, 30.0, 10.0])
+def test_a_tighter_limit_on_production_raises_no_inverter_behind_a_feeder(
+    tight: float,
+) -> None:
+    """Both limits share by the same rule, so the tighter one is lower for all."""
+    small, large = inverter("small", rated=4000.0), inverter("large", rated=15_000.0)
+    row = Feeder(id="row", name="Row", fuse=10.0, members=frozenset({"small", "large"}))
+    model = site(small, large, feeders=(row,))
+    states = {"small": state(small, 0.0), "large": state(large, -248.0)}
+    loose, bound = (
+        values(plan(model, reading(212.0), states, given=orders(maxsetap=percent)))
+        for percent in (100.0, tight)
+    )
+    assert all((bound[name] or 0.0) <= (loose[name] or 0.0) for name in states)

@@ -284,3 +284,25 @@ def test_Q_never_costs_a_limit_and_keeps_the_circle(
         assert low - 12 <= total <= high + 12
     else:
         assert total < low or total > high
+
+
+def test_rounded_shares_are_not_spread_anew_at_each_decision() -> None:
+    """3, 4 and 10 kVA cannot give 718.5 var in whole var: what was told stands."""
+    small, large = battery("small", rated=3000.0), battery("large", rated=10_000.0)
+    sun = inverter("sun", rated=4000.0)
+    model = site(small, large, sun)
+    states = {
+        item.asset_id: item
+        for item in (gives(small, 0.0), gives(large, 0.0), gives(sun, -1051.0))
+    }
+    given_ = band(-719.0, -718.5)
+    first, memory = step(model, measured(0.0), states, given=given_)
+    before = {name: item.reactive for name, item in first.setpoints.items()}
+    assert sum(value or 0.0 for value in before.values()) == pytest.approx(
+        -718.5, abs=2
+    )
+    for at in (100.0, 100.5, 101.0):
+        again, memory = step(
+            model, measured(0.0), states, given=given_, memory=memory, at=at
+        )
+        assert {n: s.reactive for n, s in again.setpoints.items()} == before

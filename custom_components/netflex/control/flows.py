@@ -158,15 +158,22 @@ def planned(balance: Balance) -> list[float]:
 
 
 def distribute(
-    room: float, demands: Sequence[float], most: Sequence[float]
+    room: float,
+    demands: Sequence[float],
+    most: Sequence[float],
+    weights: Sequence[float] | None = None,
 ) -> list[float]:
-    """Return shares of `room`: demands first, proportionally, then up to the most."""
+    """Return shares of `room`: demands first, proportionally, then up to the most.
+
+    In proportion to `weights`: to the most, where there are none.
+    """
+    weights = most if weights is None else weights
     shares = [0.0] * len(most)
     for ceiling in (demands, most):
         rooms = [
             max(0.0, top - share) for top, share in zip(ceiling, shares, strict=True)
         ]
-        more = split(room - sum(shares), rooms, most)
+        more = split(room - sum(shares), rooms, weights)
         shares = [share + own for share, own in zip(shares, more, strict=True)]
     return shares
 

@@ -60,7 +60,8 @@ def _share_production(balance: Balance, budget: Budget, *, discharge: float) -> 
 def _share_inverters(inverters: list[Unit], room: float, limit: Limit) -> None:
     """Narrow inverters so that together they produce `room` W at most.
 
-    Who cannot use its share leaves it to the others; the rest goes by rated power.
+    Who cannot use its share leaves it to the others; the rest goes by rated power,
+    whatever another limit has left of it: so a tighter limit raises nobody.
     """
     if sum(-unit.low for unit in inverters) <= room:
         return
@@ -68,6 +69,7 @@ def _share_inverters(inverters: list[Unit], room: float, limit: Limit) -> None:
         max(0.0, room),
         [_usable(unit) for unit in inverters],
         [-unit.low for unit in inverters],
+        [unit.asset.rated_production for unit in inverters],
     )
     for unit, share in zip(inverters, shares, strict=True):
         unit.narrow_low(-share, limit.cause)
@@ -187,12 +189,13 @@ def _narrow_channel(members: list[Unit], room: float, bound: Bound) -> None:
     most = [max(0.0, -unit.flow(channel, unit.low)) for unit in members]
     if sum(most) <= room:
         return
-    # Who produces now keeps its share before who only could.
+    # As at the connection point: who produces now keeps its share before who only could.
     demands = [
-        min(top, max(0.0, -unit.flow(channel, min(unit.draw, 0.0))))
+        min(top, max(0.0, -unit.flow(channel, -_usable(unit))))
         for unit, top in zip(members, most, strict=True)
     ]
-    shares = distribute(max(0.0, room), demands, most)
+    weights = [unit.asset.rated_production / unit.watts for unit in members]
+    shares = distribute(max(0.0, room), demands, most, weights)
     for unit, share in zip(members, shares, strict=True):
         power = unit.measured - (share + unit.flow(channel, unit.measured)) * unit.watts
         unit.narrow_low(min(0.0, power), bound.limit.cause)

@@ -73,6 +73,8 @@ def spread(
     if base is not None and (fresh_band or _settled(givers, memory, now, tuning)):
         target = _target(low - base, high - base, target)
     shares = _shares(givers, target)
+    if target == sum(told.values()) and _as_good(told, shares, givers):
+        shares = told
     changed = any(shares[name] != told[name] for name in shares)
     infeasible = _infeasible(low, high, base, givers, units)
     cause = explain.q_band(low, high)
@@ -222,6 +224,20 @@ def _target(low: float, high: float, told: float) -> float:
     if low <= told <= high and abs(told) - abs(least) <= _DEAD_BAND:
         return told
     return least
+
+
+def _as_good(
+    told: dict[str, float], shares: dict[str, float], givers: list[_Giver]
+) -> bool:
+    """Return whether what was told differs from the shares by their rounding only.
+
+    Whole var do not add up to the target, and the sum of what was told is the next.
+    """
+    return all(
+        abs(told[name] - shares[name]) <= len(givers) and abs(told[name]) <= giver.most
+        for giver in givers
+        for name in (giver.unit.asset.id,)
+    )
 
 
 def _shares(givers: list[_Giver], target: float) -> dict[str, float]:
