@@ -7,22 +7,29 @@ from functools import partial
 from itertools import cycle
 import os
 import pty
-import time
 import tty
+from types import SimpleNamespace
 from typing import Any
 
+from aioesphomeapi import APIClient
+from homeassistant.components.esphome.serial_proxy import (
+    build_url,
+    register_serialx_transport,
+)
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from yarl import URL
 
 from custom_components.netflex import runtime
 from custom_components.netflex.const import DOMAIN
+from custom_components.netflex.metering.errors import CannotConnectError
 from custom_components.netflex.metering.p1_port import probe_p1
 from custom_components.netflex.metering.p1_reader import P1Source
-from tests.metering.esphome_proxy import serial_proxy
+from tests.metering.esphome_proxy import PORT_NAME, serial_proxy
 from tests.metering.recordings import recorded, telegrams_of
 from tests.metering.wires import adapter
 
@@ -34,6 +41,7 @@ NEWEST = "be_emucs21_3ph_gas_water_ean_relays"
 DELTA_STREAM = "be_emucs16_3x230_delta_stream_40s"
 IN_TIME = 3.0
 """s from the finished form to the entities."""
+_TURN = 0.05
 
 
 @asynccontextmanager
@@ -89,6 +97,39 @@ async def proxied_port(telegrams: list[bytes], interval: float) -> AsyncGenerato
         yield proxy.url
 
 
+@asynccontextmanager
+async def proxy_of_home_assistant(
+    hass: HomeAssistant, telegrams: list[bytes]
+) -> AsyncGenerator[tuple[str, Callable[[], None]]]:
+    """Play a serial proxy of a device that Home Assistant's own ESPHome holds.
+
+    Its handler of such ports and its client are the real ones, and so is the wire; what
+    it does besides, from the dashboard to Bluetooth, is left out. Returned are the port
+    and what loads ESPHome.
+    """
+    async with serial_proxy(telegrams[0], 0.05) as proxy:
+        address = URL(proxy.url)
+        assert address.host is not None
+        assert address.port is not None
+        client = APIClient(address.host, address.port, None)
+        await client.connect(login=True)
+        device = MockConfigEntry(domain="esphome", title="Meter cupboard")
+        device.add_to_hass(hass)
+        stop: list[Callable[[Event], None]] = []
+
+        def load() -> None:
+            stop.append(register_serialx_transport(hass.loop))
+            device.runtime_data = SimpleNamespace(client=client)
+            device.mock_state(hass, ConfigEntryState.LOADED)
+
+        try:
+            yield str(build_url(device.entry_id, PORT_NAME)), load
+        finally:
+            for unregister in stop:
+                unregister(Event("stop"))
+            await client.disconnect()
+
+
 PORTS = {"socket": network_port, "pty": serial_port, "esphome": proxied_port}
 
 
@@ -108,8 +149,8 @@ async def entry(hass: HomeAssistant) -> AsyncGenerator[MockConfigEntry]:
 
 async def add_meter(
     hass: HomeAssistant, entry: MockConfigEntry, url: str, **sharing: Any
-) -> float:
-    """Go through the form; returns when it was finished (monotonic s)."""
+) -> None:
+    """Go through the form."""
     flows = hass.config_entries.subentries
     result: Any = await flows.async_init(
         (entry.entry_id, "meter"), context={"source": SOURCE_USER}
@@ -137,7 +178,6 @@ async def add_meter(
             result["flow_id"], {"next_step_id": "keep"}
         )
     assert result["type"] is FlowResultType.CREATE_ENTRY, result
-    return time.monotonic()
 
 
 def state(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> str | None:
@@ -183,12 +223,35 @@ async def test_entities_come_within_seconds_of_the_form(
         return {key for key in wanted if state(hass, entry, key) is None}
 
     async with PORTS[port](telegrams, interval) as url:
-        finished = await add_meter(hass, entry, url)
-        with suppress(TimeoutError):
-            await until(lambda: not missing(), IN_TIME)
-        assert missing() == set()
-        assert time.monotonic() - finished <= IN_TIME
+        await add_meter(hass, entry, url)
+        # Counted in turns of the loop: what a busy machine does elsewhere is no part
+        # of the promise.
+        turns = 0
+        while missing():
+            assert turns * _TURN < IN_TIME, missing()
+            await asyncio.sleep(_TURN)
+            turns += 1
         assert entry.runtime_data.coordinator.data.demand is not None
+
+
+async def test_a_serial_proxy_that_home_assistants_esphome_holds(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """While ESPHome is not loaded that is said, and afterwards the port is read."""
+    telegrams = telegrams_of(recorded(NEWEST))
+    async with proxy_of_home_assistant(hass, telegrams) as (url, load):
+        assert url.startswith("esphome-hass://")
+        with pytest.raises(CannotConnectError, match="ESPHome has not loaded yet"):
+            await probe_p1(url, 20.0)
+        load()
+        with pytest.raises(CannotConnectError, match="'P2 port' does not exist"):
+            await probe_p1(url.replace("P1", "P2"), 20.0)
+        with pytest.raises(CannotConnectError, match="No ESPHome config entry"):
+            await probe_p1("esphome-hass://esphome/other?port_name=P1", 20.0)
+        await add_meter(hass, entry, url)
+        await until(lambda: state(hass, entry, "mbus1_gas") is not None)
+        assert state(hass, entry, "breaker") is not None
+        assert await hass.config_entries.async_remove(entry.entry_id)
 
 
 async def test_a_recorded_stream_of_a_delta_grid(

@@ -163,4 +163,5 @@ def _reason(url: str, error: Exception) -> str:
             return f"{port} cannot be reached over the network."
         case ValueError() | SerialException() | OSError():
             return f"{port} cannot be opened: {error}."
-    return f"{port} cannot be opened now: {type(error).__name__}."
+    why = _KEY.sub("", str(error)) or type(error).__name__
+    return f"{port} cannot be opened now: {why.removesuffix('.')}."
