@@ -117,9 +117,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> 
 
 async def async_migrate_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> bool:
     """Accept the versions that are known; a newer one is refused, never guessed."""
-    if entry.version > ENTRY_VERSION or (
-        entry.version == ENTRY_VERSION and entry.minor_version > ENTRY_MINOR_VERSION
-    ):
+    if (entry.version, entry.minor_version) > (ENTRY_VERSION, ENTRY_MINOR_VERSION):
         LOGGER.error(
             "%s was stored by a newer version (%s.%s) of the integration",
             entry.title,

@@ -389,6 +389,16 @@ class TestReconfigure:
 
         assert result["reason"] == "reconfigure_successful"
 
+    async def test_a_simulated_site_stays_one(
+        self, hass: HomeAssistant, running: Any, entry: MockConfigEntry
+    ) -> None:
+        wires = {"simulation": {"meter": 1}}
+        hass.config_entries.async_update_entry(entry, data={**entry.data, **wires})
+        result = await submit(hass, running, SITE | {"telecontrol": False})
+
+        assert result["reason"] == "reconfigure_successful"
+        assert entry.data["simulation"] == {"meter": 1}
+
     async def test_a_new_port_is_tried(
         self, hass: HomeAssistant, running: Any, bindable: Any
     ) -> None:

@@ -27,6 +27,7 @@ from custom_components.netflex import (
     select,
     switch,
 )
+from custom_components.netflex.binary_sensor import NetflexBinarySensorDescription
 from custom_components.netflex.entry_data import SubentryType
 from custom_components.netflex.model.asset import AssetState
 from custom_components.netflex.model.connection import Line
@@ -57,6 +58,7 @@ from custom_components.netflex.sensor_site import (
 )
 from custom_components.netflex.sensor_sub_meter import SUB_METER_SENSORS
 from custom_components.netflex.sensor_virtual_meter import VIRTUAL_METER_SENSORS
+from custom_components.netflex.site.view import SiteView
 
 from . import sites
 from .fakes import FakeSite, full_view
@@ -241,3 +243,25 @@ def test_what_a_device_never_says_is_no_entity(kind: SubentryType) -> None:
         if item.exists_fn is None or item.exists_fn(view, sites.LOAD_ID)
     }
     assert always <= {"setpoint", "problem_reason"}
+
+
+@pytest.mark.parametrize("description", SENSORS + BINARY_SENSORS, ids=lambda d: d.key)
+def test_of_a_site_that_says_nothing_nothing_is_invented(
+    description: NetflexSensorDescription | NetflexBinarySensorDescription,
+) -> None:
+    """Before the first plan, reading and state: unknown or absent, and never 0."""
+    nothing, subject = SiteView(), "nobody"
+    value = description.value_fn(nothing, subject)
+    available = description.available_fn
+    shown = available is None or available(nothing, subject)
+    if shown and isinstance(description, NetflexSensorDescription):
+        counted = {"good_readings", "damaged_readings"} & {description.key}
+        counted |= {"events_waiting", "events_dropped"} & {description.key}
+        words = isinstance(value, str) and value in (description.options or {"none"})
+        assert value is None or words or counted
+    elif shown:
+        assert value in {None, False}
+    if description.attributes_fn is not None:
+        description.attributes_fn(nothing, subject)
+    if description.exists_fn is not None:
+        assert not description.exists_fn(nothing, subject)

@@ -21,13 +21,16 @@ from custom_components.netflex.entry_device import device_config, output_config
 from custom_components.netflex.flows.probing import (
     TemporaryUnits,
     async_test_device,
+    async_test_dlms,
     async_test_p1,
+    async_test_s1,
 )
-from custom_components.netflex.metering.errors import NotP1Error
+from custom_components.netflex.metering.errors import NoDataError, NotP1Error
 from custom_components.netflex.model.asset import Asset, Category, Nature
 from custom_components.netflex.model.connection import GridType
 from custom_components.netflex.simulation.modbus import ModbusWire
 from custom_components.netflex.simulation.relay import MoxaRelays
+from custom_components.netflex.site.config import DlmsConfig
 from tests.metering.recordings import THREE_PHASE, recorded
 from tests.metering.wires import Adapter
 
@@ -237,3 +240,25 @@ async def test_an_entity_that_is_not_there_fails_the_test(hass: HomeAssistant) -
     assert result is None
     assert error in {"config", "no_answer"}
     assert detail
+
+
+@pytest.mark.parametrize(
+    ("fault", "key"),
+    [(NoDataError("nothing came"), "no_data"), (RuntimeError("mine"), "unknown")],
+)
+async def test_ports_that_fail_are_told_by_a_key_and_words(
+    fault: Exception, key: str
+) -> None:
+    with patch(f"{MODULE}.probe_s1", side_effect=fault):
+        assert await async_test_s1("socket://127.0.0.1:1", None) == (
+            None,
+            key,
+            str(fault),
+        )
+    config = DlmsConfig()
+    with patch(f"{MODULE}.probe_dlms", side_effect=fault):
+        assert await async_test_dlms("socket://127.0.0.1:1", config) == (
+            None,
+            key,
+            str(fault),
+        )

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 import json
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from uuid import uuid4
 
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
@@ -20,6 +22,7 @@ from custom_components.netflex.site_file import (
 
 from . import sites
 from .fakes import FakeSite
+from .test_northbound import uploads
 from .translations import assert_result_is_translated
 
 
@@ -88,7 +91,10 @@ def test_a_file_that_cannot_be_used_says_why(text: str, key: str) -> None:
 
 
 async def test_a_site_is_exported_and_set_up_from_its_file(
-    hass: HomeAssistant, no_entities: None, faked: Callable[[], FakeSite]
+    hass: HomeAssistant,
+    no_entities: None,
+    faked: Callable[[], FakeSite],
+    tmp_path: Path,
 ) -> None:
     entry: MockConfigEntry = sites.site_entry()
     entry.add_to_hass(hass)
@@ -116,7 +122,12 @@ async def test_a_site_is_exported_and_set_up_from_its_file(
     result = await submit(result, {"next_step_id": "import_site"})
     result = await submit(result, {"text": "nonsense"})
     assert result["errors"] == {"base": "not_json"}
-    result = await submit(result, {"text": text})
+    gone = await submit(result, {"file": str(uuid4())})
+    assert gone["errors"] == {"file": "file_gone"}
+    path = tmp_path / "site.json"
+    path.write_text(text, encoding="utf-8")
+    with uploads({"site": path}) as given:
+        result = await submit(result, {"file": given["site_file"]})
     assert result["step_id"] == "site"
     shown = {
         str(marker): marker.description["suggested_value"]

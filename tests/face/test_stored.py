@@ -80,3 +80,21 @@ def test_an_unknown_memory_of_the_decision_starts_anew(
     assert read.memory is None
     assert "not used" in caplog.text
     assert read_site_memory(SiteMemory(memory=Memory()).to_dict()).memory == Memory()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"flexibility": {"load": {"noon": {}}}},
+        {"demand": {"version": 99}},
+    ],
+)
+def test_a_part_that_cannot_be_read_costs_no_other(
+    damaged: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    read = read_site_memory({"local_stops": {"production": ["panel"]}, **damaged})
+
+    assert read.local_stops.holders(Direction.PRODUCTION) == {"panel"}
+    assert not read.flexibility
+    assert not read.demand
+    assert "not used" in caplog.text
