@@ -11,7 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.const import DOMAIN
-from custom_components.netflex.devices.device import Device
+from custom_components.netflex.devices.device import Device, DeviceError
 from custom_components.netflex.model.asset import Asset, Direction
 from custom_components.netflex.site.giving_back import GivenBack, enable
 
@@ -134,3 +134,18 @@ async def test_what_a_load_followed_is_shown_by_its_class_and_share(
     )
     known = running.runtime_data.site.view.flexibility[oven].now
     assert (known.commands, known.followed) == (1, 1)
+
+
+async def test_a_load_that_cannot_be_reached_any_more_is_named(
+    hass: HomeAssistant,
+    running: MockConfigEntry,  # noqa: F811
+) -> None:
+    await held_back(hass, running)
+    with patch(
+        "custom_components.netflex.left_loads.build_device",
+        side_effect=DeviceError("config", "its profile is gone"),
+    ):
+        await hass.config_entries.async_remove(running.entry_id)
+        await until(hass, lambda: bool(said(hass)))
+    (issue,) = said(hass)
+    assert "its profile is gone" in str(issue.translation_placeholders)

@@ -1,6 +1,8 @@
 """Setting up, unloading and refusing an entry, where something is in the way."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from unittest.mock import patch
 
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
@@ -13,10 +15,17 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.netflex.const import DOMAIN
+from custom_components.netflex.devices.device import DeviceError
 from custom_components.netflex.devices.ports import LinkParams, Transport
 from custom_components.netflex.devices.yaml_nodes import ProfileError
+from custom_components.netflex.frontend import economy_feed
 from custom_components.netflex.links import Entities, modbus_params
+from custom_components.netflex.metering.dlms_reader import DlmsSource
+from custom_components.netflex.metering.p1_reader import P1Source
+from custom_components.netflex.metering.p1_shared import SharedP1Source
 from custom_components.netflex.runtime import async_close_parked
+from custom_components.netflex.site.config import DlmsConfig, MeterConfig, ShareConfig
+from custom_components.netflex.site_quality import SiteQuality
 from custom_components.netflex.telecontrol.order_store import OrderStoreError
 from custom_components.netflex.telecontrol_options import OptionsError
 
@@ -158,3 +167,40 @@ async def test_an_entity_that_is_gone_is_driven_by_nobody(hass: HomeAssistant) -
         await entities.set_switch(gone, True)
     called.assert_not_called()
     assert entities.read(gone) is None
+
+
+async def test_a_start_that_fails_half_way_leaves_nothing_running(
+    hass: HomeAssistant, bare: MockConfigEntry
+) -> None:
+    started = []
+    real = SiteQuality.async_start
+
+    async def fail(quality: SiteQuality) -> None:
+        await real(quality)
+        started.append(quality)
+        raise OptionsError("too late")
+
+    with patch.object(SiteQuality, "async_start", fail):
+        assert not await hass.config_entries.async_setup(bare.entry_id)
+    assert bare.state is ConfigEntryState.SETUP_ERROR
+    assert started[0]._unsubscribe == []
+    assert "netflex" not in " ".join(task.get_name() for task in asyncio.all_tasks())
+
+
+async def test_each_kind_of_meter_is_read_its_own_way(
+    hass: HomeAssistant, bare: MockConfigEntry
+) -> None:
+    assert await hass.config_entries.async_setup(bare.entry_id)
+    make = bare.runtime_data._make_meter
+    meter = MeterConfig(meter_id="hall", name="Hall", url="socket://127.0.0.1:1")
+    share = ShareConfig(port=0, allowed=("127.0.0.1",))
+    assert isinstance(make(meter), P1Source)
+    assert isinstance(make(replace(meter, dlms=DlmsConfig())), DlmsSource)
+    assert isinstance(make(replace(meter, share=share)), SharedP1Source)
+    with pytest.raises(DeviceError, match="neither port nor profile"):
+        make(replace(meter, url=None))
+    await hass.config_entries.async_unload(bare.entry_id)
+
+
+def test_prices_that_nobody_gives_are_an_empty_series() -> None:
+    assert economy_feed._series(None) == []

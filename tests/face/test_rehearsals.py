@@ -20,6 +20,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.netflex import runtime
 from custom_components.netflex.const import DOMAIN
+from custom_components.netflex.rehearsals import async_newest_rehearsal, rehearsals_path
 from custom_components.netflex.telecontrol import rehearsal as rehearsal_module
 from tests.e2e.bench import entry_data, free_port
 
@@ -252,3 +253,45 @@ async def test_a_site_without_telecontrol_has_nothing_to_rehearse(
 )
 def test_every_refusal_has_a_text(key: str) -> None:
     assert "{site}" in ENGLISH["exceptions"][key]["message"]
+
+
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        ("site.rehearsal.SiteRehearsal.run", "rehearsal_failed"),
+        ("rehearsals.write_evidence", "report_not_written"),
+    ],
+)
+async def test_what_the_machine_refuses_is_told_in_the_users_words(
+    hass: HomeAssistant, entry: MockConfigEntry, target: str, key: str
+) -> None:
+    full = OSError(28, "No space left on device")
+    with (
+        patch(f"custom_components.netflex.{target}", side_effect=full),
+        pytest.raises(HomeAssistantError) as failed,
+    ):
+        await rehearse(hass, entry)
+    assert failed.value.translation_key == key
+    assert "No space left" in str(failed.value.translation_placeholders)
+
+
+async def test_reports_are_for_administrators_and_one_that_is_damaged_is_none(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    hass_read_only_access_token: str,
+) -> None:
+    folder = rehearsals_path(hass, entry.entry_id)
+    folder.mkdir(parents=True)
+    name = "rehearsal_20260101T000000Z_shadow"
+    (folder / f"{name}.html").write_text("<p>", encoding="utf-8")
+    (folder / f"{name}.json").write_text('{"format": 1}', encoding="utf-8")
+    assert await async_newest_rehearsal(hass, entry.entry_id) is None
+    url = f"/api/netflex/rehearsals/{entry.entry_id}"
+    client = await hass_client(hass_read_only_access_token)
+    assert (await client.get(f"{url}/{name}.html")).status == 403
+    client = await hass_client()
+    assert (await client.get(f"{url}/{name}.html")).status == 200
+    (folder / f"{name}.html").unlink()
+    assert (await client.get(f"{url}/{name}.html")).status == 404
+    assert (await client.get(f"{url}/secrets.yaml")).status == 404
