@@ -22,6 +22,7 @@ from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.links import Entities
 from custom_components.netflex.model.asset import Asset, Category, HeatPumpState, Nature
 from custom_components.netflex.model.plan import Setpoint, SetpointKind
+from custom_components.netflex.site.giving_back import enable
 
 LOAD = Asset(
     id="load",
@@ -166,6 +167,20 @@ async def test_sg_ready_goes_from_each_state_to_each_other_without_a_detour(
     assert contacts[HeatPumpState.FORCED] not in between
     if HeatPumpState.BLOCKED not in {before, after}:
         assert contacts[HeatPumpState.BLOCKED] not in between
+
+
+@pytest.mark.usefixtures("helpers")
+@pytest.mark.parametrize("before", HeatPumpState)
+async def test_a_heat_pump_that_leaves_is_left_to_itself(
+    hass: HomeAssistant, before: HeatPumpState
+) -> None:
+    roles = {"switch": "input_boolean.lock", "second_contact": "input_boolean.boost"}
+    async with running(hass, config(roles)) as device:
+        on = before is not HeatPumpState.BLOCKED
+        await device.apply(switched(on, heat_pump=before))
+        found = await enable(device, LOAD)
+        assert found.reason is None
+        assert device.state.heat_pump is HeatPumpState.NORMAL
 
 
 @pytest.mark.usefixtures("helpers")

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 
 from ..devices.device import Device, DeviceError
-from ..model.asset import Asset, Nature
+from ..model.asset import Asset, HeatPumpState, Nature
 from ..model.phrase import Phrase
 from ..model.plan import Cause, Setpoint, SetpointKind, Source
 
@@ -16,6 +16,7 @@ PATIENCE = 8.0
 """s that a load is given to say that it is on."""
 _ONLY_HERE = frozenset({Source.SAFE_STATE})
 """Reasons that end with the site itself."""
+_HARDER = frozenset({HeatPumpState.RECOMMENDED, HeatPumpState.FORCED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,18 +29,24 @@ class GivenBack:
     """Why it stays off, in a user's words; None: it is enabled."""
 
 
-def is_off(asset: Asset, setpoint: Setpoint | None) -> bool:
-    """Whether a load was told to be off, so that somebody has to enable it again."""
+def is_moved(asset: Asset, setpoint: Setpoint | None) -> bool:
+    """Whether a load was told not to be as it is by itself.
+
+    That is off, or for an SG-ready heat pump harder than it would run: somebody has to
+    leave it to itself again.
+    """
     return (
         asset.nature is Nature.LOAD
         and asset.controllable
         and setpoint is not None
-        and setpoint.value == 0
+        and (setpoint.value == 0 or setpoint.heat_pump in _HARDER)
     )
 
 
 def holds_off(setpoint: Setpoint) -> Cause | None:
     """Return what keeps a load off although the site lets go of it, None: nothing."""
+    if setpoint.value != 0:
+        return None
     for cause in setpoint.causes:
         if cause.source in _ONLY_HERE:
             continue
@@ -49,8 +56,13 @@ def holds_off(setpoint: Setpoint) -> Cause | None:
 
 
 async def enable(device: Device, asset: Asset) -> GivenBack:
-    """Switch a load on that nobody drives any more, and see whether it is."""
-    told = Setpoint(asset_id=asset.id, kind=SetpointKind.SWITCH, value=1.0)
+    """Leave a load to itself that nobody drives any more, and see whether it is."""
+    told = Setpoint(
+        asset_id=asset.id,
+        kind=SetpointKind.SWITCH,
+        value=1.0,
+        heat_pump=HeatPumpState.NORMAL,
+    )
     reason: str | None = None
     try:
         async with asyncio.timeout(PATIENCE):

@@ -11,7 +11,7 @@ from ..model.plan import Setpoint
 from .actors import AssetActor
 from .availability import AvailabilityLog
 from .broken_device import BrokenDevice
-from .giving_back import GivenBack, enable, holds_off, is_off
+from .giving_back import GivenBack, enable, holds_off, is_moved
 from .journal_notes import Record, WriteNotes
 
 
@@ -100,7 +100,7 @@ class Seats:
         What a stop, a limit, the fuse or its user holds off stays off.
         """
         seat = self._seats.get(device_id)
-        if seat is None or setpoint is None or not is_off(seat.asset, setpoint):
+        if seat is None or setpoint is None or not is_moved(seat.asset, setpoint):
             return None
         if (cause := holds_off(setpoint)) is not None:
             return GivenBack(

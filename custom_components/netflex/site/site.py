@@ -46,7 +46,7 @@ from .dispatch_proof import DispatchLedger
 from .economy import NO_ECONOMY, Economy, market_now
 from .economy_problems import EconomyProblems
 from .flexibility import FlexibilityLedger
-from .giving_back import GivenBack, holds_off, is_off
+from .giving_back import GivenBack, holds_off, is_moved
 from .journal_notes import SiteNotes
 from .learned_fallbacks import LearnedFallbacks
 from .loop_lag import LoopLag
@@ -340,7 +340,7 @@ class Site:
         left: dict[str, str | None] = {}
         for asset_id, asset in self._seats.assets().items():
             setpoint = self._told(asset_id)
-            if self.shadow or setpoint is None or not is_off(asset, setpoint):
+            if self.shadow or setpoint is None or not is_moved(asset, setpoint):
                 continue
             cause = holds_off(setpoint)
             left[asset_id] = None if cause is None else str(cause.text)
