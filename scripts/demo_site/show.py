@@ -4,7 +4,7 @@ import asyncio
 
 from custom_components.netflex.simulation.household import S1
 
-from .home import now_and_then
+from .home import ENDPOINT, now_and_then
 from .processes import Child
 from .stage import StageSettings, staged
 
@@ -12,6 +12,7 @@ _WORDS = """
   Home Assistant          {url}/demo-site   (logged in from this machine)
   The site's settings     {url}/config/integrations/integration/netflex
   The controlled station  127.0.0.1:{iec104}, common address 100
+  The aggregator's broker {broker}
   The meter's S1 port     socket://127.0.0.1:{s1}   (not set up: add it as a meter)
   Logs and configuration  {folder}
 
@@ -19,11 +20,10 @@ What you look at: a house at a connection of 20 kW (10 kW injection) with a P1 m
 an Alfen charger, a 12 kW SunSpec inverter behind a contactor, a battery and a boiler,
 and an annexe whose charger, inverter, battery and contactor are entities of other
 integrations, all on real wires. An aggregator has offers of the boiler and of the
-annexe's cold store (a quarter hour takes 15 s) and makes use of some; {broker}.
-The grid operator's RTU, a process of its own, plays a day in
-{day:.0f} s, over and over. Each of its orders is printed here as it is sent; watch the
-dashboard follow. A charger that is pulled down comes back slowly; the charger's limit
-on the dashboard is yours to change.
+annexe's cold store (a quarter hour takes 15 s) and makes use of every fourth. The grid
+operator's RTU, a process of its own, plays a day in {day:.0f} s, over and over. Each of its
+orders is printed here as it is sent; watch the dashboard follow. A charger that is
+pulled down comes back slowly; the charger's limit on the dashboard is yours to change.
 
 Ctrl-C stops everything.
 """
@@ -45,10 +45,9 @@ async def run_show(settings: StageSettings) -> int:
             s1=stage.ports.wires[S1],
             folder=settings.folder,
             day=settings.day_length,
-            broker="mosquitto is not installed, so nothing is told to a broker"
+            broker="none: mosquitto is not installed"
             if stage.broker is None
-            else f"what the house tells is at the MQTT broker 127.0.0.1:"
-            f"{stage.ports.broker}",
+            else f"mqtt://127.0.0.1:{stage.ports.broker}, endpoint {ENDPOINT}",
         )
         print(words, flush=True)
         operator = await stage.start_day(site)
