@@ -18,7 +18,7 @@ from .probes import Probes
 from .processes import DemoError
 from .stage import StageSettings, staged
 
-BUDGET = 300.0
+BUDGET = 180.0
 """s from the moment that Home Assistant first runs to the end."""
 
 

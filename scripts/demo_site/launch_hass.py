@@ -4,10 +4,12 @@
 control port, `{"do": "block", "seconds": 5}` blocks the loop for that long: what a
 badly written integration does to all others. `{"do": "announce", "service": …,
 "port": …}` has Home Assistant hear a device of this machine announce itself over mDNS.
-Where the environment says how long a minute of FlexOffers takes, it takes that long.
+Where the environment says how long a minute of FlexOffers takes, it takes that long, and
+loads come back after some of them.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 import os
 import signal
@@ -46,7 +48,7 @@ def main() -> int:
 
     async def with_control(runtime_config: runner.RuntimeConfig) -> int:
         if minute := os.environ.get(MINUTE_VARIABLE):
-            _hurry_offers(float(minute))
+            _hurry(float(minute))
         server = RemoteServer({"block": _block, "announce": _announce})
         await server.start(port)
         try:
@@ -58,12 +60,14 @@ def main() -> int:
     return run_home_assistant()
 
 
-def _hurry_offers(minute: float) -> None:
+def _hurry(minute: float) -> None:
+    """Let minutes of FlexOffers take that many s, and loads wait less for room."""
     # Only here: it brings a good part of Home Assistant along.
-    from custom_components.netflex import site_flexoffers  # noqa: PLC0415
+    from custom_components.netflex import runtime, site_flexoffers  # noqa: PLC0415
     from custom_components.netflex.northbound.flexoffer_making import OfferTimes  # noqa: PLC0415
 
     site_flexoffers.TIMES = OfferTimes.hurried(minute)
+    runtime.TUNING = replace(runtime.TUNING, resume_delay=5 * minute)
 
 
 async def _block(request: Mapping[str, Any]) -> Mapping[str, Any]:
