@@ -66,7 +66,7 @@ async def take_pictures(images: Path) -> None:
         )
         await asyncio.sleep(_SETTLING)
         async with stage.home_assistant() as home_assistant:
-            await _hold_boiler_back(home_assistant)
+            await hold_boiler_back(home_assistant)
         url = f"http://127.0.0.1:{stage.ports.http}/demo-site"
         images.mkdir(parents=True, exist_ok=True)
         for name, width, height, dark, page in _SHOTS:
@@ -75,7 +75,7 @@ async def take_pictures(images: Path) -> None:
         await browser.close()
 
 
-async def _hold_boiler_back(home_assistant: HomeAssistant) -> None:
+async def hold_boiler_back(home_assistant: HomeAssistant) -> None:
     """Have something to see on the page for the people in the house."""
     devices = await home_assistant.ask("config/device_registry/list")
     (boiler,) = (item["id"] for item in devices if item["name"] == "Boiler")

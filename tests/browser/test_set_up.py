@@ -211,6 +211,12 @@ async def test_a_new_rtu_is_let_in_by_its_repair(stage: Stage, person: Person) -
         link = "states/binary_sensor.bakery_operator_s_link"
         while (await home_assistant.get(link))["state"] != "on":
             await asyncio.sleep(0.05)
+    # The client that came brings another repair, which opens the form that ends it.
+    await person.open("config/repairs")
+    await page.get_by_text("The points of Bakery are not confirmed").click()
+    await expect(page.get_by_text("nobody has compared the points")).to_be_visible()
+    await person.submit()
+    await expect(page.get_by_text("Back to the placeholders")).to_be_visible()
 
 
 async def test_a_device_that_announced_itself_is_added_in_its_own_form(
