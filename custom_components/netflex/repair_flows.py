@@ -163,21 +163,17 @@ class ReleaseOrdersFlow(SiteRepairFlow):
         return self.async_create_entry(data={})
 
 
-class OpenTopicFlow(SiteRepairFlow):
-    """Leads to the topic of the options where the repair is done."""
+class OpenOptionsFlow(SiteRepairFlow):
+    """Leads to the options, where the repair is done in the topic that it names.
 
-    def __init__(self, entry_id: str, topic: str) -> None:
-        """Remember which topic of which site."""
-        super().__init__(entry_id)
-        self._topic = topic
+    Home Assistant's frontend opens them at their beginning, wherever the flow stands.
+    """
 
     @override
     async def fix(
         self, entry: ConfigEntry, user_input: dict[str, str]
     ) -> RepairsFlowResult:
-        options = self.hass.config_entries.options
-        begun = await options.async_init(entry.entry_id)
-        await options.async_configure(begun["flow_id"], {"next_step_id": self._topic})
+        begun = await self.hass.config_entries.options.async_init(entry.entry_id)
         return self.async_abort(
             reason="goes_on", next_flow=(FlowType.OPTIONS_FLOW, begun["flow_id"])
         )
@@ -215,8 +211,8 @@ def fix_of(key: str, data: dict[str, Any]) -> SiteRepairFlow:
     entry_id, subject = str(data["entry_id"]), str(data["subject"])
     if key in _OPTIONS:
         return ForgetOptionFlow(entry_id, _OPTIONS[key])
-    if key in _TOPICS:
-        return OpenTopicFlow(entry_id, _TOPICS[key])
+    if key in _IN_OPTIONS:
+        return OpenOptionsFlow(entry_id)
     if key in _DEVICES:
         return OpenDeviceFlow(entry_id, subject)
     if key == ORDERS_RESTORED:
@@ -233,13 +229,15 @@ _OPTIONS: Final = {
     "in_shadow": CONF_SHADOW,
     "shadow_overruled": CONF_SHADOW,
 }
-_TOPICS: Final = {
-    "northbound_certificate_ended": "northbound",
-    "northbound_certificate_ends": "northbound",
-    "points_unconfirmed": "points",
-}
+_IN_OPTIONS: Final = frozenset(
+    {
+        "northbound_certificate_ended",
+        "northbound_certificate_ends",
+        "points_unconfirmed",
+    }
+)
 _DEVICES: Final = frozenset({"meter_key_missing", "meter_key_wrong"})
 FIXABLE: Final = frozenset(
-    {NEW_CLIENT, ORDERS_RESTORED, *_OPTIONS, *_TOPICS, *_DEVICES}
+    {NEW_CLIENT, ORDERS_RESTORED, *_OPTIONS, *_IN_OPTIONS, *_DEVICES}
 )
 """Problems that we can end ourselves, or whose place we can open."""

@@ -216,6 +216,7 @@ async def test_a_new_rtu_is_let_in_by_its_repair(stage: Stage, person: Person) -
     await page.get_by_text("The points of Bakery are not confirmed").click()
     await expect(page.get_by_text("nobody has compared the points")).to_be_visible()
     await person.submit()
+    await page.get_by_text("Points", exact=True).click()
     await expect(page.get_by_text("Back to the placeholders")).to_be_visible()
 
 

@@ -269,7 +269,7 @@ async def test_the_built_in_engine_is_kept_instead_of_one_that_is_gone(
     assert ENGINE_MISSING not in issues(hass)
 
 
-async def test_a_repair_leads_to_the_topic_where_it_is_done(
+async def test_a_repair_leads_to_the_options_where_it_is_done(
     hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry, fixes: Fixes
 ) -> None:
     begin, answer = fixes
@@ -279,7 +279,7 @@ async def test_a_repair_leads_to_the_topic_where_it_is_done(
     kind, flow_id = done["next_flow"]
     assert kind == "options_flow"
     shown = hass.config_entries.options.async_get(flow_id)
-    assert shown["step_id"] == "points_unconfirmed"
+    assert shown["handler"] == entry.entry_id
     # Nothing is settled by having opened it.
     assert ir.async_get(hass).async_get_issue(
         DOMAIN, f"{POINTS_UNCONFIRMED}_{entry.entry_id}"
