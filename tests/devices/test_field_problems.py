@@ -30,7 +30,8 @@
 """
 
 import asyncio
-import time
+from copy import deepcopy
+from dataclasses import replace
 
 from pymodbus.constants import ExcCodes
 import pytest
@@ -40,7 +41,6 @@ from custom_components.netflex.devices.dedicated import DedicatedUnits
 from custom_components.netflex.devices.device import DeviceError, ProbeError
 from custom_components.netflex.devices.factory import build_device, probe
 from custom_components.netflex.devices.link import BACK_OFF, LinkErrorKind, endpoint_of
-from custom_components.netflex.devices.modbus_device import ModbusDevice
 from custom_components.netflex.devices.nudge import nudge
 from custom_components.netflex.devices.profile import Area, LinkSettings, Persistence
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
@@ -148,17 +148,41 @@ async def test_field_problem_04_watchdogs_are_refreshed_and_let_go(
         assert control.keepalive or control.heartbeat, name
 
 
-async def test_field_problem_05_a_foreign_zero_is_not_kept_alive(
-    units: DedicatedUnits, shipped: ProfileLibrary
+@pytest.mark.parametrize("foreign", [0.0, 13.0])
+@virtual_time
+async def test_field_problem_05_a_foreign_value_is_not_kept_alive(
+    shipped: ProfileLibrary, socket_enabled: None, foreign: float
 ) -> None:
-    async with serving(alfen(), alfen_takes()) as server:
-        device = build_device(config(server), units=units, profiles=shipped)
-        assert isinstance(device, ModbusDevice)
-        await device.start(lambda state: None)
-        await eventually(lambda: device.state.available)
-        await asyncio.sleep(0.05)
-        assert not server.writes()
+    """What we wrote in this run is refreshed, as long as it is ours: nothing else."""
+    contents = alfen()
+    contents[1].put(1210, f32(foreign))
+    async with serving(contents, alfen_takes()) as server, own_units() as units:
+        device = await started(server, units, shipped)
+        await asyncio.sleep(300.0)
+        assert device.state.available
+        assert not server.writes(), "it was there before us"
+        for _ in range(8):
+            await device.apply(current(10.0))
+            await asyncio.sleep(15.0)
+        ours = [write.values for write in server.writes()]
+        assert len(ours) > 4, "ours is refreshed"
+        assert all(values == f32(10.0) for values in ours)
+        # Released, and nobody stands by it any more: it is not ours to refresh.
+        await device.apply(current(None))
+        await asyncio.sleep(60.0)
+        given_back = len(server.writes())
+        server.set(1, 1210, f32(foreign))
+        await asyncio.sleep(300.0)
+        assert len(server.writes()) == given_back
+        await device.apply(current(9.0))
         await device.stop()
+        before = len(server.writes())
+        # The next run finds our own 9 A, and they are foreign to it.
+        again = await started(server, units, shipped)
+        await asyncio.sleep(300.0)
+        assert again.state.available
+        assert len(server.writes()) == before
+        await again.stop()
 
 
 async def test_field_problem_06_a_short_validity_is_learned_and_said(
@@ -226,16 +250,36 @@ async def test_field_problem_09_limits_are_read_and_clamped_to(
 
 
 @pytest.mark.parametrize(
-    ("profile", "function"),
-    [("keba_kecontact", 6), ("peblar", 16), ("go_e", 16), ("etrel_inch", 16)],
+    ("profile", "function", "value"),
+    [
+        ("keba_kecontact", 6, 10.0),
+        ("kostal_plenticore", 6, 2830.0),
+        ("peblar", 16, 10.0),
+        ("go_e", 16, 10.0),
+        ("etrel_inch", 16, 10.0),
+    ],
 )
-def test_field_problem_10_the_function_that_a_device_takes(
-    shipped: ProfileLibrary, profile: str, function: int
+async def test_field_problem_10_a_device_that_takes_one_function_only(
+    units: DedicatedUnits,
+    profiles: ProfileLibrary,
+    profile: str,
+    function: int,
+    value: float,
 ) -> None:
-    for control in shipped.get(profile).bind({}).controls["current_limit"]:
-        for step in control.write:
-            used = step.function or (6 if step.register.count == 1 else 16)
-            assert used == function
+    """Setpoint, stop and release reach it, though it refuses the other function."""
+    item = family(profile)
+    async with serving(deepcopy(dict(item.contents)), item.takes) as server:
+        other = {6: 16, 16: 6}[function]
+        server.refuse[other, 0] = ExcCodes.ILLEGAL_FUNCTION
+        device = build_device(item.config(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        await eventually(lambda: device.state.available)
+        for asked in (value, 0.0, value):
+            assert (await device.apply(item.setpoint(asked))).confirmed, asked
+        assert (await device.apply(item.setpoint(0.0, emergency=True))).confirmed
+        await device.apply(item.setpoint(None))
+        assert {write.function for write in server.writes()} == {function}
+        await device.stop()
 
 
 async def test_field_problem_11_reads_as_the_device_bears_them(
@@ -376,6 +420,62 @@ async def test_field_problem_18_a_firmware_that_stalls_is_woken(
     assert profiles.get("alfen_ng9xx").bind({}).link.nudge is None
 
 
+async def test_field_problem_18_a_firmware_with_mixed_bytes_is_not_driven(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    """go-e 60.3 answers low octet first: 32 A read as 8192, and would be written so."""
+    item = family("go_e")
+    contents = deepcopy(dict(item.contents))
+    contents[1].put(211, [32 << 8])
+    contents[1].put(299, [16 << 8])
+    async with serving(contents, item.takes) as server:
+        with pytest.raises(ProbeError, match="bytes or registers swapped"):
+            await probe(item.config(server), units=units, profiles=profiles)
+        device = build_device(item.config(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        with pytest.raises(DeviceError) as caught:
+            await device.apply(item.setpoint(10.0))
+        assert caught.value.key == "wrong_device"
+        assert "swapped" in str(caught.value)
+        await eventually(lambda: device.state.problem)
+        assert not server.writes()
+        await device.stop()
+    assert any("but 60.3" in text for text in profiles.get("go_e").requires)
+
+
+async def test_field_problem_18_the_firmware_is_shown(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    """Which release it is stands in what the test of the form and diagnostics show."""
+    item = family("go_e")
+    async with serving(deepcopy(dict(item.contents)), item.takes) as server:
+        result = await probe(item.config(server), units=units, profiles=profiles)
+        assert result.firmware == "60.4"
+        device = build_device(item.config(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        await eventually(lambda: device.state.details.get("firmware") == "60.4")
+        await device.stop()
+
+
+@pytest.mark.parametrize(("step", "energy"), [(1.0, 12_345_678.0), (0.1, 1_234_567.8)])
+async def test_field_problem_18_a_unit_that_changed_with_the_software(
+    units: DedicatedUnits, profiles: ProfileLibrary, step: float, energy: float
+) -> None:
+    """KEBA's P40 counts whole Wh before 1.2.1, tenths of it afterwards."""
+    item = next(
+        item
+        for item in test_chargers.FAMILIES
+        if item.profile == "keba_kecontact" and item.params.get("model") == "P40"
+    )
+    item = replace(item, params={**item.params, "energy_scale": step})
+    async with serving(deepcopy(dict(item.contents)), item.takes) as server:
+        device = build_device(item.config(server), units=units, profiles=profiles)
+        await device.start(lambda state: None)
+        await eventually(lambda: device.state.energy_consumed is not None)
+        assert device.state.energy_consumed == pytest.approx(energy)
+        await device.stop()
+
+
 async def test_field_problem_19_ignored_writes_are_no_success(
     units: DedicatedUnits, profiles: ProfileLibrary
 ) -> None:
@@ -420,26 +520,42 @@ async def test_field_problem_22_another_device_at_the_address_is_not_written(
         await device.stop()
 
 
+@virtual_time
 async def test_field_problem_23_two_controllers_are_noticed(
-    units: DedicatedUnits, profiles: ProfileLibrary
+    profiles: ProfileLibrary, socket_enabled: None
 ) -> None:
-    """Somebody else's value in the setpoint's register, twice in ten minutes."""
-    async with serving(alfen(), alfen_takes()) as server:
+    """Somebody else's value in the setpoint's register, twice in ten minutes.
+
+    It is found by the ordinary polls, whether it lies above ours or below, said, and
+    forgotten once nobody has interfered for ten minutes.
+    """
+    async with serving(alfen(), alfen_takes()) as server, own_units() as units:
         device = await started(server, units, profiles)
-        assert isinstance(device, ModbusDevice)
-        session = device._session
-        for _ in range(2):
-            assert not device.state.contested
-            await device.apply(current(10.0))
-            await session.read_now(["limit_written", "limit_applied"], Priority.FAST)
-            device._changed()
-            # Lower than ours: within the limit, and still not our value.
-            server.set(1, 1210, f32(6.0))
-            await session.read_now(["limit_written"], Priority.FAST)
-            device._changed()
-            device._writer.written_at = time.monotonic() - 100
-            await device.apply(current(12.0))
+
+        async def settle(amperes: float, seconds: float = 20.0) -> None:
+            """Stand by a setpoint as an actor does, until it has been polled."""
+            for _ in range(int(seconds / 5.0)):
+                await device.apply(current(amperes))
+                await asyncio.sleep(5.0)
+
+        await settle(10.0)
+        assert not device.state.contested
+        for foreign in (6.0, 14.0):
+            assert not device.state.contested, "once may be anything"
+            before = len(server.writes())
+            # Between two of our own refreshings, 20 s apart, which would hide it.
+            await asyncio.sleep(2.0)
+            server.set(1, 1210, f32(foreign))
+            server.set(1, 1206, f32(foreign))
+            await asyncio.sleep(6.0)
+            await settle(10.0)
+            ours = [write.values for write in server.writes()[before:]]
+            assert ours, "we do not yield"
+            assert all(values == f32(10.0) for values in ours)
         assert device.state.contested
+        assert device.state.follows is True, "what stands there is ours again"
+        await settle(10.0, 660.0)
+        assert not device.state.contested
         await device.stop()
 
 

@@ -57,6 +57,10 @@ class Wanted:
         """Whether it stops the device."""
         return self.value == 0
 
+    def same_as(self, other: Wanted) -> bool:
+        """Whether the device is told the same, whoever asked for it when."""
+        return (self.value, self.emergency) == (other.value, other.emergency)
+
 
 class Superseded(Exception):
     """A newer setpoint took the place of this write."""
@@ -307,7 +311,8 @@ class Writer:
         return await self._confirm(control, wanted, priority)
 
     def _done(self, wanted: Wanted) -> None:
-        if self.written_at is None or wanted != self._told:
+        if self._told is None or not wanted.same_as(self._told):
+            # Not at a refreshing: what it has kept since is still compared.
             self.contest.told()
         self._told = wanted
         self.written = wanted
