@@ -16,6 +16,7 @@ from custom_components.netflex.devices.device import (
 )
 from custom_components.netflex.devices.factory import build_device, probe
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
+from custom_components.netflex.devices.session import SLOW_POLLS
 from custom_components.netflex.model.asset import Asset, Category, ChargerState, Nature
 from custom_components.netflex.model.connection import Line
 from custom_components.netflex.model.plan import Setpoint, SetpointKind
@@ -73,6 +74,8 @@ async def test_state_of_a_charging_car(
     async with serving(alfen()) as server:
         device = await started(server, units, profiles)
         await eventually(lambda: device.state.energy_consumed is not None)
+        # What belongs to slow polls has come once, however often the rest came.
+        await eventually(lambda: device.state.details[SLOW_POLLS] == 1)
         state = device.state
         assert state.available
         assert state.power == 10700.0

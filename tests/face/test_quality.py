@@ -15,9 +15,14 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
+from custom_components.netflex.devices.session import SLOW_POLLS
 from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.site.config import SiteConfig
-from custom_components.netflex.site_quality import SiteQuality, quality_store
+from custom_components.netflex.site_quality import (
+    SiteQuality,
+    quality_store,
+    slow_series,
+)
 
 from . import sites
 from .fakes import FakeSite
@@ -195,6 +200,27 @@ async def test_a_better_day_takes_the_repair_back(counted: Counted) -> None:
     counted.site.set_quality(None)
     await published(counted)
     assert not _doubtful(counted)
+
+
+def test_what_a_profile_reads_in_its_slow_polls_is_expected_in_their_rhythm() -> None:
+    profiles = ProfileLibrary.load()
+    alfen = profiles.get("alfen_ng9xx").bind({"socket": 1})
+    assert {"energy_consumed", "temperature"} <= slow_series(alfen)
+    assert "power" not in slow_series(alfen)
+    acuvim = profiles.get("acuvim_ii").bind(sites.MODBUS_METER["params"])
+    assert {"energy_import", "energy_export"} <= slow_series(acuvim)
+    assert "line_voltage.L1" not in slow_series(acuvim)
+
+
+async def test_each_device_has_the_rhythms_of_its_profile(counted: Counted) -> None:
+    quality = counted.entry.runtime_data.quality
+    facts = quality._facts()
+    assert facts.periods[sites.CHARGER_ID] == 5.0
+    assert facts.slower[sites.CHARGER_ID].period == 30.0
+    assert facts.slower[sites.CHARGER_ID].detail == SLOW_POLLS
+    # What other integrations bring has no polls of ours.
+    assert sites.LOAD_ID not in facts.periods
+    assert sites.LOAD_ID not in facts.slower
 
 
 def _doubtful(counted: Counted) -> list[str]:
