@@ -40,6 +40,8 @@ _SHOTS: Final = (
     ("house-dark.png", 1400, 700, True, _Page.HOUSE),
 )
 """File, width and height in CSS pixels, dark, page."""
+_CARDS: Final = (("programme.png", "netflex-programme-card"),)
+"""File and card, as it is in the first page on a desktop."""
 _CHROMIUM_ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -72,6 +74,13 @@ async def take_pictures(images: Path) -> None:
         for name, width, height, dark, page in _SHOTS:
             address = f"{url}/{page}-{ENTRY_ID.lower()}"
             await _shoot(browser, address, images / name, width, height, dark=dark)
+        for name, tag in _CARDS:
+            page = await browser.new_page(viewport={"width": 700, "height": 2400})
+            await page.goto(f"{url}/{_Page.SITE}-{ENTRY_ID.lower()}")
+            card = page.locator(tag)
+            await expect(card.locator("svg").first).to_be_visible(timeout=60_000)
+            await card.screenshot(path=images / name)
+            print((images / name).relative_to(ROOT))
         await browser.close()
 
 

@@ -68,6 +68,8 @@
     if (own && element.localName !== "title") {
       const size = parseFloat(style.fontSize);
       const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+      const drawn = element.ownerSVGElement ? size * element.ownerSVGElement.getScreenCTM().a : size;
+      if (drawn < 9) faults.push(`${where(element)} is ${drawn.toFixed(1)} px high, less than 9`);
       check(element, element instanceof SVGElement ? style.fill : style.color, large ? 3 : 4.5, "text");
     }
     if (["path", "line", "polyline"].includes(element.localName) && !element.matches(".axis, .midnight, .track") && style.stroke !== "none")

@@ -57,10 +57,11 @@ export class ProgrammeCard extends NetflexCard {
       align-items: center; }
     dl { display: grid; grid-template-columns: auto 1fr; gap: 4px 12px; margin: 4px 0; font-size: .9rem; }
     dt { color: var(--secondary-text-color); } dd { margin: 0; }
-    svg { width: 100%; display: block; margin: 6px 0; }
+    svg { width: 100%; display: block; margin: 6px 0; overflow: visible; }
     svg text { font-size: 11px; fill: var(--primary-text-color); }
     .midnight { stroke: var(--divider-color); stroke-width: 1; }
     ul { margin: 4px 0; padding-left: 18px; font-size: .85rem; }
+    @container (max-width: 460px) { svg { margin-bottom: 10px; } svg text { font-size: 17px; } }
   `;
 
   render(site) {
