@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
@@ -305,6 +306,15 @@ async def test_the_waveform_is_recorded(
         with pytest.raises(ServiceValidationError) as too_long:
             await call(values | {"seconds": 29.0, "before": 2.0})
         assert too_long.value.translation_key == "recording_too_long"
+        with (
+            patch(
+                "custom_components.netflex.actions_waveform._save",
+                side_effect=OSError("No space left on device"),
+            ),
+            pytest.raises(HomeAssistantError) as full,
+        ):
+            await call(values)
+        assert full.value.translation_key == "recording_failed"
         site = dr.async_get(hass).async_get_device_by_identifier(
             (DOMAIN, entry.entry_id), entry.entry_id
         )

@@ -697,3 +697,33 @@ async def test_a_dispatch_that_cannot_be_is_refused(
         await act(hass, running, "dispatch", **data)
     assert caught.value.translation_key == key
     assert running.runtime_data.site.view.market.dispatches == ()
+
+
+def test_the_cards_are_told_prices_and_what_was_delivered() -> None:
+    start = NOW
+    series = PriceSeries(
+        slots=(PriceSlot(start=start, end=start + timedelta(hours=1), value=120.0),),
+        received=start,
+    )
+    proof = DispatchProof(
+        command=COMMAND,
+        name="Axle",
+        method=Baseline.BEFORE_START,
+        delivered=1250.4,
+        baseline=None,
+        proved=900.0,
+        ended=COMMAND.end,
+    )
+    view = replace(
+        full_view(),
+        economy=Economy(market=Market(import_price=series)),
+        dispatch_proofs=(proof, replace(proof, proved=0.0, ended=None)),
+    )
+    message = economy_message(view, Words("en", {}))
+    assert message is not None
+    assert message["import_prices"] == [
+        [start.isoformat(), (start + timedelta(hours=1)).isoformat(), 0.12]
+    ]
+    done, running = message["proofs"]
+    assert (done["delivered"], done["end"]) == (1250, COMMAND.end.isoformat())
+    assert (running["delivered"], running["end"], running["baseline"]) == (None,) * 3

@@ -16,7 +16,11 @@ from homeassistant.helpers.translation import async_get_translations
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.netflex.commissioning import async_apply, site_proposals
+from custom_components.netflex.commissioning import (
+    _changed,
+    async_apply,
+    site_proposals,
+)
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.devices.device import DeviceConfig
 from custom_components.netflex.entry_site import connection_point
@@ -24,6 +28,8 @@ from custom_components.netflex.model.asset import Asset, Category, Direction, Na
 from custom_components.netflex.model.connection import Line
 from custom_components.netflex.model.orders import NO_ORDERS, LinkState
 from custom_components.netflex.model.phrase import Phrase, sentences
+from custom_components.netflex.profiles import async_profiles
+from custom_components.netflex.site.commissioning_checklist import Proposal
 from custom_components.netflex.site.commissioning_record import (
     Check,
     Outcome,
@@ -444,3 +450,22 @@ async def test_the_rehearsal_is_part_of_it(
     assert ready.commissioning.status is not None
     assert ready.commissioning.status.ended_early is None
     await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("turned", "data"),
+    [
+        (None, sites.BATTERY),
+        (Turned.READING, sites.ENTITY_CHARGER),
+        (Turned.READING, sites.CHARGER),
+    ],
+)
+async def test_a_proposal_without_a_place_in_the_form_changes_nothing(
+    hass: HomeAssistant, turned: Turned | None, data: dict[str, Any]
+) -> None:
+    """Nothing is turned, no profile, or a profile whose sign nobody can choose."""
+    await async_profiles(hass)
+    proposal = Proposal(
+        subject="x", name="X", text="", response=Response(told=1.0, turned=turned)
+    )
+    assert _changed(hass, sites.subentry("battery", "x", "X", data), proposal) is None

@@ -19,6 +19,10 @@ from custom_components.netflex.model.orders import OrderEvent, OrderName, OrderS
 from custom_components.netflex.model.plan import Cause, Source
 from custom_components.netflex.model.remote import RemoteCommand
 from custom_components.netflex.model.snapshot import Override, UserLimits
+from custom_components.netflex.sensor_quality import (
+    SITE_QUALITY_SENSORS,
+    SOURCE_QUALITY_SENSORS,
+)
 from custom_components.netflex.telemetry.quality import (
     Fault,
     FaultKind,
@@ -27,7 +31,7 @@ from custom_components.netflex.telemetry.quality import (
 )
 
 from . import sites
-from .fakes import NOW, FakeSite
+from .fakes import NOW, FakeSite, full_view
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -240,3 +244,32 @@ async def test_the_daily_report_is_told_once_until_there_is_another(
     assert quality["sources"][0]["completeness"] == 71.0
     assert "29" in quality["faults"][0]["text"]
     assert "missing" not in quality["faults"][0]["text"]
+
+
+def test_quality_as_sensors_is_the_mean_of_what_is_known_of_it() -> None:
+    known = SourceQuality(
+        source=sites.METER_ID,
+        name="P1",
+        completeness=0.8,
+        plausibility=0.5,
+        clock_offset=2.04,
+        series=(),
+    )
+    silent = replace(known, source=sites.CHARGER_ID, completeness=None)
+    fault = Fault(source=sites.METER_ID, name="P1", kind=FaultKind.MISSING, amount=0.2)
+    report = QualityReport(
+        start=0, end=86_400, observed=0.9, sources=(known, silent), faults=(fault,)
+    )
+    view = replace(full_view(), quality=report)
+    (whole,), (source,) = SITE_QUALITY_SENSORS, SOURCE_QUALITY_SENSORS
+    assert whole.value_fn(view, "site") == 40.0
+    assert source.value_fn(view, sites.METER_ID) == 40.0
+    assert source.value_fn(view, sites.CHARGER_ID) is None
+    assert source.value_fn(view, "nobody") is None
+    assert whole.attributes_fn is not None
+    assert source.attributes_fn is not None
+    assert whole.attributes_fn(view, "site")["observed"] == 90.0
+    assert len(whole.attributes_fn(view, "site")["faults"]) == 1
+    details = source.attributes_fn(view, sites.METER_ID)
+    assert (details["completeness"], details["plausibility"]) == (80.0, 50.0)
+    assert details["clock_offset"] == 2.0

@@ -79,6 +79,22 @@ def test_translations_in_english() -> None:
     assert not (PACKAGE / "strings.json").exists()
 
 
+def _undescribed(texts: Any, where: str) -> Iterator[str]:
+    if not isinstance(texts, dict):
+        return
+    if isinstance(fields := texts.get("data"), dict):
+        for key in fields.keys() - texts.get("data_description", {}).keys():
+            yield f"{where}.{key}"
+    for key, value in texts.items():
+        yield from _undescribed(value, f"{where}.{key}")
+
+
+@pytest.mark.parametrize("part", ["config", "config_subentries", "options"])
+def test_every_field_of_every_form_is_described(part: str) -> None:
+    assert ENGLISH[part]
+    assert list(_undescribed(ENGLISH[part], part)) == []
+
+
 def test_icons() -> None:
     assert list(check.icon_faults(ICONS)) == []
     named = ENGLISH.get("entity", {})
