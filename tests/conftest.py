@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from homeassistant.util import executor
+from hypothesis import HealthCheck, settings
 import pytest
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
@@ -23,6 +24,20 @@ assert list(custom_components.__path__) == [str(_ROOT / "custom_components")]
 # on to the next then takes it along, and a busy machine fails a test at its end. A
 # thread that hangs is caught by the test's own limit.
 executor.EXECUTOR_SHUTDOWN_TIMEOUT = 300
+
+# A plain run draws the same examples each time and gives each the time that it takes:
+# how long one takes says what else the machine does. New ones are searched for with
+# `--hypothesis-profile=search`.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "search", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)
