@@ -302,6 +302,38 @@ async def test_leaving_while_it_connects_leaves_no_connection_behind(
         await until(lambda: not open_links)
 
 
+async def test_a_try_that_fails_after_it_was_given_up_tells_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def enter(_client: aiomqtt.Client) -> aiomqtt.Client:
+        begun.set()
+        await over.wait()
+        raise aiomqtt.MqttError("[Errno 111] Connection refused")
+
+    monkeypatch.setattr(aiomqtt.Client, "__aenter__", enter)
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: told.append(context)
+    )
+    broker = Broker(Path("none"), tmp_path)
+
+    async def connect() -> None:
+        async with connection.connected(settings_of(broker), None, "netflex-test"):
+            pass
+
+    trying = asyncio.create_task(connect())
+    await begun.wait()
+    trying.cancel()
+    await asyncio.sleep(0)
+    over.set()
+    with pytest.raises(asyncio.CancelledError):
+        await trying
+    gc.collect()
+    assert not told
+
+
 async def test_the_clients_own_words_are_for_debugging_only(
     broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -101,7 +101,8 @@ async def _open(client: aiomqtt.Client) -> None:
     """
     opening = asyncio.ensure_future(client.__aenter__())
     try:
-        await asyncio.shield(opening)
+        # Not a shield: that reports what a try that was given up fails with.
+        await asyncio.wait({opening})
     except asyncio.CancelledError:
 
         def close(done: asyncio.Future[aiomqtt.Client]) -> None:
@@ -112,6 +113,7 @@ async def _open(client: aiomqtt.Client) -> None:
         opening.add_done_callback(close)
         await asyncio.wait({opening}, timeout=GOODBYE)
         raise
+    opening.result()
 
 
 def _hang_up(client: aiomqtt.Client) -> None:
