@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from custom_components.netflex.control.codec import decode, encode
+from custom_components.netflex.control.tuning import DEFAULT
 from custom_components.netflex.model.modes import ChargerMode
 from custom_components.netflex.model.plan import Cause, Source
 from custom_components.netflex.model.remote import RemoteCommand, held_back
@@ -117,6 +118,41 @@ def test_S14_many_loads_come_back_one_after_the_other() -> None:
     )
     gaps = [later - earlier for earlier, later in pairwise(started)]
     assert min(gaps) > 0
+
+
+def test_a_load_that_waits_for_its_turn_says_so_and_what_had_held_it() -> None:
+    names = ("a", "b")
+    loop, _ = heating(*names)
+    loop.run(60)
+    held(loop, replace(HOLD, until=loop.now + 300), *names)
+    samples = loop.run(1500)
+    assert keys(samples[200].plan, "b") == ["remote_hold"]
+    waiting = [
+        keys(sample.plan, name)
+        for sample in samples[301:]
+        for name in names
+        if not told(sample, name)
+    ]
+    assert waiting
+    assert all(found == ["coming_back", "remote_hold"] for found in waiting)
+    # It never says so of what runs, and not twice over.
+    assert told(samples[-1], "a")
+    assert told(samples[-1], "b")
+    assert "coming_back" not in keys(samples[-1].plan, "a")
+
+
+def test_who_was_off_by_choice_comes_back_at_once_after_waiting_for_another() -> None:
+    loop, _ = heating("a", "b")
+    loop.user = lambda at: dict.fromkeys(("a", "b"), UserLimits(switch=False))
+    loop.run(60)
+    loop.user = lambda at: {}
+    samples = loop.run(900)
+    started = [
+        next(s.at for s in samples if told(s, name)) - samples[0].at
+        for name in ("a", "b")
+    ]
+    assert min(started) < 5
+    assert max(started) < DEFAULT.resume_delay + DEFAULT.minimum_off
 
 
 def test_of_several_sources_the_oldest_command_is_named() -> None:

@@ -503,6 +503,7 @@ def lent() -> Cause:
 
 
 RISING: Final = "rising"
+COMING_BACK: Final = "coming_back"
 """Key of what is on its way to a looser limit."""
 
 
@@ -513,6 +514,16 @@ def rising(source: Source) -> Cause:
         source=source,
         key=RISING,
         text=Phrase("rising", "Rises slowly after a tighter limit"),
+    )
+
+
+@lru_cache(maxsize=8)
+def coming_back(source: Source) -> Cause:
+    """Return the cause of a load that nothing holds any more and whose turn comes."""
+    return Cause(
+        source=source,
+        key=COMING_BACK,
+        text=Phrase("coming_back", "Free again, comes back in its turn"),
     )
 
 

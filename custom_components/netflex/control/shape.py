@@ -151,7 +151,13 @@ def _by_choice(past: AssetMemory) -> bool:
 
     Then nothing has to prove that there is lasting room.
     """
-    return bool(past.bound) and all(cause.key in _CHOICES for cause in past.bound)
+    held = _holding(past)
+    return bool(held) and all(cause.key in _CHOICES for cause in held)
+
+
+def _holding(past: AssetMemory) -> list[Cause]:
+    """Return what held an asset, without that it now waits for its turn."""
+    return [cause for cause in past.bound if cause.key != explain.COMING_BACK]
 
 
 def _source(past: AssetMemory) -> Source:
@@ -171,7 +177,7 @@ def shape_load(unit: Unit, past: AssetMemory, moment: Moment) -> AssetMemory:
             past = replace(past, on_since=None)
         return past
     unit.told = 0.0
-    unit.causes = [*past.bound] or [explain.rising(Source.DEVICE)]
+    unit.causes = [explain.coming_back(_source(past)), *_holding(past)]
     if not moment.knows(unit):
         unit.causes = [explain.safe_state("not_back")]
         return replace(past, candidate_since=None)
