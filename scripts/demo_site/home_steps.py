@@ -6,10 +6,15 @@ the aggregator's manager.
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 import time
 from typing import Final
 
-from custom_components.netflex.simulation.flexoffer_manager import hold_back
+from custom_components.netflex.simulation.flexoffer_manager import (
+    SeenOffer,
+    SimulatedManager,
+    hold_back,
+)
 
 from .application import Application
 from .home import ENDPOINT, LOST_AFTER, never
@@ -23,6 +28,8 @@ SHIFTED: Final = "sensor.demo_site_energy_shifted_by_flexoffers"
 _RELAYS: Final = ("relay1", "relay2")
 """The boiler's and the cold store's, as the endpoint numbers its loads."""
 _BOILER_STATE: Final = "gateway/relay1State/datapoint"
+_TO_FETCH: Final = timedelta(seconds=2)
+"""Time that the home has at least to fetch a schedule before its deadline."""
 _STAGGER: Final = 4.0
 """s that two loads lie apart at least when they come back."""
 
@@ -75,11 +82,16 @@ async def announced(play: HomeScenario) -> Seen:
 async def offered(play: HomeScenario) -> Seen:
     """Wait until both loads are on offer, and their schedules are there."""
     manager, begun = play.stage.manager, time.monotonic()
-    manager.assign = hold_back
-    await until(lambda: _count(manager.schedules), lambda it: it >= 2, within=60)
     manager.assign = never
-    taken = [manager.offers[offer_id].total for offer_id in manager.schedules]
-    ranges = " and ".join(f"{it.low:.0f} to {it.high:.1f} Wh" for it in taken)
+    # One load may be offered a window before the other: both are wanted at one time.
+    taken, _ = await until(
+        lambda: _together(manager), lambda it: len(it) > 1, within=90
+    )
+    for offer in taken:
+        manager.schedules[offer.id] = hold_back(offer)
+    ranges = " and ".join(
+        f"{it.total.low:.0f} to {it.total.high:.1f} Wh" for it in taken
+    )
     return Seen(
         f"offered {ranges}; both assigned",
         1000 * (time.monotonic() - begun),
@@ -120,6 +132,17 @@ async def measured(play: HomeScenario) -> Seen:
         f"{1000 * shifted:.1f} Wh shifted; both run again",
         1000 * (time.monotonic() - begun),
     )
+
+
+async def _together(manager: SimulatedManager) -> list[SeenOffer]:
+    """Return the offers of the newest window that may still be assigned."""
+    newest = max((it.start_after for it in manager.offers.values()), default=None)
+    soon = datetime.now(UTC) + _TO_FETCH
+    return [
+        offer
+        for offer in manager.offers.values()
+        if offer.start_after == newest and offer.assign_before > soon
+    ]
 
 
 async def _count(items: object) -> int:

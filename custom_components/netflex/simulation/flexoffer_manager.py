@@ -60,7 +60,7 @@ def read_offer(message: Mapping[str, Any], dialect: Dialect) -> SeenOffer:
     )
 
 
-def hold_back(offer: SeenOffer) -> Schedule | None:
+def hold_back(offer: SeenOffer) -> Schedule:
     """Ask for as little as an offer allows, as early as it allows it."""
     left = offer.total.low - sum(item.low for item in offer.slices)
     energies = [item.low for item in offer.slices]
