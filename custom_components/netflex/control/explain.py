@@ -503,8 +503,9 @@ def lent() -> Cause:
 
 
 RISING: Final = "rising"
-COMING_BACK: Final = "coming_back"
 """Key of what is on its way to a looser limit."""
+COMING_BACK: Final = "coming_back"
+"""Key of a load that nothing holds any more, and that waits for its turn."""
 
 
 @lru_cache(maxsize=8)

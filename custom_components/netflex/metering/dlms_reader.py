@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import time
-from types import MappingProxyType
 from typing import ClassVar, Final, override
 
 from .dlms_apdu import DlmsKeys
@@ -74,26 +73,16 @@ class DlmsSource(PortSource):
     def status(self) -> MeterStatus:
         """How the port is doing."""
         stream = self._stream
-        return MeterStatus(
-            connected=self._connected,
-            last_good=self._last_good,
+        return self._status(
             good=stream.good,
             damaged=stream.damaged,
-            problem=None if self._problem is None else str(self._problem),
-            problem_key=None if self._problem is None else self._problem.key,
-            details=MappingProxyType(
-                {
-                    "dropped_bytes": stream.dropped,
-                    "enciphered_pushes": stream.enciphered,
-                    "wrong_key_pushes": stream.wrong_key,
-                    "connections": self._connections,
-                    "framing": stream.framing,
-                    **{
-                        f"{group}_pushes": count
-                        for group, count in self._received.items()
-                    },
-                }
-            ),
+            details={
+                "dropped_bytes": stream.dropped,
+                "enciphered_pushes": stream.enciphered,
+                "wrong_key_pushes": stream.wrong_key,
+                "framing": stream.framing,
+                **{f"{group}_pushes": count for group, count in self._received.items()},
+            },
         )
 
     @property

@@ -53,17 +53,12 @@ class P1Source(PortSource):
     def status(self) -> MeterStatus:
         """How the port is doing."""
         telegram, framer = self.telegram, self._framer
-        return MeterStatus(
-            connected=self._connected,
-            last_good=self._last_good,
+        return self._status(
             good=framer.good,
             damaged=framer.damaged,
-            problem=None if self._problem is None else str(self._problem),
-            problem_key=None if self._problem is None else self._problem.key,
             details={
                 "dropped_bytes": framer.dropped,
                 "encrypted_frames": framer.encrypted,
-                "connections": self._connections,
                 "version": None if telegram is None else telegram.version,
                 "grid_type_proven": self._recognition.proven,
             },

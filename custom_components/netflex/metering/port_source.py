@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import logging
 import random
+from types import MappingProxyType
 from typing import ClassVar, Final
 
 from ..model.reading import MeterReading
@@ -59,6 +60,25 @@ class PortSource(ABC):
     @abstractmethod
     def status(self) -> MeterStatus:
         """How the port is doing."""
+
+    def _status(
+        self,
+        *,
+        good: int,
+        damaged: int,
+        details: Mapping[str, float | str | bool | None],
+    ) -> MeterStatus:
+        """Return how the port is doing; its connections are counted for every port."""
+        problem = self._problem
+        return MeterStatus(
+            connected=self._connected,
+            last_good=self._last_good,
+            good=good,
+            damaged=damaged,
+            problem=None if problem is None else str(problem),
+            problem_key=None if problem is None else problem.key,
+            details=MappingProxyType({**details, "connections": self._connections}),
+        )
 
     @abstractmethod
     async def _read(self) -> None:

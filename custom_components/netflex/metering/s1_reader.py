@@ -122,20 +122,15 @@ class S1Source(PortSource):
         if self._accepted:
             counts += self._analysis.counts
         kind = self.format
-        return MeterStatus(
-            connected=self._connected,
-            last_good=self._last_good,
+        return self._status(
             good=counts.good,
             damaged=counts.damaged,
-            problem=None if self._problem is None else str(self._problem),
-            problem_key=None if self._problem is None else self._problem.key,
             details={
                 "lost": counts.lost,
                 "refused": counts.refused,
                 "invalid": counts.invalid,
                 "dropped_bytes": counts.dropped,
                 "overrun_bytes": self._overrun,
-                "connections": self._connections,
                 "baudrate": self._baudrate,
                 "sampling_rate": None if kind is None else kind.rate,
                 "sampling_per_period": None if kind is None else kind.per_period,
