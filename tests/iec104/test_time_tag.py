@@ -1,5 +1,6 @@
 """CP56Time2a and its meaning."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -70,10 +71,14 @@ def test_any_octets_decode_and_mean_something_or_are_impossible(octets: bytes):
     )
 
 
+REPEATED = TimeTag(milliseconds=0, minute=30, hour=2, day=25, month=10, year=26)
+"""Half past two on the night when that hour comes twice."""
+
+
 @given(MOMENTS, st.sampled_from([TimeZoneMode.UTC, TimeZoneMode.LOCAL]))
 def test_a_written_tag_reads_as_the_same_moment(moment: datetime, mode: TimeZoneMode):
     policy = TimeZonePolicy(mode=mode, zone=BRUSSELS)
-    assert policy.moment(policy.tag(moment), datetime.now(UTC)) == moment
+    assert policy.moment(policy.tag(moment), moment + timedelta(minutes=3)) == moment
 
 
 @given(MOMENTS, st.sampled_from([UTC, BRUSSELS]))
@@ -89,13 +94,27 @@ def test_the_repeated_hour_is_told_apart_by_the_summer_bit(
     summer_time: bool, hour: int
 ):
     policy = TimeZonePolicy(mode=TimeZoneMode.LOCAL, zone=BRUSSELS)
-    tag = TimeTag(
-        milliseconds=0, minute=30, hour=2, day=25, month=10, year=26,
-        summer_time=summer_time,
-    )  # fmt: skip
+    tag = replace(REPEATED, summer_time=summer_time)
     expected = datetime(2026, 10, 25, hour, 30, tzinfo=UTC)
     assert policy.moment(tag, expected) == expected
     assert policy.tag(expected).summer_time is summer_time
+
+
+@pytest.mark.parametrize("mode", [TimeZoneMode.LOCAL, TimeZoneMode.AUTO])
+@pytest.mark.parametrize("hour", [0, 1])
+def test_a_peer_without_summer_bit_is_understood_in_both_passes_of_the_repeated_hour(
+    mode: TimeZoneMode, hour: int
+):
+    policy = TimeZonePolicy(mode=mode, zone=BRUSSELS)
+    now = datetime(2026, 10, 25, hour, 29, tzinfo=UTC)
+    assert policy.moment(REPEATED, now) == now + timedelta(minutes=1)
+
+
+def test_an_order_of_the_first_pass_stays_old_in_the_second():
+    policy = TimeZonePolicy(mode=TimeZoneMode.LOCAL, zone=BRUSSELS)
+    now = datetime(2026, 10, 25, 1, 31, tzinfo=UTC)
+    tag = replace(REPEATED, summer_time=True)
+    assert now - policy.moment(tag, now) == timedelta(hours=1, minutes=1)
 
 
 @pytest.mark.parametrize(

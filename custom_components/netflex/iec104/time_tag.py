@@ -121,8 +121,9 @@ class TimeZonePolicy:
     """How time tags are read and written.
 
     UTC: both directions are UTC, SU is never set and is ignored when received.
-    LOCAL: wall clock of `zone`; SU tells the two readings of the repeated hour
-    apart and is otherwise not needed, because peers are known that forget it.
+    LOCAL: wall clock of `zone`. In the repeated hour SU means its first pass; without
+    SU it is the pass that is nearest to our own clock, because peers are known that
+    never set it, and an order of theirs would be refused for its age.
     AUTO: writes UTC; reads as UTC, as local time, or as local time that never
     changes to summer time, whichever is nearest to our own clock.
     """
@@ -161,10 +162,14 @@ class TimeZonePolicy:
         wall = tag.wall_clock()
         if self.mode is TimeZoneMode.UTC:
             return wall.replace(tzinfo=UTC)
-        local = wall.replace(tzinfo=self.zone, fold=0 if tag.summer_time else 1)
-        if self.mode is TimeZoneMode.LOCAL:
-            return local.astimezone(UTC)
-        readings = [wall.replace(tzinfo=UTC), local.astimezone(UTC)]
-        standard = (local.utcoffset() or timedelta()) - (local.dst() or timedelta())
-        readings.append((wall - standard).replace(tzinfo=UTC))
+        passes = [
+            wall.replace(tzinfo=self.zone, fold=fold)
+            for fold in ((0,) if tag.summer_time else (1, 0))
+        ]
+        readings = [local.astimezone(UTC) for local in passes]
+        if self.mode is TimeZoneMode.AUTO:
+            local = passes[0]
+            standard = (local.utcoffset() or timedelta()) - (local.dst() or timedelta())
+            readings.insert(0, wall.replace(tzinfo=UTC))
+            readings.append((wall - standard).replace(tzinfo=UTC))
         return min(readings, key=lambda reading: abs(reading - reference))
