@@ -12,6 +12,7 @@ if TYPE_CHECKING or "homeassistant" in sys.modules:
     from .lifecycle import (
         CONFIG_SCHEMA,
         async_migrate_entry,
+        async_remove_config_entry_device,
         async_remove_entry,
         async_setup,
         async_setup_entry,
@@ -21,6 +22,7 @@ if TYPE_CHECKING or "homeassistant" in sys.modules:
     __all__ = [
         "CONFIG_SCHEMA",
         "async_migrate_entry",
+        "async_remove_config_entry_device",
         "async_remove_entry",
         "async_setup",
         "async_setup_entry",

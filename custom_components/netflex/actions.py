@@ -20,7 +20,7 @@ from homeassistant.util import dt as dt_util, slugify
 import voluptuous as vol
 
 from .actions_commissioning import async_register_commissioning
-from .actions_common import aware, loaded_entry
+from .actions_common import aware, loaded_entry, not_erased
 from .actions_economy import async_register_economy
 from .actions_leaving import async_register_leaving
 from .actions_override import async_register_override
@@ -37,6 +37,7 @@ from .rehearsals import async_rehearse
 from .site_file import export_site, part_names
 from .site_readings import RESOLUTIONS, ReadingsError
 from .telecontrol.journal_export import ExportFormat, export_journal
+from .telecontrol.order_store import OrderStoreError
 from .telecontrol.point_csv import write_points
 from .telecontrol.settings import TelecontrolSettings
 
@@ -214,16 +215,27 @@ async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
 
 async def _async_erase_readings(call: ServiceCall) -> None:
     """Forget the readings of a site."""
-    await loaded_entry(call).runtime_data.readings.async_erase()
+    entry = loaded_entry(call)
+    try:
+        await entry.runtime_data.readings.async_erase()
+    except OSError as err:
+        raise not_erased(entry, err) from err
 
 
 async def _async_release_orders(call: ServiceCall) -> None:
     """Release orders on the operator's instruction, for a record of who and why."""
     entry = loaded_entry(call)
     _require_telecontrol(entry)
-    await entry.runtime_data.coordinator.async_release_orders(
-        call.data[ATTR_NAME], call.data[ATTR_REFERENCE]
-    )
+    try:
+        await entry.runtime_data.coordinator.async_release_orders(
+            call.data[ATTR_NAME], call.data[ATTR_REFERENCE]
+        )
+    except OrderStoreError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="orders_not_released",
+            translation_placeholders={"site": entry.title, "error": str(err)},
+        ) from err
 
 
 async def _async_export_points(call: ServiceCall) -> ServiceResponse:

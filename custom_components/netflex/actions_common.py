@@ -1,12 +1,13 @@
 """What several actions share: the site or asset that they are for, and times."""
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_DEVICE_ID
 from homeassistant.core import ServiceCall
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
@@ -34,6 +35,10 @@ def loaded_entry(call: ServiceCall) -> NetflexConfigEntry:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="site_not_found"
         )
+    return _running(entry)
+
+
+def _running(entry: NetflexConfigEntry) -> NetflexConfigEntry:
     if entry.state is not ConfigEntryState.LOADED:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
@@ -43,27 +48,35 @@ def loaded_entry(call: ServiceCall) -> NetflexConfigEntry:
     return entry
 
 
-def driven_asset(call: ServiceCall) -> tuple[NetflexConfigEntry, str]:
-    """Return the site of a device that is driven, and the device's id there."""
+def part_of_device(
+    call: ServiceCall, kinds: Container[str]
+) -> tuple[NetflexConfigEntry, str] | None:
+    """Return the site of a device and its part's id there, None for another kind."""
     device = dr.async_get(call.hass).async_get(call.data[ATTR_DEVICE_ID])
-    for entry_id in () if device is None else device.config_entries:
+    if device is None:
+        return None
+    for entry_id in device.config_entries:
         entry: NetflexConfigEntry | None = call.hass.config_entries.async_get_entry(
             entry_id
         )
-        if (
-            device is None
-            or entry is None
-            or entry.domain != DOMAIN
-            or entry.state is not ConfigEntryState.LOADED
-        ):
+        if entry is None or entry.domain != DOMAIN:
             continue
         for subentry in entry.subentries.values():
             if (
-                subentry.subentry_type in ASSET_TYPES
+                subentry.subentry_type in kinds
                 and (DOMAIN, subentry.subentry_id) in device.identifiers
             ):
-                return entry, subentry.subentry_id
-    raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_asset")
+                return _running(entry), subentry.subentry_id
+    return None
+
+
+def driven_asset(call: ServiceCall) -> tuple[NetflexConfigEntry, str]:
+    """Return the site of a device that is driven, and the device's id there."""
+    if (found := part_of_device(call, ASSET_TYPES)) is None:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="no_asset"
+        )
+    return found
 
 
 def end_of(call: ServiceCall) -> datetime:
@@ -78,3 +91,12 @@ def end_of(call: ServiceCall) -> datetime:
             translation_domain=DOMAIN, translation_key="end_has_passed"
         )
     return end
+
+
+def not_erased(entry: NetflexConfigEntry, err: OSError) -> HomeAssistantError:
+    """Return what is said where files of a site cannot be deleted."""
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key="not_erased",
+        translation_placeholders={"site": entry.title, "error": str(err)},
+    )

@@ -129,25 +129,25 @@ async def _async_dispatch(call: ServiceCall) -> ServiceResponse:
         end = start + call.data[ATTR_DURATION]
     else:
         raise _refused("dispatch_without_end")
-    if end <= now or end - start > LONGEST:
+    if end <= max(now, start) or end - start > LONGEST:
         raise _refused("dispatch_end_impossible")
+    action: DispatchAction = call.data[ATTR_ACTION]
+    if (action is DispatchAction.POWER) is (ATTR_POWER not in call.data):
+        raise _refused("dispatch_power")
     batteries = [
         _battery(call.hass, entry, name) for name in call.data.get(ATTR_BATTERIES, ())
     ]
-    try:
-        command = DispatchCommand(
-            source=call.data[ATTR_SOURCE],
-            action=call.data[ATTR_ACTION],
-            start=start,
-            end=end,
-            assets=frozenset(item.subentry_id for item in batteries) or None,
-            power=call.data.get(ATTR_POWER),
-            allow_deviation=call.data[ATTR_ALLOW_DEVIATION],
-            priority=call.data[ATTR_PRIORITY],
-            baseline=call.data.get(ATTR_BASELINE),
-        )
-    except ValueError as err:
-        raise _refused("dispatch_impossible", error=str(err)) from err
+    command = DispatchCommand(
+        source=call.data[ATTR_SOURCE],
+        action=action,
+        start=start,
+        end=end,
+        assets=frozenset(item.subentry_id for item in batteries) or None,
+        power=call.data.get(ATTR_POWER),
+        allow_deviation=call.data[ATTR_ALLOW_DEVIATION],
+        priority=call.data[ATTR_PRIORITY],
+        baseline=call.data.get(ATTR_BASELINE),
+    )
     entry.runtime_data.market.async_dispatch(command)
     heard = listeners(command, entry.runtime_data.site.view.programmes)
     answer: dict[str, Any] = {

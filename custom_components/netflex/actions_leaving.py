@@ -19,7 +19,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
-from .actions_common import loaded_entry
+from .actions_common import loaded_entry, not_erased
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import SubentryType
@@ -92,16 +92,19 @@ async def _async_withdraw(
     runtime = entry.runtime_data
     # Not when its turn comes: nothing may be open, or told, when it is erased.
     await runtime.async_entry_changed()
-    erased = await hass.async_add_executor_job(
-        _erase_outbox, outbox_path(hass, entry.entry_id)
-    )
-    kept = flexoffers_store(hass, entry.entry_id)
-    if await kept.async_load() is not None:
-        await kept.async_remove()
-        erased.append("flexoffers")
-    if readings:
-        await runtime.readings.async_erase()
-        erased.append("readings")
+    try:
+        erased = await hass.async_add_executor_job(
+            _erase_outbox, outbox_path(hass, entry.entry_id)
+        )
+        kept = flexoffers_store(hass, entry.entry_id)
+        if await kept.async_load() is not None:
+            await kept.async_remove()
+            erased.append("flexoffers")
+        if readings:
+            await runtime.readings.async_erase()
+            erased.append("readings")
+    except OSError as err:
+        raise not_erased(entry, err) from err
     runtime.journal.record(
         RecordKind.CONSENT,
         {"value": False, "withdrawn": withdrawn, "erased": erased},

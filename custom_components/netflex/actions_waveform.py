@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import (
     HomeAssistant,
@@ -14,13 +13,14 @@ from homeassistant.core import (
     callback,
 )
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_register_admin_service
 from homeassistant.util import slugify
 import voluptuous as vol
 
+from .actions_common import part_of_device
 from .const import DOMAIN
-from .coordinator import NetflexConfigEntry
+from .entry_data import SubentryType
 from .entry_s1 import LONGEST_RECORDING
 from .metering.errors import MeterError
 from .metering.recorder import Recording
@@ -62,7 +62,9 @@ def async_register_waveform(hass: HomeAssistant) -> None:
 async def _async_record_waveform(call: ServiceCall) -> ServiceResponse:
     """Record what comes next, and what came before, and return where it is."""
     hass = call.hass
-    entry, meter_id = _meter(call)
+    if (found := part_of_device(call, {SubentryType.METER})) is None:
+        raise _no_waveform()
+    entry, meter_id = found
     name = entry.subentries[meter_id].title
     seconds, before = call.data[ATTR_SECONDS], call.data[ATTR_BEFORE]
     if seconds + before > LONGEST_RECORDING:
@@ -116,26 +118,6 @@ def _save(recording: Recording, folder: Path, name: str) -> tuple[Path, ...]:
         for suffix in _SUFFIXES:
             picture.with_suffix(f".{suffix}").unlink(missing_ok=True)
     return files
-
-
-def _meter(call: ServiceCall) -> tuple[NetflexConfigEntry, str]:
-    """Return the site and the id of the meter that an action is for."""
-    device = dr.async_get(call.hass).async_get(call.data[ATTR_DEVICE_ID])
-    entries = call.hass.config_entries
-    for entry_id in () if device is None else device.config_entries:
-        entry: NetflexConfigEntry | None = entries.async_get_entry(entry_id)
-        if entry is None or entry.domain != DOMAIN or device is None:
-            continue
-        if entry.state is not ConfigEntryState.LOADED:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="site_not_loaded",
-                translation_placeholders={"site": entry.title},
-            )
-        for meter_id in entry.subentries:
-            if (DOMAIN, meter_id) in device.identifiers:
-                return entry, meter_id
-    raise _no_waveform()
 
 
 def _no_waveform() -> ServiceValidationError:

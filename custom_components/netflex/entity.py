@@ -203,6 +203,11 @@ def platform_setup(
     return async_setup_entry
 
 
+def sub_meter_identifier(meter_id: str, channel: int) -> str:
+    """Return what identifies the device of a meter behind a smart meter."""
+    return f"{meter_id}_mbus{channel}"
+
+
 @callback
 def async_register_devices(hass: HomeAssistant, entry: NetflexConfigEntry) -> None:
     """Register the site and, below it, everything that its subentries describe.

@@ -5,8 +5,9 @@ from typing import Final
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
-from homeassistant.exceptions import ConfigEntryError
+from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_register_actions
@@ -14,6 +15,7 @@ from .activity import async_tell_activity
 from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION, LOGGER
 from .coordinator import NetflexConfigEntry
 from .devices.yaml_nodes import ProfileError
+from .entity import sub_meter_identifier
 from .frontend import async_register_frontend
 from .left_loads import async_give_back_loads
 from .profiles import async_profiles
@@ -23,7 +25,7 @@ from .runtime import NetflexRuntime, async_close_parked, async_forget_orders
 from .simulated_entry import CONF_SIMULATION
 from .simulated_site import SimulatedWires
 from .site_readings import ReadingsView
-from .telecontrol.order_store import OrderStoreError
+from .telecontrol.order_store import OrderStoreError, StoreInUseError
 from .telecontrol_options import OptionsError
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -64,6 +66,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> b
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="options_error",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    except (StoreInUseError, OSError) as err:
+        # A disk or a mount that is not there yet, or a process that is still ending.
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="files_not_usable",
             translation_placeholders={"error": str(err)},
         ) from err
     except OrderStoreError as err:
@@ -113,6 +122,24 @@ async def async_remove_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> 
     await async_close_parked(hass, entry.entry_id)
     await async_give_back_loads(hass, entry)
     await async_forget_orders(hass, entry.entry_id)
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: NetflexConfigEntry, device: DeviceEntry
+) -> bool:
+    """Let a user delete a meter behind a smart meter that is not read any more.
+
+    The site itself, and all that is set up in it, go with their own entries.
+    """
+    in_use = {entry.entry_id, *entry.subentries}
+    if entry.state is ConfigEntryState.LOADED:
+        in_use |= {
+            sub_meter_identifier(meter.meter_id, item.channel)
+            for meter in entry.runtime_data.coordinator.data.meters.values()
+            if meter.reading is not None
+            for item in meter.reading.sub_meters
+        }
+    return in_use.isdisjoint(name for _domain, name in device.identifiers)
 
 
 async def async_migrate_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> bool:

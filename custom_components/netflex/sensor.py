@@ -19,7 +19,7 @@ from homeassistant.helpers.typing import StateType
 
 from .const import DOMAIN
 from .coordinator import SiteCoordinator
-from .entity import NetflexEntity, ShownEntity, platform_setup
+from .entity import NetflexEntity, ShownEntity, platform_setup, sub_meter_identifier
 from .entry_data import CONF_LINES, CONF_SOURCE, DeviceSource, SubentryType
 from .entry_site import connection_point
 from .flexoffer_options import OFFERED_TYPES
@@ -236,9 +236,10 @@ class SubMeterSensor(NetflexSensor):
     @override
     def device_info(self) -> DeviceInfo:
         channel, meter = self.entity_description.channel, self._meter
+        assert channel is not None
         kind = SubMeterKind.OTHER if meter is None else meter.kind or SubMeterKind.OTHER
         info = DeviceInfo(
-            identifiers={(DOMAIN, f"{self.subject}_mbus{channel}")},
+            identifiers={(DOMAIN, sub_meter_identifier(self.subject, channel))},
             translation_key=f"{kind.value}_meter",
             translation_placeholders={"channel": str(channel)},
         )

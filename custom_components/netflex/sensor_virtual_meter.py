@@ -98,6 +98,8 @@ VIRTUAL_METER_SENSORS: Final = (
         suggested_display_precision=0,
         state_class=SensorStateClass.MEASUREMENT,
         entity_category=EntityCategory.DIAGNOSTIC,
+        # It changes every second.
+        entity_registry_enabled_default=False,
         value_fn=_reads(lambda meter: rounded(meter.poll_age, 0)),
         available_fn=_known,
     ),

@@ -164,18 +164,23 @@ class SiteReadings:
             raise ReadingsError("readings_unusable", error=str(err)) from err
 
     async def async_erase(self) -> None:
-        """Forget everything that was kept; keeping goes on if it is switched on."""
+        """Forget everything that was kept; keeping goes on if it is switched on.
+
+        Raises OSError where a file cannot be deleted.
+        """
         bounds = self._bounds
         await self.async_stop()
-        await async_forget_readings(self._hass, self._entry.entry_id)
-        if bounds is not None:
-            await self.async_set(
-                {
-                    CONF_KEEP: True,
-                    CONF_DAYS: bounds.days,
-                    CONF_MEGABYTES: bounds.megabytes,
-                }
-            )
+        try:
+            await async_forget_readings(self._hass, self._entry.entry_id)
+        finally:
+            if bounds is not None:
+                await self.async_set(
+                    {
+                        CONF_KEEP: True,
+                        CONF_DAYS: bounds.days,
+                        CONF_MEGABYTES: bounds.megabytes,
+                    }
+                )
 
 
 def _answer(

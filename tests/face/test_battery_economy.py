@@ -679,10 +679,18 @@ async def test_a_dispatch_that_no_battery_listens_to_is_answered_and_repaired(
             "dispatch_end_impossible",
         ),
         ({"action": "charge_max", "duration": {"days": 8}}, "dispatch_end_impossible"),
-        ({"action": "power", "duration": {"hours": 1}}, "dispatch_impossible"),
+        (
+            {
+                "action": "charge_max",
+                "start": "2030-01-02 00:00:00",
+                "end": "2030-01-01 00:00:00",
+            },
+            "dispatch_end_impossible",
+        ),
+        ({"action": "power", "duration": {"hours": 1}}, "dispatch_power"),
         (
             {"action": "charge_max", "power": 5, "duration": {"hours": 1}},
-            "dispatch_impossible",
+            "dispatch_power",
         ),
         (
             {"action": "charge_max", "duration": {"hours": 1}, "batteries": ["x"]},

@@ -7,7 +7,11 @@ from homeassistant.components.number import ATTR_VALUE, DOMAIN as NUMBER
 from homeassistant.components.switch import DOMAIN as SWITCH
 from homeassistant.const import ATTR_ENTITY_ID, STATE_OFF, STATE_ON
 from homeassistant.core import Context, HomeAssistant, State
-from homeassistant.exceptions import ServiceValidationError, Unauthorized
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+)
 from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -23,6 +27,7 @@ from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.model.orders import LocalStops
 from custom_components.netflex.model.snapshot import UserLimits
 from custom_components.netflex.site.view import SiteView
+from custom_components.netflex.telecontrol.order_store import OrderStoreError
 
 from . import sites
 from .fakes import FakeSite, full_view
@@ -284,6 +289,19 @@ async def test_S06_only_administrators_release_orders(
         )
 
     assert site.commands == []
+
+
+async def test_S06_orders_that_cannot_be_released_are_said_to_hold(
+    hass: HomeAssistant, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(name: str, reference: str) -> None:
+        raise OrderStoreError("the disk is full")
+
+    monkeypatch.setattr(site, "release_orders", fail)
+    with pytest.raises(HomeAssistantError) as raised:
+        await release(hass)
+    assert raised.value.translation_key == "orders_not_released"
+    assert "they hold: the disk is full" in str(raised.value)
 
 
 async def test_releasing_says_which_site_is_wrong(

@@ -26,7 +26,10 @@ from custom_components.netflex.metering.p1_shared import SharedP1Source
 from custom_components.netflex.runtime import async_close_parked
 from custom_components.netflex.site.config import DlmsConfig, MeterConfig, ShareConfig
 from custom_components.netflex.site_quality import SiteQuality
-from custom_components.netflex.telecontrol.order_store import OrderStoreError
+from custom_components.netflex.telecontrol.order_store import (
+    OrderStoreError,
+    StoreInUseError,
+)
 from custom_components.netflex.telecontrol_options import OptionsError
 
 from . import sites
@@ -80,6 +83,19 @@ async def test_what_keeps_a_site_from_starting_is_told_in_the_users_words(
         assert not await hass.config_entries.async_setup(bare.entry_id)
     assert bare.state is ConfigEntryState.SETUP_ERROR
     assert bare.error_reason_translation_key == key
+    assert str(fault) in (bare.reason or "")
+
+
+@pytest.mark.parametrize(
+    "fault", [PermissionError("not mounted yet"), StoreInUseError("held by another")]
+)
+async def test_files_that_may_be_usable_later_are_tried_again(
+    hass: HomeAssistant, bare: MockConfigEntry, fault: Exception
+) -> None:
+    with patch(START, side_effect=fault):
+        assert not await hass.config_entries.async_setup(bare.entry_id)
+    assert bare.state is ConfigEntryState.SETUP_RETRY
+    assert bare.error_reason_translation_key == "files_not_usable"
     assert str(fault) in (bare.reason or "")
 
 

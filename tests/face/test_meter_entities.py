@@ -13,6 +13,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.netflex import async_remove_config_entry_device
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.diagnostics import (
     async_get_config_entry_diagnostics,
@@ -101,6 +102,33 @@ async def test_a_gas_meter_that_is_joined_later_comes_by_itself(
         }
     )
     assert registry.async_get_entity_id("sensor", DOMAIN, unique_id) is not None
+
+
+async def test_a_meter_that_is_not_read_any_more_can_be_deleted(
+    hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry, show: Show
+) -> None:
+    """No telegram says that a meter is gone for good, so that its user has to."""
+    registry = dr.async_get(hass)
+
+    async def removable(identifier: str) -> bool:
+        device = registry.async_get_device_by_identifier(
+            (DOMAIN, identifier), entry.entry_id
+        )
+        assert device is not None, identifier
+        return await async_remove_config_entry_device(hass, entry, device)
+
+    gas, water = f"{METER}_mbus1", f"{METER}_mbus2"
+    for identifier in (entry.entry_id, METER, sites.CHARGER_ID, gas, water):
+        assert not await removable(identifier), identifier
+    meter = site.view.meters[METER]
+    assert meter.reading is not None
+    reading = replace(meter.reading, sub_meters=meter.reading.sub_meters[1:])
+    await show(meters={**site.view.meters, METER: replace(meter, reading=reading)})
+    assert await removable(gas)
+    assert not await removable(water)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert await removable(water)
+    assert not await removable(METER)
 
 
 async def test_what_identifies_a_customer_is_off_and_redacted(

@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -206,6 +206,25 @@ async def test_erased_readings_are_gone_from_the_disk(
         "netflex", "erase_readings", {"config_entry_id": entry.entry_id}, blocking=True
     )
     assert list(readings_path(hass, entry.entry_id).parent.iterdir()) == []
+
+
+async def test_readings_that_cannot_be_erased_are_kept_on_with_a_reason(
+    hass: HomeAssistant, entry: MockConfigEntry, kept: Kept
+) -> None:
+    kept.minutes(3)
+    with (
+        patch.object(Path, "unlink", side_effect=PermissionError("read-only")),
+        pytest.raises(HomeAssistantError) as refused,
+    ):
+        await hass.services.async_call(
+            "netflex",
+            "erase_readings",
+            {"config_entry_id": entry.entry_id},
+            blocking=True,
+        )
+    assert refused.value.translation_key == "not_erased"
+    assert kept.readings.condition["kept"]
+    await kept.readings.async_stop()
 
 
 async def test_other_programs_read_with_a_token_and_not_without(

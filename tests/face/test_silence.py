@@ -90,6 +90,16 @@ async def test_only_what_is_driven_can_be_left_alone(
     assert caught.value.translation_key == "no_asset"
 
 
+async def test_of_a_site_that_does_not_run_it_is_said(
+    hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry
+) -> None:
+    charger = device_id(hass, sites.CHARGER_ID)
+    await hass.config_entries.async_unload(entry.entry_id)
+    with pytest.raises(ServiceValidationError) as caught:
+        await pull(hass, charger)
+    assert caught.value.translation_key == "site_not_loaded"
+
+
 async def test_administrators_only(hass: HomeAssistant, site: FakeSite) -> None:
     user = MockUser(groups=[]).add_to_hass(hass)
     with pytest.raises(Unauthorized):

@@ -505,7 +505,9 @@ class Site:
         Raises SilenceRefusedError where that may not be.
         """
         if self.commissioning.running:
-            raise SilenceRefusedError("running", "a commissioning runs")
+            raise SilenceRefusedError(
+                "running", Phrase("not_now_commissioning", "a commissioning runs")
+            )
         result = await self._fallbacks.test(
             self._seats.get(asset_id), self._connection.grid_type, seconds
         )
