@@ -1,5 +1,6 @@
 """Brings markets, schedules and dispatch together for one site."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -22,6 +23,7 @@ from ..model.dispatch import DispatchCommand
 from ..model.market import GridFrequency, Imbalance, ImbalanceQuality, Market
 from ..northbound.elia import EliaClient, EliaData, EliaFeed
 from ..northbound.price_formats import ForecastRow, PriceUnit, read_forecast, read_unit
+from ..site.availability import AvailabilityLog
 from ..site.economy import NO_ECONOMY, Baseline, Economy
 from ..site.site import Site
 from ..watched import WatchedEntities
@@ -67,6 +69,8 @@ class SiteMarket:
         self._elia: EliaFeed | None = None
         self._store = dispatch_store(hass, entry.entry_id)
         self._manual: list[DispatchCommand] = []
+        self._logs: dict[str, AvailabilityLog] = {}
+        """Of the entities that have said something, by the subject of a problem."""
         self._loaded = False
         site.dispatch.save = self._save
 
@@ -82,6 +86,7 @@ class SiteMarket:
         """Follow what the configuration names, and nothing else."""
         old, self._config = self._config, config
         self._predicted.forget()
+        self._logs.clear()
         options = config.options
         self._import.async_set(options.import_price)
         self._export.async_set(options.export_price)
@@ -178,8 +183,10 @@ class SiteMarket:
             config.sources, self._entities.state, self._calendars.windows
         )
         problems |= commanded.problems
+        market = self._market(config.options, problems)
+        self._log_availability(problems)
         return Economy(
-            market=self._market(config.options, problems),
+            market=market,
             dispatches=(*self._manual, *commanded.commands),
             frequency=self._measured_frequency(),
             holidays=self._calendars.holidays,
@@ -223,6 +230,32 @@ class SiteMarket:
             previous_imbalance=previous,
             forecast=forecast,
         )
+
+    def _log_availability(self, problems: Mapping[str, str]) -> None:
+        """Say once in the log that an entity is lost, and once that it is back.
+
+        One that has said nothing yet may only start late; a repair tells if it stays
+        away.
+        """
+        for subject, name in self._by_entity():
+            problem = problems.get(subject)
+            if problem is None:
+                self._logs.setdefault(subject, AvailabilityLog(name))
+            if (log := self._logs.get(subject)) is not None:
+                log.take(available=problem is None, problem=problem)
+
+    def _by_entity(self) -> Iterator[tuple[str, str]]:
+        """Yield what is heard from entities: the subject of its problem, its name."""
+        options = self._config.options
+        for subject, entity in (
+            ("import_price", options.import_price.entity),
+            ("export_price", options.export_price.entity),
+            ("imbalance_forecast", options.forecast and options.forecast.entity),
+        ):
+            if entity:
+                yield subject, self._entities.entity_id(entity)
+        for source in self._config.sources:
+            yield source.id, source.name
 
     def _measured_frequency(self) -> GridFrequency | None:
         """Return what the chosen sensor measures, as old as its report."""

@@ -144,6 +144,28 @@ async def test_a_sensor_that_is_not_there_yet_is_followed_when_it_comes(
     assert not site.economy.problems
 
 
+async def test_a_sensor_that_is_lost_and_back_is_logged_once_each(
+    hass: HomeAssistant, follow: Follow, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[str]:
+        return [r.message for r in caplog.records if r.name.endswith("availability")]
+
+    caplog.set_level("INFO")
+    site = await follow({"import": {"price_entity": PRICE}})
+    assert told() == []
+    for state, problem in (("0.1", None), ("unavailable", "not available")):
+        for number in range(3):
+            say(hass, state, number=number)
+            await hass.async_block_till_done()
+        assert problem is None or problem in site.economy.problems["import_price"]
+    lost = f"{PRICE} does not answer: {PRICE} is not available"
+    assert told() == [lost]
+    for number in range(3):
+        say(hass, "0.1", number=number)
+        await hass.async_block_till_done()
+    assert told() == [lost, f"{PRICE} answers again"]
+
+
 async def test_a_renamed_sensor_is_followed(
     hass: HomeAssistant, follow: Follow
 ) -> None:
