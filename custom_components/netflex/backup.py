@@ -61,11 +61,28 @@ async def async_post_backup(hass: HomeAssistant) -> None:
         return
     held.give_up()
     for site in held.sites:
-        site.journal.hold_segment(False)
-        for part in (site.readings, site.northbound):
-            # One that was closed meanwhile holds nothing any more.
-            with suppress(*_FAULTS):
-                await part.async_hold_file(False)
+        await _let_go(site)
+
+
+async def async_join_backup(hass: HomeAssistant, site: NetflexRuntime) -> None:
+    """Hold the files of a site that was set up while a backup runs, until its end."""
+    if (held := hass.data.get(DATA_HELD)) is None:
+        return
+    held.sites.append(site)
+    try:
+        await _hold(site)
+    finally:
+        if hass.data.get(DATA_HELD) is not held:
+            # It ended meanwhile, and let go of what was not held yet.
+            await _let_go(site)
+
+
+async def _let_go(site: NetflexRuntime) -> None:
+    site.journal.hold_segment(False)
+    for part in (site.readings, site.northbound):
+        # One that was closed meanwhile holds nothing any more.
+        with suppress(*_FAULTS):
+            await part.async_hold_file(False)
 
 
 async def _hold(site: NetflexRuntime) -> None:

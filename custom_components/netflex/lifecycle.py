@@ -12,6 +12,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_register_actions
 from .activity import async_tell_activity
+from .backup import async_join_backup
 from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION, LOGGER
 from .coordinator import NetflexConfigEntry
 from .devices.yaml_nodes import ProfileError
@@ -95,6 +96,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> b
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     entry.async_on_unload(entry.add_update_listener(_async_entry_changed))
     async_tell_activity(hass, entry)
+    entry.async_create_background_task(
+        hass, async_join_backup(hass, runtime), "netflex join a backup"
+    )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
 

@@ -9,8 +9,13 @@ import sqlite3
 import tarfile
 from typing import Any
 
-from homeassistant.components.backup.manager import BackupPlatformProtocol
+from homeassistant.components.backup import async_get_manager
+from homeassistant.components.backup.manager import (
+    BackupManager,
+    BackupPlatformProtocol,
+)
 from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -261,6 +266,69 @@ async def test_a_site_that_leaves_during_a_backup_holds_nothing_afterwards(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=False)
     assert entry.runtime_data.journal._writer is writer
+    assert await checkpoint(entry) > 0
+
+
+@pytest.fixture
+async def manager(hass: HomeAssistant, entry: MockConfigEntry) -> BackupManager:
+    """Home Assistant's own backups, which know of the integration."""
+    assert await async_setup_component(hass, "backup", {})
+    await hass.async_block_till_done(wait_background_tasks=False)
+    manager = async_get_manager(hass)
+    assert DOMAIN in manager.platforms
+    return manager
+
+
+async def test_a_site_that_is_set_up_during_a_backup_is_held_until_its_end(
+    hass: HomeAssistant, entry: MockConfigEntry, manager: BackupManager
+) -> None:
+    # No site is loaded when it begins.
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await runtime.async_close_parked(hass, entry.entry_id)
+    await manager.async_pre_backup_actions()
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await held(entry)
+    # One that is loaded anew holds as well.
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await held(entry)
+    await manager.async_post_backup_actions()
+    assert not entry.runtime_data.journal._writer.hold
+    assert await checkpoint(entry) > 0
+
+
+async def held(entry: MockConfigEntry) -> None:
+    """Wait until everything of a site is held."""
+    await until(lambda: entry.runtime_data.journal._writer.hold)
+    async with asyncio.timeout(10):
+        while await checkpoint(entry) != 0:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_site_that_is_set_up_as_a_backup_ends_is_not_held_for_ever(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    manager: BackupManager,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await manager.async_pre_backup_actions()
+    reached, go_on, joined = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    hold = backup._hold
+
+    async def slow(site: runtime.NetflexRuntime) -> None:
+        reached.set()
+        await go_on.wait()
+        await hold(site)
+        assert site.journal._writer.hold
+        joined.set()
+
+    monkeypatch.setattr(backup, "_hold", slow)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await reached.wait()
+    await manager.async_post_backup_actions()
+    go_on.set()
+    await joined.wait()
+    await until(lambda: not entry.runtime_data.journal._writer.hold)
     assert await checkpoint(entry) > 0
 
 
