@@ -1,6 +1,7 @@
 """Commissioning a site from Home Assistant: start, report, and what proofs change."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from .rehearsals import async_rehearse, async_versions, rehearsals_path, report_
 from .site.commissioning_checklist import Item, Proposal, Standing
 from .site.commissioning_record import Check, Turned
 from .site.commissioning_report import to_json, write
+from .words import words_of
 
 SIGN_PARAMS: Final = {Turned.READING: "power_sign", Turned.SETPOINT: "setpoint_sign"}
 _OTHER: Final = {"load_positive": "load_negative", "load_negative": "load_positive"}
@@ -113,6 +115,7 @@ async def async_export(
     Raises HomeAssistantError where they cannot be written.
     """
     items = site_checklist(entry)
+    words = words_of(hass)
     data = to_json(
         entry.title,
         dt_util.utcnow(),
@@ -122,7 +125,10 @@ async def async_export(
     )
     try:
         files = await hass.async_add_executor_job(
-            write, rehearsals_path(hass, entry.entry_id), data, items
+            partial(write, say=words.say, language=words.language),
+            rehearsals_path(hass, entry.entry_id),
+            data,
+            items,
         )
     except OSError as err:
         raise HomeAssistantError(

@@ -19,6 +19,7 @@ from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN, LOGGER
 from .coordinator import NetflexConfigEntry
+from .model.phrase import Phrase
 from .site.rehearsal_seat import RehearsalRefusedError
 from .site.rehearsal_status import RehearsalStatus
 from .telecontrol.rehearsal_files import (
@@ -196,11 +197,11 @@ async def async_versions(hass: HomeAssistant) -> dict[str, str]:
     """Return what runs here, for a report."""
     integration = await async_get_integration(hass, DOMAIN)
     return {
-        "Netflex integration": str(integration.version),
-        "Netflex data model": "1.0",
+        Phrase("version_integration", "Netflex integration"): str(integration.version),
+        Phrase("version_data_model", "Netflex data model"): "1.0",
         "Home Assistant": HOME_ASSISTANT_VERSION,
         "Python": platform.python_version(),
-        "System": await hass.async_add_executor_job(
+        Phrase("version_system", "System"): await hass.async_add_executor_job(
             partial(platform.platform, terse=True)
         ),
     }

@@ -27,6 +27,7 @@ class Words:
 
     def __init__(self, language: str, texts: Mapping[str, str]) -> None:
         """Take the language's texts, by their full translation keys."""
+        self.language = language
         self._texts = texts
         self._comma = language.partition("-")[0] in _DECIMAL_COMMA
 

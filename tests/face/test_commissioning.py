@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.netflex.commissioning import (
     _changed,
     async_apply,
+    async_export,
     site_proposals,
 )
 from custom_components.netflex.const import DOMAIN
@@ -312,6 +313,38 @@ async def test_the_checklist_speaks_the_language_of_home_assistant(
     (field,) = result["data_schema"].schema.values()
     labels = [option["label"] for option in field.config["options"]]
     assert labels[1] == "Battery: het teken van zijn vermogen is omgekeerd"
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        (
+            "nl",
+            ("Controlelijst", "✓ bewezen", "Volgt kleine stappen", "Hij volgt. "),
+        ),
+        ("fr", ("Liste de contrôle", "✓ prouvé", "Intégration Netflex")),
+        ("de", ("Checkliste", "✓ bewiesen", "Netflex-Datenmodell")),
+        ("en", ("Checklist", "✓ proven", "It follows. A step of 1000 W was told")),
+    ],
+)
+async def test_the_report_speaks_the_language_of_home_assistant(
+    hass: HomeAssistant,
+    learned: FakeSite,
+    entry: MockConfigEntry,
+    language: str,
+    expected: tuple[str, ...],
+) -> None:
+    hass.config.language = language
+    await async_get_translations(hass, language, "common", {DOMAIN})
+    found = await async_export(hass, entry)
+    page = Path(found["html"]).read_text(encoding="utf-8")
+    assert f'<html lang="{language}">' in page
+    for words in expected:
+        assert words in page
+    english = ("Checklist<", "proven", "Standing", "Netflex integration", "Not tried")
+    assert all((words in page) is (language == "en") for words in english)
+    # What programs read stays as it is.
+    assert "It follows" in Path(found["json"]).read_text(encoding="utf-8")
 
 
 async def test_proofs_are_shown_and_forgotten(

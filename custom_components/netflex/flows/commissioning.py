@@ -127,9 +127,10 @@ class CommissioningSteps(TopicFlow):
         """Return fields for everything that can be tried; all but buttons are chosen."""
         fields: dict[vol.Marker, Any] = {}
         tasks = self._commissioning.tasks()
+        say = words_of(self.hass).say
         for field, check in FIELDS.items():
             options = [
-                SelectOptionDict(value=task.subject, label=task.name)
+                SelectOptionDict(value=str(task.subject), label=say(task.name))
                 for task in tasks
                 if task.check is check
             ]
@@ -282,7 +283,7 @@ def _several(options: list[SelectOptionDict]) -> SelectSelector:
 def _in_words(result: Result, say: Callable[[str], str]) -> str:
     """Return what came of one check."""
     standing = STANDINGS[Standing(result.outcome.value)][1]
-    return f"{result.name}: {say(standing)}. {say(result.text)}"
+    return f"{say(result.name)}: {say(standing)}. {say(result.text)}"
 
 
 def _in_markdown(items: Iterable[Item], say: Callable[[str], str]) -> str:

@@ -1,6 +1,9 @@
-"""A commissioning's checklist as data and as one HTML file to read and print."""
+"""A commissioning's checklist as data and as one HTML file to read and print.
 
-from collections.abc import Iterable, Mapping, Sequence
+The data is English, as the journal is; the page speaks the language of its readers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -37,6 +40,22 @@ STANDINGS: Final[Mapping[Standing, tuple[str, Phrase]]] = {
     Standing.CONFIGURED: ("open", Phrase("standing_configured", "– only configured")),
 }
 
+JSON_HASH: Final = Phrase("report_json", "This report as data (JSON), SHA-256")
+_TITLE: Final = Phrase("report_commissioning", "Commissioning")
+_SHOWS: Final = Phrase(
+    "report_commissioning_shows",
+    "Commissioning: what is proven, and what is only configured",
+)
+_CHECKLIST: Final = Phrase("report_checklist", "Checklist")
+_HEADS: Final = (
+    Phrase("report_what", "What"),
+    Phrase("report_of", "Of"),
+    Phrase("report_standing", "Standing"),
+    Phrase("report_seen", "Seen"),
+    Phrase("report_when", "When (UTC)"),
+)
+_VERSIONS: Final = Phrase("report_versions", "Versions")
+
 
 def to_json(
     site: str,
@@ -57,14 +76,32 @@ def to_json(
     }
 
 
-def write(folder: Path, data: Mapping[str, Any], items: Sequence[Item]) -> ReportFiles:
-    """Write report and data into a folder, which is made. Blocking; OSError."""
+def write(
+    folder: Path,
+    data: Mapping[str, Any],
+    items: Sequence[Item],
+    *,
+    say: Callable[[str], str] = str,
+    language: str = "en",
+) -> ReportFiles:
+    """Write report and data into a folder, which is made. Blocking; OSError.
+
+    `say` puts a phrase into the report's language, whose code is `language`.
+    """
     at = datetime.fromisoformat(data["at"])
     return write_report(
         folder,
         f"commissioning_{at:%Y%m%dT%H%M%SZ}_site",
         data,
-        lambda digest: to_html(data["site"], at, items, data["versions"], digest),
+        lambda digest: to_html(
+            data["site"],
+            at,
+            items,
+            data["versions"],
+            digest,
+            say=say,
+            language=language,
+        ),
     )
 
 
@@ -74,46 +111,60 @@ def to_html(
     items: Sequence[Item],
     versions: Mapping[str, str],
     json_hash: str,
+    *,
+    say: Callable[[str], str] = str,
+    language: str = "en",
 ) -> str:
     """Return the report as one page."""
-    title = f"Commissioning, {site}"
+
+    def text(phrase: str) -> str:
+        return escape(say(phrase))
+
     counts = {
         standing: sum(item.standing is standing for item in items)
         for standing in Standing
     }
     tone = "bad" if counts[Standing.FAILED] else "good"
     rest = len(items) - counts[Standing.PROVEN] - counts[Standing.FAILED]
-    rows = "".join(map(_row, items))
+    verdict = Phrase(
+        "report_proven",
+        "{proven} proven, {failed} failed",
+        proven=str(counts[Standing.PROVEN]),
+        failed=str(counts[Standing.FAILED]),
+    )
+    others = Phrase("report_not_proven", "{count} not proven", count=str(rest))
+    heads = "".join(f"<th>{text(head)}</th>" for head in _HEADS)
+    rows = "".join(_row(item, text) for item in items)
     facts = "".join(
-        f"<tr><th>{escape(label)}</th><td>{escape(value)}</td></tr>"
+        f"<tr><th>{text(label)}</th><td>{escape(value)}</td></tr>"
         for label, value in versions.items()
     )
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{escape(language)}">\n<head>\n'
+        '<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        "<main>\n<header><p class=kind>Commissioning: what is proven, and what is only "
-        f"configured</p><h1>{escape(site)}</h1>"
+        f"<title>{text(_TITLE)}, {escape(site)}</title>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<main>\n<header><p class=kind>{text(_SHOWS)}</p><h1>{escape(site)}</h1>"
         f"<p class=when>{at:%Y-%m-%d %H:%M:%S} UTC</p>"
-        f'<div class="verdict {tone}"><strong>{counts[Standing.PROVEN]} proven, '
-        f"{counts[Standing.FAILED]} failed</strong><span>{rest} not proven</span></div>"
-        "</header><section><h2>Checklist</h2><table><thead><tr><th>What</th>"
-        "<th>Of</th><th>Standing</th><th>Seen</th><th>When (UTC)</th></tr></thead>"
+        f'<div class="verdict {tone}"><strong>{text(verdict)}</strong>'
+        f"<span>{text(others)}</span></div></header>"
+        f"<section><h2>{text(_CHECKLIST)}</h2><table><thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></section>"
-        "<section><h2>Versions</h2><table class=facts><tbody>"
-        f"{facts}<tr><th>This report as data (JSON), SHA-256</th>"
+        f"<section><h2>{text(_VERSIONS)}</h2><table class=facts><tbody>"
+        f"{facts}<tr><th>{text(JSON_HASH)}</th>"
         f"<td class=hash>{escape(json_hash)}</td></tr></tbody></table></section>\n"
         "</main>\n</body>\n</html>\n"
     )
 
 
-def _row(item: Item) -> str:
+def _row(item: Item, text: Callable[[str], str]) -> str:
     style, word = STANDINGS[item.standing]
     when = "" if item.at is None else f"{item.at:%Y-%m-%d %H:%M}"
     return (
-        f"<tr><td>{escape(KEYS[item.key])}</td><td>{escape(item.name)}</td>"
-        f"<td><span class={style}>{word}</span></td>"
-        f"<td>{escape(item.text)}</td><td class=n>{when}</td></tr>"
+        f"<tr><td>{text(KEYS[item.key])}</td><td>{text(item.name)}</td>"
+        f"<td><span class={style}>{text(word)}</span></td>"
+        f"<td>{text(item.text)}</td><td class=n>{when}</td></tr>"
     )

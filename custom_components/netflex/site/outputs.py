@@ -31,9 +31,9 @@ INPUT_SILENCE = 30.0
 _HOLDER = "input of "
 
 
-def input_holder(output: EmergencyOutput) -> str:
+def input_holder(output: EmergencyOutput) -> Phrase:
     """Return the name under which a module's input holds a local stop."""
-    return f"{_HOLDER}{output.name}"
+    return Phrase("input_of", f"{_HOLDER}{{output}}", output=output.name)
 
 
 def held_by_module(holder: str) -> bool:
