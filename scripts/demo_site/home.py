@@ -22,6 +22,8 @@ MINUTE: Final = 1.0
 """s that a minute of the FlexOffers takes."""
 MINUTE_VARIABLE: Final = "NETFLEX_DEMO_MINUTE"
 """Environment variable that tells Home Assistant's process so."""
+BRISK_VARIABLE: Final = "NETFLEX_DEMO_BRISK"
+"""Environment variable that tells Home Assistant's process to wait less."""
 USER: Final = "demo"
 PASSWORD: Final = "demo"
 LOST_AFTER: Final = 3.0

@@ -5,7 +5,8 @@ control port, `{"do": "block", "seconds": 5}` blocks the loop for that long: wha
 badly written integration does to all others. `{"do": "announce", "service": …,
 "port": …}` has Home Assistant hear a device of this machine announce itself over mDNS.
 Where the environment says how long a minute of FlexOffers takes, it takes that long, and
-loads come back after some of them.
+loads come back after some of them. Where it says that all is to be brisk, a
+commissioning waits less, and so does what comes back after a stop.
 """
 
 from collections.abc import Mapping
@@ -28,11 +29,13 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.simulation.remote import RemoteServer
 
-from .home import MINUTE_VARIABLE
+from .home import BRISK_VARIABLE, MINUTE_VARIABLE
 from .processes import end_with_parent
 
 # Home Assistant replaces time.sleep by one that complains inside its loop.
 _SLEEP = time.sleep
+_BRISK_LEVEL = 3.0
+"""s for which values must be steady around a small step."""
 _GRACE = 25.0
 """s that Home Assistant gets for an orderly end once its starter is gone."""
 
@@ -49,6 +52,8 @@ def main() -> int:
     async def with_control(runtime_config: runner.RuntimeConfig) -> int:
         if minute := os.environ.get(MINUTE_VARIABLE):
             _hurry(float(minute))
+        if os.environ.get(BRISK_VARIABLE):
+            _be_brisk()
         server = RemoteServer({"block": _block, "announce": _announce})
         await server.start(port)
         try:
@@ -68,6 +73,19 @@ def _hurry(minute: float) -> None:
 
     site_flexoffers.TIMES = OfferTimes.hurried(minute)
     runtime.TUNING = replace(runtime.TUNING, resume_delay=5 * minute)
+
+
+def _be_brisk() -> None:
+    """Have a commissioning wait less, and what was stopped come back sooner."""
+    from custom_components.netflex import runtime  # noqa: PLC0415
+    from custom_components.netflex.site import commissioning_stage  # noqa: PLC0415
+
+    commissioning_stage.DEFAULT_PACE = replace(
+        commissioning_stage.DEFAULT_PACE, level=_BRISK_LEVEL
+    )
+    runtime.TUNING = replace(
+        runtime.TUNING, resume_delay=5.0, minimum_off=5.0, ramp_time=15.0
+    )
 
 
 async def _block(request: Mapping[str, Any]) -> Mapping[str, Any]:

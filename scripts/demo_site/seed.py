@@ -262,7 +262,7 @@ def _subentries(wires: Mapping[str, int], *, flexible: bool) -> list[dict[str, A
         "relay": RELAY_ID,
     }
     parts = [
-        *simulated_subentries(wires, ids),
+        *map(_with_button, simulated_subentries(wires, ids)),
         _BOILER,
         *annexe_subentries(wires["annexe"]),
         *mode_subentries(BATTERY_ID),
@@ -275,6 +275,18 @@ def _subentries(wires: Mapping[str, int], *, flexible: bool) -> list[dict[str, A
         else part
         for part in parts
     ]
+
+
+def _with_button(part: dict[str, Any]) -> dict[str, Any]:
+    """Wire the stop button to the relay module, whose input it is."""
+    if part["subentry_type"] != "relay":
+        return part
+    data = part["data"]
+    data = data | {
+        "params": data["params"] | {"stop_input": 1},
+        "input_stops": ["consumption", "production"],
+    }
+    return part | {"data": data}
 
 
 _BOILER: dict[str, Any] = {

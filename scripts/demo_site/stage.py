@@ -13,7 +13,7 @@ from custom_components.netflex.simulation.household import S1
 from custom_components.netflex.simulation.remote import RemoteClient
 
 from .broker import find_broker
-from .home import MINUTE, MINUTE_VARIABLE, PASSWORD, USER
+from .home import BRISK_VARIABLE, MINUTE, MINUTE_VARIABLE, PASSWORD, USER
 from .home_assistant import HomeAssistant
 from .processes import ROOT, Child, ClaimedPorts, DemoError
 from .seed import Ports, seed
@@ -51,6 +51,8 @@ class StageSettings:
     """Whether the site is set up already."""
     flexible: bool = False
     """Whether there are an aggregator and, if mosquitto is installed, a broker."""
+    brisk: bool = False
+    """Whether a commissioning, and what comes back after a stop, wait less."""
 
 
 class Stage:
@@ -159,14 +161,21 @@ class Stage:
             "--skip-pip",
             log=self.log,
             program=self.settings.python,
-            environment={MINUTE_VARIABLE: str(MINUTE)}
-            if self.settings.flexible
-            else None,
+            environment=self._environment(),
         )
         child.pass_on(lambda _line: None)
         self.children.append(child)
         self.hass = child
         return child
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment variables that `launch_hass` looks for."""
+        variables = {}
+        if self.settings.flexible:
+            variables[MINUTE_VARIABLE] = str(MINUTE)
+        if self.settings.brisk:
+            variables[BRISK_VARIABLE] = "1"
+        return variables
 
     def home_assistant(self) -> HomeAssistant:
         """Return a client of the instance."""

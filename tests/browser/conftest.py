@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.async_api import Page, Route, async_playwright
 import pytest
 
+from custom_components.netflex.simulation.remote import RemoteClient
 from scripts.demo_site.stage import Stage, StageSettings, staged
 
 from .browsing import ARGUMENTS, PATIENCE, failures_of
@@ -49,12 +50,23 @@ async def page(chromium: Path, socket_enabled: None) -> AsyncGenerator[Page]:
 
 
 @pytest.fixture
-async def demo(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[Stage]:
-    """Run Home Assistant and the devices as the demonstration does; no day."""
+async def stage(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[Stage]:
+    """Return where the demonstration runs, with nothing running yet."""
     settings = StageSettings(folder=tmp_path / "demo", http_port=18_123)
     async with staged(settings) as stage:
-        await stage.start_devices()
-        child = await stage.start_home_assistant()
-        async with stage.home_assistant() as home_assistant:
-            await home_assistant.wait_until_running(child)
         yield stage
+
+
+@pytest.fixture
+async def plant(stage: Stage) -> RemoteClient:
+    """Run the devices as the demonstration does; return their remote control."""
+    return await stage.start_devices()
+
+
+@pytest.fixture
+async def demo(stage: Stage, plant: RemoteClient) -> Stage:
+    """Run Home Assistant and the devices as the demonstration does; no day."""
+    child = await stage.start_home_assistant()
+    async with stage.home_assistant() as home_assistant:
+        await home_assistant.wait_until_running(child)
+    return stage

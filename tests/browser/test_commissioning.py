@@ -1,11 +1,14 @@
 """The guided commissioning in a real browser, on the simulated devices."""
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
+import re
 
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Page, expect
 import pytest
 
-from scripts.demo_site.stage import Stage
+from custom_components.netflex.simulation.remote import RemoteClient
+from scripts.demo_site.stage import Stage, StageSettings, staged
 
 from .browsing import browsing
 from .forms import Person
@@ -14,12 +17,32 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.usefixtures("socket_enabled"),
 ]
 
 RUN = 300_000
-"""ms that a run of two checks may take on a loaded machine."""
+"""ms that a part of a run may take on a loaded machine."""
+BUTTON = "input of Solar contactor"
+
+FOLLOWED = re.compile(
+    r"It follows\. A step of \d+ W was told; its own reading moved by \d+ W after "
+    r"\d+\.\d s; the meter moved by \d+ W after \d+\.\d s\. "
+    r"It loads L1 L2 L3, as configured \(L1 L2 L3\)"
+)
+"""Sign and size of the step, the time that it took, and the lines."""
+RELAY = re.compile(
+    r"The coil switched after \d+\.\d s; the auxiliary contact followed after "
+    r"\d+\.\d s; what is behind it fell from \d+ W to 0 after"
+)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
+    """Return where the demonstration runs, without its longer waits."""
+    settings = StageSettings(folder=tmp_path / "demo", http_port=18_123, brisk=True)
+    async with staged(settings) as stage:
+        yield stage
 
 
 async def open_commissioning(person: Person) -> None:
@@ -29,64 +52,91 @@ async def open_commissioning(person: Person) -> None:
     await person.choose("Commissioning")
 
 
-async def only(group: Locator, name: str | None) -> None:
-    """Choose one of a group of boxes, or none."""
+async def only(group: Locator, *names: str) -> None:
+    """Choose these of a group of boxes, and no other."""
     boxes = group.get_by_role("checkbox")
     await expect(boxes).not_to_have_count(0)
     for box in await boxes.all():
         if await box.get_attribute("aria-checked") == "true":
             await box.press("Space")
         await expect(box).not_to_be_checked()
-    if name is not None:
+    for name in names:
         chosen = group.get_by_role("checkbox", name=name, exact=True)
         await chosen.press("Space")
         await expect(chosen).to_be_checked()
 
 
 async def test_a_commissioning_tells_what_is_proven_and_what_is_only_configured(
-    demo: Stage, chromium: Path
+    demo: Stage, plant: RemoteClient, chromium: Path
 ) -> None:
+    await plant.ask("set", sun=1.0, car_plugged=True)
     async with browsing(chromium, height=1400) as page:
         person = Person(page, f"http://127.0.0.1:{demo.ports.http}")
         await open_commissioning(person)
         await person.choose("Try what is set up")
         groups = page.locator("ha-selector-select")
-        await only(groups.filter(has_text="Small steps"), "Battery")
-        await only(groups.filter(has_text="Stops by their own setpoint"), "Boiler")
-        await only(groups.filter(has_text="Emergency outputs"), None)
+        await only(groups.filter(has_text="Small steps"), "Charger", "Solar inverter")
+        await only(groups.filter(has_text="Stops by their own setpoint"))
+        await only(groups.filter(has_text="Emergency outputs"), "Solar contactor")
+        await only(groups.filter(has_text="Stop buttons"), BUTTON)
         switches = page.locator("ha-selector-boolean").get_by_role("switch")
         await expect(switches).to_have_count(2)
         rehearse, on_site = await switches.all()
-        await rehearse.press("Space")
+        await expect(rehearse).to_be_checked()
         await person.submit()
         await expect(page.get_by_text("Somebody has to be there")).to_be_visible()
         await on_site.press("Space")
         await person.submit()
-        await expect(page.get_by_text("1 of 2: Battery: small steps")).to_be_visible()
+        await expect(page.get_by_text("1 of 5: Charger: small steps")).to_be_visible()
 
         # A page that is loaded anew finds the run again.
         await page.reload()
         await open_commissioning(person)
-        await expect(page.get_by_text("2 of 2: Boiler: stop")).to_be_visible(
+        await expect(page.get_by_text("2 of 5: Solar inverter: small")).to_be_visible(
             timeout=RUN
         )
+        await expect(page.get_by_text("Charger: ✓ proven. It follows")).to_be_visible()
+        press = page.get_by_text(f"Press the stop button now: {BUTTON}")
+        await expect(press).to_be_visible(timeout=RUN)
+        await plant.ask("set", stop_button=True)
+        release = page.get_by_text(f"Release the stop button now: {BUTTON}")
+        await expect(release).to_be_visible(timeout=RUN)
+        await plant.ask("set", stop_button=False)
+        await expect(page.get_by_text("5 of 5: Rehearsal")).to_be_visible(timeout=RUN)
         await expect(page.get_by_text("What was proven")).to_be_visible(timeout=RUN)
-        rows = page.get_by_role("row")
-        steps = rows.filter(has_text="Battery: Follows small steps").first
-        await expect(steps).to_contain_text("✓ proven")
-        await expect(steps).to_contain_text("It follows. A step of 1000 W was told")
-        stop = rows.filter(has_text="Boiler: Stop by its own setpoint")
-        await expect(stop).to_contain_text("✓ proven")
-        await expect(stop).to_contain_text("its own reading went from 2400 W to 0")
-        untried = rows.filter(has_text="Cold store: Stop by its own setpoint")
-        await expect(untried).to_contain_text("– only configured")
-        await expect(untried).to_contain_text("Not tried yet")
+        await expect_proofs(page)
         await page.get_by_role("button", name="Close").first.click()
 
         await open_commissioning(person)
         await person.choose("Show the checklist")
-        await expect(stop).to_contain_text("✓ proven")
+        await expect_proofs(page)
     async with demo.home_assistant() as home_assistant:
         state = await home_assistant.get("states/sensor.demo_site_commissioning")
+        rehearsed = await home_assistant.get("states/sensor.demo_site_rehearsal")
     assert state["state"] == "done"
-    assert state["attributes"]["proven"] == 2
+    assert state["attributes"]["proven"] == 4
+    assert rehearsed["state"] == "passed"
+
+
+async def expect_proofs(page: Page) -> None:
+    """Look for everything that the run has shown, and has not, in the checklist."""
+    for name, key, seen in (
+        ("Charger", "Follows small steps", FOLLOWED),
+        ("Charger", "Phase map", "Seen on L1 L2 L3 of the meter"),
+        ("Solar inverter", "Follows small steps", FOLLOWED),
+        ("Solar inverter", "Phase map", "Seen on L1 L2 L3 of the meter"),
+        ("Grid meter", "Sign and scale of the meter", "followed the steps of Charger"),
+        ("Solar contactor", "Emergency output", RELAY),
+        (BUTTON, "Stop button", "It stops consumption and production"),
+        ("Telecontrol", "Operator's list", re.compile(r"In shadow: \d+ steps passed")),
+    ):
+        row = page.get_by_role("row").filter(has_text=f"{name}: {key}").first
+        await expect(row).to_contain_text("✓ proven")
+        await expect(row).to_contain_text(seen)
+    for name, key in (
+        ("Connection", "Contract and fuse"),
+        ("Cold store", "Stop by its own setpoint"),
+        ("Annexe contactor", "Emergency output"),
+    ):
+        row = page.get_by_role("row").filter(has_text=f"{name}: {key}")
+        await expect(row).to_contain_text("– only configured")

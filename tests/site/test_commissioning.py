@@ -320,6 +320,31 @@ async def test_a_rehearsal_is_its_last_part(tmp_path: Path) -> None:
         assert "fault of its own" in (commissioning.status.ended_early or "")
 
 
+@pytest.mark.slow
+async def test_the_rehearsal_waits_until_what_was_stopped_is_back(
+    tmp_path: Path,
+) -> None:
+    async with commissioned(tmp_path) as bench:
+        await bench.until(lambda: produced(bench) > 5_000)
+        before = produced(bench)
+        seen: list[float] = []
+
+        async def rehearse() -> None:
+            seen.append(produced(bench))
+
+        bench.site.commissioning.start([("relay", Check.RELAY)], rehearse)
+        await bench.until(lambda: bench.coil())
+        async with asyncio.timeout(150):
+            await bench.site.commissioning.finished()
+        assert seen
+        assert seen[0] >= 0.8 * before
+
+
+def produced(bench: Bench) -> float:
+    """Return the W that the site knows its inverter to produce."""
+    return -(bench.site.look().snapshot.states["solar"].power or 0.0)
+
+
 async def test_results_are_kept_forgotten_and_outdated(tmp_path: Path) -> None:
     async with commissioned(tmp_path) as bench:
         commissioning = bench.site.commissioning

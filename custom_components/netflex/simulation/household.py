@@ -2,7 +2,8 @@
 
 The site is a house with a 3N400 (or 3x230, 1x230) connection: household, solar
 inverter behind a contactor, charging station, battery, water heater. The relay
-module's output 0 opens the inverter's contactor; the charging station has no relay.
+module's output 0 opens the inverter's contactor, and its input 1 is the circuit of a
+stop button; the charging station has no relay.
 """
 
 import asyncio
@@ -130,7 +131,7 @@ class SimulatedSite:
         )
         self.inverter = SunSpecInverter(self.solar, controls=settings.inverter_controls)
         self.battery = GenericBattery(self.storage)
-        self.relays = MoxaRelays({0: self.solar_contactor})
+        self.relays = MoxaRelays({0: self.solar_contactor}, button=1)
         self.meter = P1Wire(
             plant=self.plant,
             identity=MeterIdentity(

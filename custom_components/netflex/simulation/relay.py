@@ -28,13 +28,22 @@ class MoxaRelays(SimulatedUnit):
 
     `openers` names the contactors that an energised relay opens (normally closed
     auxiliary): a dead module lets the plant run. Input n reports the auxiliary
-    contact of output n's contactor, 1 while it is open.
+    contact of output n's contactor, 1 while it is open. Input `button` is the circuit
+    of a stop button, 1 while nobody holds it down.
     """
 
-    def __init__(self, openers: Mapping[int, Contactor], *, unit: int = 1) -> None:
+    def __init__(
+        self,
+        openers: Mapping[int, Contactor],
+        *,
+        button: int | None = None,
+        unit: int = 1,
+    ) -> None:
         """Start with every relay at rest."""
         super().__init__(unit)
         self._openers = openers
+        self._button = button
+        self._button_held = False
         self.coils.fill(0, _OUTPUTS)
         self.discrete.fill(0, _OUTPUTS)
         self.holding.fill(_OUTPUT_WORD, 1)
@@ -48,6 +57,16 @@ class MoxaRelays(SimulatedUnit):
         """Tell whether a relay's coil has current."""
         return self.coils.get(output, 1) == [1]
 
+    @property
+    def button_held(self) -> bool:
+        """Whether somebody holds the stop button down."""
+        return self._button_held
+
+    @button_held.setter
+    def button_held(self, held: bool) -> None:
+        self._button_held = held
+        self._move()
+
     def reboot(self) -> None:
         """Let every relay fall, as a module does that restarts."""
         self.coils.fill(0, _OUTPUTS)
@@ -55,7 +74,7 @@ class MoxaRelays(SimulatedUnit):
 
     @override
     def refresh(self, now: float) -> None:
-        """Nothing changes but by a write."""
+        """Nothing changes but by a write, or by a hand."""
 
     @override
     def write(
@@ -78,6 +97,8 @@ class MoxaRelays(SimulatedUnit):
         for output, contactor in self._openers.items():
             contactor.closed = not self.energised(output)
             self.discrete.put(output, [int(not contactor.closed)])
+        if self._button is not None:
+            self.discrete.put(self._button, [int(not self._button_held)])
         for word, bits in ((self.holding, self.coils), (self.inputs, self.discrete)):
             packed = sum(
                 bit << output for output, bit in enumerate(bits.get(0, _OUTPUTS) or [])

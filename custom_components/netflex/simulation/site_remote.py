@@ -105,6 +105,7 @@ _SETTERS = {
     "water_temperature": ("boiler", "temperature"),
     "validity": ("socket", "validity"),
     "safe_current": ("socket", "safe_current"),
+    "stop_button": ("relays", "button_held"),
 }
 
 

@@ -254,6 +254,7 @@ class SiteCommissioning:
     ) -> None:
         stage = self._stage
         why: str | None = CANCELLED
+        before = stage.look()
         try:
             for task in tasks:
                 self._begin(_trying(task))
@@ -265,6 +266,9 @@ class SiteCommissioning:
                 self._keep(replace(found, setup=self.setup_of(task.subject)))
             if rehearse is not None:
                 self._begin(REHEARSAL)
+                stage.check = None
+                if tasks:
+                    await stage.recover(before)
                 await rehearse()
                 self._advance()
             why = None

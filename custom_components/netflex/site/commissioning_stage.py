@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from ..control.explain import COMING_BACK
 from ..devices.device import DeviceConfig
 from ..model.asset import Nature
 from ..model.orders import LinkState
@@ -25,6 +26,8 @@ from .rehearsal_plant import Look, Looker
 STOPPING: Final = frozenset({Check.SOFTWARE_STOP, Check.RELAY, Check.STOP_INPUT})
 """Checks that a connected operator would see as a stop."""
 _TEST: Final = OverrideReason.COMMISSIONING
+_BACK: Final = 0.8
+"""Share of its earlier production with which an inverter is back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class CommissioningPace:
     """Until somebody has pressed a button, or released it."""
 
 
-DEFAULT_PACE: Final = CommissioningPace()
+DEFAULT_PACE = CommissioningPace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ class Stage:
         self.ports = ports
         self.pace = DEFAULT_PACE
         self.check: Check | None = None
-        """What is tried now."""
+        """What is tried now; None: nothing, it only looks."""
         self.expected: frozenset[str] = frozenset()
         """Holders of local stops that are waited for, and may hold meanwhile."""
         self.ask: Callable[[str | None], None] = lambda _prompt: None
@@ -179,9 +182,17 @@ class Stage:
     async def look_again(self) -> None:
         """Wait until the next look; EndedError where the run must end."""
         await asyncio.sleep(self.pace.look)
-        assert self.check is not None
-        if (why := self.forbidden({self.check})) is not None:
+        checks = () if self.check is None else (self.check,)
+        if (why := self.forbidden(checks)) is not None:
             raise EndedError(why)
+
+    async def recover(self, before: Look) -> None:
+        """Wait, for `ready` s at most, until what was stopped flows as `before`.
+
+        Loads and generation come back slowly after a stop, and what is judged
+        meanwhile says nothing of the site.
+        """
+        await self.until(lambda: _as_before(before, self.look()), self.pace.ready)
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait for a condition; False where it did not come true in time."""
@@ -191,3 +202,25 @@ class Stage:
                 return False
             await self.look_again()
         return True
+
+
+def _as_before(before: Look, now: Look) -> bool:
+    """Whether nothing waits for its turn, and inverters produce about as before."""
+    told = {} if now.plan is None else now.plan.setpoints
+    if any(
+        cause.key == COMING_BACK
+        for setpoint in told.values()
+        for cause in setpoint.causes
+    ):
+        return False
+    return all(
+        _produced(now, key) >= _BACK * _produced(before, key)
+        for key, asset in now.model.assets.items()
+        if asset.nature is Nature.INVERTER
+    )
+
+
+def _produced(look: Look, asset_id: str) -> float:
+    """Return the W that an inverter says it produces; 0 where it says nothing."""
+    state = look.snapshot.states.get(asset_id)
+    return 0.0 if state is None or state.power is None else max(0.0, -state.power)
