@@ -13,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 # Imported before the first test: the test plug-in brings a package of this name
 # too, and whichever is imported first is the one that counts.
 import custom_components
+from tests.ports import free_port
 
 pytest_plugins = ["tests.report", "tests.required"]
 
@@ -52,6 +53,12 @@ def auto_enable_custom_integrations(request: pytest.FixtureRequest) -> None:
         if "recorder_mock" in request.fixturenames:
             request.getfixturevalue("recorder_mock")
         request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Stand in for the plug-in's: that one's ports are not free for long."""
+    return free_port()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 import random
-import socket
 import time
 from typing import Any
 
@@ -27,6 +26,7 @@ from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.simulation.household import SimulatedSite, SiteSettings
 from custom_components.netflex.site.door import LoopThread
 from tests.face import sites
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.usefixtures("socket_enabled"), pytest.mark.timeout(300)]
 
@@ -187,12 +187,6 @@ class Meter:
         self.ticking.cancel()
         await asyncio.gather(self.ticking, return_exceptions=True)
         await self.plant.stop()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 async def test_site_of_20_assets_in_home_assistant(

@@ -31,6 +31,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tests.iec104.bench import Plant, Watcher
 from tests.iec104.fuzzing import Outcome, hostile_asdus, hostile_streams
 from tests.iec104.wireless import DirectTimers, Side, station
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 BUILTIN = [sys.executable, "-m", "tests.benchmarks.iec104_station"]
@@ -139,13 +140,6 @@ def started(command: list[str]) -> Generator[tuple[subprocess.Popen[bytes], int]
             process.kill()
             process.wait()
         process.stdout.close()
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def percentile(samples: list[float], share: float) -> float:

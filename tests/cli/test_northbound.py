@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from custom_components.netflex.northbound.codec import Format
-from tests.northbound.broker import Broker, free_port, listening
+from tests.northbound.broker import Broker, listening
 from tests.northbound.conftest import broker, tls_broker  # noqa: F401
 from tests.northbound.homes import ENDPOINT, home, points, settings_of
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.peer, pytest.mark.usefixtures("socket_enabled")]
 

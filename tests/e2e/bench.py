@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-import socket
 from types import MappingProxyType
 from typing import Any
 
@@ -21,13 +20,6 @@ from tests.site.bench import BATTERY_REGISTERS
 LOOPBACK = "127.0.0.1"
 LINES = ["L1", "L2", "L3"]
 CONTRACT_KW = 20.0
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def entry_data(port: int, **changes: Any) -> dict[str, Any]:

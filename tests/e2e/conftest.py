@@ -11,9 +11,10 @@ import pytest
 from custom_components.netflex import runtime
 from custom_components.netflex.simulation.household import SimulatedSite, SiteSettings
 from tests.peers.c104 import C104Rtu, start_rtu
+from tests.ports import free_port
 from tests.site.bench import QUICK
 
-from .bench import SiteBench, boiler_switch, free_port, make_entry
+from .bench import SiteBench, boiler_switch, make_entry
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from scripts.demo_site.processes import ROOT
-from tests.northbound.broker import free_port
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.usefixtures("socket_enabled"), pytest.mark.slow]
 

@@ -32,8 +32,9 @@ from custom_components.netflex.metering.p1_reader import P1Source
 from tests.metering.esphome_proxy import PORT_NAME, serial_proxy
 from tests.metering.recordings import recorded, telegrams_of
 from tests.metering.wires import adapter
+from tests.ports import free_port
 
-from .bench import entry_data, free_port
+from .bench import entry_data
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

@@ -24,10 +24,11 @@ from custom_components.netflex.metering import p1_reader
 from custom_components.netflex.metering.p1_reader import P1Source
 from custom_components.netflex.northbound import link as northbound_link
 from custom_components.netflex.simulation.household import SimulatedSite, SiteSettings
+from tests.ports import free_port
 
 from . import sites
 from .test_northbound import STORED
-from .test_unload import free_port, until
+from .test_unload import until
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

@@ -36,9 +36,10 @@ from custom_components.netflex.telecontrol.order_store import OrderStore
 from custom_components.netflex.telemetry.keeper import TelemetryKeeper
 from custom_components.netflex.telemetry.values import Series, SeriesKind
 from tests.e2e.bench import entry_data
+from tests.ports import free_port
 
 from .test_northbound import STORED
-from .test_unload import free_port, until
+from .test_unload import until
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

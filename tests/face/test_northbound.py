@@ -46,8 +46,9 @@ from custom_components.netflex.site_northbound import (
 )
 from custom_components.netflex.telecontrol_options import OptionsError, checked_options
 from tests.certificates import CertificateAuthority
-from tests.northbound.broker import LIMIT, Broker, free_port, listening
+from tests.northbound.broker import LIMIT, Broker, listening
 from tests.northbound.conftest import broker, tls_broker  # noqa: F401
+from tests.ports import free_port
 
 from . import sites
 from .fakes import FakeSite, full_view

@@ -22,7 +22,8 @@ from custom_components.netflex import runtime
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.rehearsals import async_newest_rehearsal, rehearsals_path
 from custom_components.netflex.telecontrol import rehearsal as rehearsal_module
-from tests.e2e.bench import entry_data, free_port
+from tests.e2e.bench import entry_data
+from tests.ports import free_port
 
 from .test_real_site import shows
 from .translations import ENGLISH

@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.simulation.household import SimulatedSite, SiteSettings
+from tests.ports import free_port
 
 from . import sites
 
@@ -51,12 +52,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize("removed", [False, True])

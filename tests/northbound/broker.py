@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import json
 from pathlib import Path
 import signal
-import socket
 import subprocess
 from typing import Any
 
@@ -17,15 +16,10 @@ from custom_components.netflex.northbound import cbor
 from custom_components.netflex.northbound.settings import TlsFiles
 from custom_components.netflex.northbound.tls import client_context
 from tests.certificates import CertificateAuthority
+from tests.ports import free_port
 
 LIMIT = 30.0
 """s for anything that is waited for."""
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 class Broker:

@@ -25,8 +25,9 @@ from custom_components.netflex.northbound.connection import explain, probe
 from custom_components.netflex.northbound.link import LONGEST_DELAY, back_off
 from custom_components.netflex.northbound.settings import Protocol, TlsFiles
 from tests.certificates import CertificateAuthority
+from tests.ports import free_port
 
-from .broker import LIMIT, Broker, Heard, free_port, listening, until
+from .broker import LIMIT, Broker, Heard, listening, until
 from .homes import ENDPOINT, Home, home, points, settings_of
 
 pytestmark = [pytest.mark.peer, pytest.mark.usefixtures("socket_enabled")]
