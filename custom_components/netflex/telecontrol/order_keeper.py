@@ -41,6 +41,8 @@ class OrderKeeper:
         try:
             ticket = self._store.write(book)
         except OrderStoreError as err:
+            # What it does not even take it will not take later either.
+            self._book = None
             self._fail(str(err))
             loop = asyncio.get_running_loop()
             ticket = StoreTicket(loop.create_future(), loop.create_future())
@@ -87,7 +89,11 @@ class OrderKeeper:
             self._fail(SLOW)
 
     def close(self) -> None:
-        """End the retries."""
+        """End the retries; what fails from now on is not tried again."""
+        self._book = None
+        self._end_retry()
+
+    def _end_retry(self) -> None:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -103,7 +109,7 @@ class OrderKeeper:
             self._fail(str(error))
         elif self._failing:
             self._failing = False
-            self.close()
+            self._end_retry()
             self._on_problem(ProblemKey.ORDERS_NOT_STORED, None)
 
     def _fail(self, text: str) -> None:
@@ -117,7 +123,10 @@ class OrderKeeper:
                     why=text,
                 ),
             )
-        if self._retry is None:
+        self._retry_later()
+
+    def _retry_later(self) -> None:
+        if self._retry is None and self._book is not None:
             self._retry = asyncio.get_running_loop().call_later(
                 self.timing.store_retry, self._try_again
             )
@@ -126,8 +135,6 @@ class OrderKeeper:
         self._retry = None
         if self._book is not None:
             self.write(self._book)
-            if self._failing and self._retry is None:
+            if self._failing:
                 # A write that hangs tells nothing: ask again until one succeeds.
-                self._retry = asyncio.get_running_loop().call_later(
-                    self.timing.store_retry, self._try_again
-                )
+                self._retry_later()
