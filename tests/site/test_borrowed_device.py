@@ -1,7 +1,7 @@
 """An emergency output that is only an entity: driven from the station's loop (S09)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 import threading
 import time
@@ -13,6 +13,7 @@ from custom_components.netflex.devices.factory import build_device
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.model.asset import (
     Asset,
+    AssetState,
     Category,
     Direction,
     EmergencyOutput,
@@ -24,8 +25,10 @@ from custom_components.netflex.model.orders import (
     LocalStops,
     Stops,
 )
+from custom_components.netflex.site import borrowed_device
 from custom_components.netflex.site.borrowed_device import BorrowedDevice
 from custom_components.netflex.site.config import OutputConfig, OutputWiring
+from custom_components.netflex.site.door import LoopThread
 from custom_components.netflex.site.outputs import OutputWatch
 from custom_components.netflex.site.station_host import StationHost
 
@@ -153,3 +156,38 @@ async def test_without_its_loop_a_device_says_so_instead_of_waiting() -> None:
     device = BorrowedDevice(FakeDevice(), gone)
     with pytest.raises(DeviceError, match="does not run"):
         await device.apply(switch(1.0))
+
+
+class Unbuildable(FakeDevice):
+    """A device that cannot be started."""
+
+    async def start(self, on_state: Callable[[AssetState], None]) -> None:
+        raise ValueError("no such entity")
+
+
+async def test_one_that_cannot_be_started_stays_unavailable_and_that_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    device = BorrowedDevice(Unbuildable("relay"), asyncio.get_running_loop())
+    await device.start(pytest.fail)
+    await until(lambda: "relay could not be started" in caplog.text)
+    assert "no such entity" in caplog.text
+    assert not device.state.available
+
+
+async def test_one_whose_loop_stands_still_does_not_hold_up_the_stopping(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(borrowed_device, "STOP_TIMEOUT", 0.01)
+    thread, go_on = LoopThread("netflex home"), threading.Event()
+    await thread.start()
+
+    async def home() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    device = BorrowedDevice(FakeDevice("relay"), await thread.run(home()))
+    thread.call(go_on.wait, 20)
+    await device.stop()
+    assert "relay was left without having stopped" in caplog.text
+    go_on.set()
+    await thread.stop()

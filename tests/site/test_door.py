@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from custom_components.netflex.site import door
 from custom_components.netflex.site.door import BackDoor, LoopThread
 
 
@@ -88,5 +89,43 @@ async def test_nothing_passes_a_closed_back_door() -> None:
     worker.start()
     worker.join()
     back.close()
+    back.call(seen.append, 3)
     await asyncio.sleep(0.01)
     assert seen == [1]
+
+
+async def test_a_loop_that_a_fault_has_ended_drops_calls_and_can_be_stopped() -> None:
+    thread = LoopThread("netflex test")
+    await thread.start()
+    thread.call(lambda: asyncio.get_running_loop().stop())
+    assert thread._thread is not None
+    thread._thread.join(20)
+    thread.call(pytest.fail)
+    await thread.stop()
+    assert not thread.running
+
+
+async def test_one_that_never_ran_has_nothing_to_stop() -> None:
+    thread = LoopThread("netflex test")
+    await thread.stop()
+    assert not thread.running
+
+
+async def test_a_loop_that_hangs_is_left_behind_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(door, "STOP_TIMEOUT", 0.01)
+    thread, go_on = LoopThread("netflex test"), threading.Event()
+    await thread.start()
+    thread.call(go_on.wait, 20)
+    await thread.stop()
+    assert "netflex test did not stop within 0.01 s" in caplog.text
+    go_on.set()
+
+
+def test_what_comes_after_the_end_of_the_remembered_loop_is_dropped() -> None:
+    async def make() -> BackDoor:
+        return BackDoor()
+
+    back = asyncio.run(make())
+    back.call(pytest.fail)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 import logging
 import threading
 
@@ -71,7 +72,8 @@ class LoopThread:
         loop, self._loop = self._loop, None
         if loop is None or self._thread is None:
             return
-        loop.call_soon_threadsafe(loop.stop)
+        with suppress(RuntimeError):  # A fault on it may have ended it already.
+            loop.call_soon_threadsafe(loop.stop)
         await asyncio.get_running_loop().run_in_executor(
             None, self._thread.join, STOP_TIMEOUT
         )
