@@ -90,13 +90,6 @@ class LearnedFallbacks:
         silence_test.note(self._record, seat.asset, result)
         return result
 
-    def forget(self, asset_id: str) -> bool:
-        """Forget what a device was seen to do; False where nothing was known."""
-        if self._known.pop(asset_id, None) is None:
-            return False
-        self._save(self.known)
-        return True
-
     def drop(self, asset_id: str) -> None:
         """Forget a device that is gone."""
         self._known.pop(asset_id, None)

@@ -529,11 +529,6 @@ class Site:
         """What devices were seen to do when they were left alone, by asset."""
         return self._fallbacks.known
 
-    def forget_fallback(self, asset_id: str) -> None:
-        """Forget what a device was seen to do."""
-        if self._fallbacks.forget(asset_id):
-            self._publish()
-
     async def release_orders(self, name: str, reference: str) -> None:
         """Release the operator's orders on the operator's instruction (S06)."""
         await self._host.release_orders(name, reference)
