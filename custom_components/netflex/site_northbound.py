@@ -197,7 +197,7 @@ class SiteNorthbound:
         if asset.never_shed:
             return f"{asset.name} is never held back"
         at = datetime.fromtimestamp(setting.at, UTC)
-        enabled = bool(setting.value)
+        enabled = setting.value
         figures = {"host": settings.host, "time": f"{dt_util.as_local(at):%H:%M}"}
         self._site.give_remote(
             asset.id,

@@ -10,6 +10,7 @@ import logging
 from pathlib import Path
 import signal
 import socket
+import sqlite3
 import sys
 import tracemalloc
 from typing import Any
@@ -23,7 +24,12 @@ from custom_components.netflex.northbound import connection, link
 from custom_components.netflex.northbound.commands import Incoming
 from custom_components.netflex.northbound.connection import explain, probe
 from custom_components.netflex.northbound.link import LONGEST_DELAY, back_off
-from custom_components.netflex.northbound.settings import Protocol, TlsFiles
+from custom_components.netflex.northbound.outbox import Outbox
+from custom_components.netflex.northbound.settings import (
+    NorthboundSettings,
+    Protocol,
+    TlsFiles,
+)
 from tests.certificates import CertificateAuthority
 from tests.ports import free_port
 
@@ -96,6 +102,11 @@ async def back(broker: Broker, gate: asyncio.Event) -> AsyncGenerator[Heard]:
     async with listening(broker) as (_, heard):
         gate.set()
         yield heard
+
+
+def full_disk() -> sqlite3.Connection:
+    """Stand in for a database on a disk that is full."""
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def link_of(house: Home) -> link.Link:
@@ -171,6 +182,75 @@ async def test_beyond_the_bound_the_oldest_go_and_are_counted(
         kept = in_order(powers(heard))
         assert kept == [float(n) for n in range(int(kept[0]), 301)]
         assert kept[0] > 150
+
+
+async def test_a_disk_that_takes_nothing_is_said_and_memory_is_sent_all_the_same(
+    broker: Broker,
+    tmp_path: Path,
+    gate: asyncio.Event,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with home(settings_of(broker), tmp_path) as house:
+        await house.connected()
+        await gone(broker, gate, house)
+        await tell(house, 1, 3)
+        await until(lambda: house.bridge.state.stored > 0)
+        outbox = link_of(house)._outbox
+        monkeypatch.setattr(outbox, "_opened", full_disk)
+        await tell(house, 4, 3)
+        await until(lambda: link_of(house).store_problem is not None)
+        async with back(broker, gate) as heard:
+            await until(lambda: 6.0 in powers(heard))
+            monkeypatch.undo()
+            await tell(house, 7, 1)
+            await until(lambda: set(powers(heard)) == {float(n) for n in range(1, 8)})
+    assert caplog.text.count("Messages cannot be stored: ") == 1
+
+
+async def test_more_than_memory_holds_is_lost_oldest_first_and_counted(
+    broker: Broker,
+    tmp_path: Path,
+    gate: asyncio.Event,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "_MOST_IN_MEMORY", 50)
+    async with home(settings_of(broker), tmp_path) as house:
+        await house.connected()
+        await gone(broker, gate, house)
+        monkeypatch.setattr(link_of(house)._outbox, "_opened", full_disk)
+        await tell(house, 1, 100)
+        await until(lambda: link_of(house).lost > 0)
+        assert len(link_of(house)._queue) <= 50
+        async with back(broker, gate) as heard:
+            await until(lambda: 100.0 in powers(heard))
+    assert in_order(powers(heard))[0] > 1.0
+
+
+async def test_a_task_of_a_link_that_dies_says_so(
+    broker: Broker,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(self: link.Link) -> None:
+        raise RuntimeError("made to fail")
+
+    monkeypatch.setattr(link.Link, "_spill", fail)
+    async with home(settings_of(broker), tmp_path) as house:
+        await house.connected()
+        await until(lambda: "made to fail" in caplog.text)
+    assert "netflex northbound fail has failed" in caplog.text
+
+
+async def test_a_link_that_never_began_stops(tmp_path: Path) -> None:
+    settings = NorthboundSettings(
+        host="127.0.0.1", port=1, endpoint=ENDPOINT, tls=None, control=None
+    )
+    outbox = Outbox(tmp_path / "outbox.db", 10)
+    unused = link.Link(settings, None, outbox, None)  # type: ignore[arg-type]
+    await unused.stop()
+    assert not unused.connected
 
 
 async def test_what_waits_outlives_the_bridge(broker: Broker, tmp_path: Path) -> None:

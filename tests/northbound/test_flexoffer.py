@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -10,9 +10,11 @@ import json
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 from hypothesis import given, strategies as st
 import pytest
 
+from custom_components.netflex.northbound import flexoffer_agent, flexoffer_manager
 from custom_components.netflex.northbound.flexoffer import (
     Bounds,
     FlexOffer,
@@ -57,6 +59,7 @@ from custom_components.netflex.simulation.flexoffer_manager import (
 NOW = datetime(2026, 11, 22, 12, 2, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 PASSWORD = "secret"
+NOTHING = Operation(power=None, prognosis=())
 DIALECTS = [
     Dialect(bounds=names, sign=sign) for names in BoundNames for sign in EnergySign
 ]
@@ -74,6 +77,29 @@ def boiler(**changes: Any) -> FlexOffer:
     offer = load_offer(load, NOW, terms())
     assert offer is not None
     return replace(offer, **changes)
+
+
+def test_bounds_hold_something() -> None:
+    with pytest.raises(ValueError, match="lower bound"):
+        Bounds(low=1.0, high=0.0)
+    with pytest.raises(ValueError, match="lower bound"):
+        Bounds(low=float("nan"), high=1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"slices": ()}, "offers nothing"),
+        ({"start_before": NOW}, "start before it may"),
+        ({"assign_before": NOW - QUARTER}, "deadlines"),
+        ({"total": Bounds(low=9000.0, high=9000.0)}, "cannot add up"),
+    ],
+)
+def test_an_offer_that_nobody_could_carry_out_is_none(
+    changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(OfferError, match=reason):
+        boiler(**changes)
 
 
 # ------------------------------------------------------------------------------- making
@@ -584,6 +610,150 @@ async def test_what_is_no_json_is_a_failure(house: House) -> None:
     house.manager.garbage = True
     with pytest.raises(ManagerError, match="not JSON"):
         await house.agent.step()
+
+
+@asynccontextmanager
+async def manager_that_answers(
+    login: str, beat: str = "[]", *, silent: bool = False, limit: float = 10.0
+) -> AsyncGenerator[FlexOfferManager]:
+    """Talk to a manager that gives these texts for a login and for a heartbeat."""
+
+    ended = asyncio.Event()
+
+    async def log_in(request: web.Request) -> web.Response:
+        return web.Response(text=login)
+
+    async def schedules(request: web.Request) -> web.Response:
+        if silent:
+            await ended.wait()
+        return web.Response(text=beat)
+
+    app = web.Application()
+    app.add_routes(
+        [web.post("/user/login", log_in), web.post("/flexoffer/schedules", schedules)]
+    )
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield FlexOfferManager(
+                session, url, "home", PASSWORD, Dialect(), timeout=limit
+            )
+    finally:
+        ended.set()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        '"abc"',
+        '{"token": "abc"}',
+        '{"jwt": "abc"}',
+        '{"data": {"access_token": "abc"}}',
+    ],
+)
+async def test_a_token_is_found_wherever_a_manager_puts_it(login: str) -> None:
+    async with manager_that_answers(login, beat="") as manager:
+        assert await manager.beat(NOTHING) == []
+
+
+@pytest.mark.parametrize("login", ["[]", '""', "{}", '{"data": {"user": 1}}', "7"])
+async def test_a_login_without_a_token_is_said(login: str) -> None:
+    async with manager_that_answers(login) as manager:
+        with pytest.raises(ManagerError, match="login has no token"):
+            await manager.beat(NOTHING)
+
+
+async def test_an_answer_that_makes_no_sense_is_said_with_its_place() -> None:
+    async with manager_that_answers('"t"', '[{"id": 7}]') as manager:
+        with pytest.raises(
+            ManagerError, match="makes no sense: an entry names no offer"
+        ):
+            await manager.beat(NOTHING)
+
+
+async def test_an_answer_without_end_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flexoffer_manager, "MOST_BYTES", 1024)
+    async with manager_that_answers('"t"', " " * 2000 + "[]") as manager:
+        with pytest.raises(ManagerError, match="larger than 1 KiB"):
+            await manager.beat(NOTHING)
+
+
+async def test_an_answer_that_does_not_come_is_said() -> None:
+    async with manager_that_answers('"t"', silent=True, limit=0.2) as manager:
+        with pytest.raises(ManagerError, match="did not answer in time"):
+            await manager.beat(NOTHING)
+
+
+async def test_a_report_that_the_manager_does_not_want_is_dropped(house: House) -> None:
+    house.agent.add(boiler())
+    await house.agent.step()
+    tell, refused = house.agent._manager.tell, []
+
+    async def refuse(offer: FlexOffer) -> None:
+        refused.append(offer.id)
+        raise ManagerError("It answers 404", final=True)
+
+    house.agent._manager.tell = refuse  # type: ignore[method-assign]
+    house.agent.cancel("boiler", "the load is locked out")
+    await house.agent.step()
+    house.agent._manager.tell = tell  # type: ignore[method-assign]
+    await house.agent.step()
+    assert refused == ["offer-1"]
+    assert house.manager.told == []
+    assert house.agent.status.connected
+
+
+async def test_one_that_the_manager_cannot_take_now_is_told_again(house: House) -> None:
+    house.agent.add(boiler())
+    await house.agent.step()
+    tell = house.agent._manager.tell
+
+    async def fail(offer: FlexOffer) -> None:
+        raise ManagerError("It answers 503")
+
+    house.agent._manager.tell = fail  # type: ignore[method-assign]
+    house.agent.cancel("boiler", "the load is locked out")
+    with pytest.raises(ManagerError, match="503"):
+        await house.agent.step()
+    house.agent._manager.tell = tell  # type: ignore[method-assign]
+    await house.agent.step()
+    assert [item.state for item in house.manager.told] == ["canceled"]
+
+
+async def test_a_manager_that_asks_for_time_gets_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+
+    house.manager.broken, house.manager.retry_after = 503, "200"
+    monkeypatch.setattr(flexoffer_agent, "JITTER", 0.0)
+    monkeypatch.setattr(flexoffer_agent.asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await house.agent.run()
+    assert waits == [200.0, 200.0, 200.0]
+
+
+async def test_a_state_that_goes_backwards_is_ignored(house: House) -> None:
+    house.agent.add(boiler())
+    await house.agent.step()
+    await house.agent.step()
+    (offer,) = house.agent.offers
+    assert offer.state is OfferState.ASSIGNED
+    del house.manager.schedules[offer.id]  # it says "Accepted" of it again
+    await house.agent.step()
+    assert house.agent.offers == (offer,)
+    assert house.ended == []
 
 
 async def test_an_offer_that_the_manager_cannot_use_ends(house: House) -> None:

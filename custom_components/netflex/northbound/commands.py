@@ -8,14 +8,13 @@ from typing import Any, Final
 
 from .codec import PayloadError, TooLargeError, decode
 from .messages import Data, Setting
-from .values import Attribute, Tree, Value, ValueType
+from .values import Tree
 
 FUTURE: Final = 60.0
 """s that a set may be ahead of our clock."""
 _MILLISECONDS: Final = 1e11
 """Above it a time is in ms: as s it would lie beyond the year 5000."""
 _FOREVER: Final = 1e15
-_LARGEST: Final = 1e300
 _MOST_TEXT: Final = 200
 
 
@@ -112,7 +111,7 @@ def read_set(
         return refuse(Problem.NOT_ALLOWED, "control from outside is not allowed")
     if "value" not in data:
         return refuse(Problem.MALFORMED, "it has no value")
-    value = _value(attribute, data["value"])
+    value = _on(data["value"])
     if value is None:
         return refuse(
             Problem.WRONG_TYPE,
@@ -154,18 +153,6 @@ def seconds(timestamp: object) -> float | None:
     return timestamp / 1000 if timestamp > _MILLISECONDS else float(timestamp)
 
 
-def _value(attribute: Attribute, given: object) -> Value | None:
-    """Return a given value in the attribute's type; booleans may come as 1 and 0."""
-    if attribute.type is ValueType.STRING:
-        return given if isinstance(given, str) else None
-    if attribute.type is ValueType.BOOLEAN:
-        return (
-            bool(given) if given in (0, 1) and isinstance(given, int | float) else None
-        )
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return None
-    if not -_LARGEST < given < _LARGEST:
-        return None
-    if attribute.type is ValueType.INTEGER:
-        return int(given) if given == int(given) else None
-    return float(given)
+def _on(given: object) -> bool | None:
+    """Return whether a given value is on; it may come as 1 or 0, None where it is not."""
+    return bool(given) if given in (0, 1) and isinstance(given, int | float) else None

@@ -32,7 +32,7 @@ class Setting:
     """A set that was taken over: its attribute, its value, when and by which message."""
 
     attribute: Attribute
-    value: Value
+    value: bool
     at: float
     correlation: str | int | None = None
     """Id by which its sender knows the answer."""
