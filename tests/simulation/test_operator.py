@@ -194,13 +194,12 @@ async def test_nobody_listening_is_an_os_error_and_leaves_nothing_open(
     assert not client.connected
 
 
-async def test_link_test_interrogation_and_clock(
+async def test_link_test_and_interrogation(
     rtu: Rtu, station: ControlledStation
 ) -> None:
     await rtu.connect(*where(station))
     assert 0 < await rtu.test_link() < 1000
     assert await rtu.interrogate() > 20
-    assert await rtu.synchronize()
 
 
 def test_day_is_in_order_and_leaves_nothing_in_force() -> None:

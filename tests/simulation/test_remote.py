@@ -1,16 +1,12 @@
-"""Requests to a simulation process, in process and in a process of its own."""
+"""Requests to a simulated site: look, change, break, mend."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 import json
-import os
-from pathlib import Path
-import signal
-import sys
 
 import pytest
 
+from custom_components.netflex.devices.ports import LinkParams
 from custom_components.netflex.simulation.day import (
     Day,
     car_is_home,
@@ -25,8 +21,7 @@ from custom_components.netflex.simulation.remote import (
     RemoteServer,
 )
 from custom_components.netflex.simulation.site_remote import site_requests
-
-ROOT = Path(__file__).parents[2]
+from tests.devices.servers import own_units
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -102,6 +97,38 @@ async def test_device_is_unplugged_plugged_and_made_faulty(
     assert (site.meter.silent, site.meter.damage) == (True, 2)
 
 
+async def test_what_was_written_to_a_device_can_be_seen(
+    client: RemoteClient, site: SimulatedSite
+) -> None:
+    link = LinkParams(host="127.0.0.1", port=site.wire("relay").port)
+    async with own_units() as units:
+        await (await units.unit(link, 1)).write_coil(0, True)
+    (write,) = (await client.ask("writes", wire="relay", since=5.0))["writes"]
+    assert write == {
+        "at": 5.0,
+        "unit": 1,
+        "space": "coils",
+        "address": 0,
+        "values": [1],
+    }
+    assert (await client.ask("writes", wire="relay", since=5.1))["writes"] == []
+
+
+async def test_a_restart_forgets_what_was_written(
+    client: RemoteClient, site: SimulatedSite
+) -> None:
+    site.socket.write("holding", 1210, [0x4120, 0], 5.0)
+    site.relays.write("coils", 0, [1], 5.0)
+    assert site.solar_contactor.closed is False
+    for wire in ("charger", "relay"):
+        await client.ask("reboot", wire=wire)
+    assert site.socket.setpoint == 0.0
+    assert site.socket.applied(5.0) == site.socket.safe_current
+    assert site.solar_contactor.closed
+    with pytest.raises(RemoteError):
+        await client.ask("reboot", wire="meter")
+
+
 async def test_line_that_is_no_request_does_not_end_the_connection(
     site: SimulatedSite,
 ) -> None:
@@ -133,72 +160,3 @@ def test_sun_shines_by_day_and_the_car_leaves_once() -> None:
     assert household(7.5) == 1.5
     assert 0.4 < household(3) < 0.6
     assert clock_text(13.99) == "13:59"
-
-
-@asynccontextmanager
-async def started(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "custom_components.netflex.simulation",
-        *arguments,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def ports_of(process: asyncio.subprocess.Process) -> dict[str, int]:
-    assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), 20)
-    ready: dict[str, int] = json.loads(line)["ready"]
-    return ready
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("side", ["devices", "operator"])
-async def test_process_says_its_ports_and_ends_when_told(side: str) -> None:
-    async with started(side) as process:
-        ports = await ports_of(process)
-        remote = await RemoteClient.connect(ports["control"])
-        assert await remote.ask("status")
-        await remote.close()
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 5) == 0
-
-
-@pytest.mark.slow
-async def test_process_ends_with_its_parent() -> None:
-    script = (
-        "import subprocess, sys, time;"
-        "child = subprocess.Popen([sys.executable, '-m',"
-        "'custom_components.netflex.simulation', 'devices'],"
-        "stdout=subprocess.PIPE);"
-        "child.stdout.readline();"
-        "print(child.pid, flush=True);"
-        "time.sleep(60)"
-    )
-    parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    assert parent.stdout is not None
-    child = int(await asyncio.wait_for(parent.stdout.readline(), 20))
-    parent.kill()
-    await parent.wait()
-    async with asyncio.timeout(5):
-        while _running(child):
-            await asyncio.sleep(0.05)
-
-
-def _running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{process}/stat")
-    return not (status.exists() and status.read_text().split()[2] == "Z")

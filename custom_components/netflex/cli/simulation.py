@@ -17,7 +17,6 @@ import sys
 import time
 from typing import Any
 
-from ..iec104 import LinkClosedError
 from ..model.connection import GridType
 from ..model.orders import OrderName
 from ..simulation.day import Day, clock_text
@@ -59,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     devices.add_argument(
         "--grid-type", choices=[str(item) for item in GridType], default=GridType.STAR
     )
-    devices.add_argument("--port", action="append", default=[], metavar="WIRE=PORT")
+    devices.add_argument(
+        "--port", action="append", default=[], type=_wire_port, metavar="WIRE=PORT"
+    )
     devices.add_argument("--validity", type=float, default=60.0)
     devices.add_argument("--safe-current", type=float, default=6.0)
     devices.add_argument("--inverter-controls", type=int, choices=(123, 704))
@@ -69,6 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     operator.add_argument("--iec104-port", type=int, default=2404)
     operator.add_argument("--common-address", type=int, default=100)
     return parser
+
+
+def _wire_port(text: str) -> tuple[str, int]:
+    """Read which port a wire is to have."""
+    wire, _, port = text.partition("=")
+    if not wire or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} must be WIRE=PORT")
+    return wire, int(port)
 
 
 async def _until_told(work: Any) -> None:
@@ -98,14 +107,10 @@ def _day(options: argparse.Namespace) -> Day | None:
 
 
 async def _devices(options: argparse.Namespace) -> None:
-    ports = {}
-    for item in options.port:
-        name, _, port = item.partition("=")
-        ports[name] = int(port)
     settings = SiteSettings(
         seed=options.seed,
         grid_type=GridType(options.grid_type),
-        ports=ports,
+        ports=dict(options.port),
         validity=options.validity,
         safe_current=options.safe_current,
         inverter_controls=options.inverter_controls or 123,
@@ -194,7 +199,7 @@ async def _give(rtu: Rtu, day: Day, order: DayOrder) -> None:
     _narrate(day, f"{order.name.upper()} {_value_text(order.value)}: {order.words}")
     try:
         result = await rtu.order(order.name, order.value)
-    except (LinkClosedError, ConnectionError) as error:
+    except ConnectionError as error:
         _narrate(day, f"  the connection ended meanwhile: {error}")
         return
     if not result.accepted:
@@ -250,12 +255,6 @@ def _rtu_requests(rtu: Rtu, options: argparse.Namespace) -> Mapping[str, Handler
         )
         return asdict(result)
 
-    async def interrogate(_request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"points": await rtu.interrogate()}
-
-    async def synchronize(_request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"accepted": await rtu.synchronize()}
-
     async def round_trip(_request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"ms": await rtu.test_link()}
 
@@ -271,8 +270,6 @@ def _rtu_requests(rtu: Rtu, options: argparse.Namespace) -> Mapping[str, Handler
         "connect": connect,
         "disconnect": disconnect,
         "order": order,
-        "interrogate": interrogate,
-        "synchronize": synchronize,
         "round_trip": round_trip,
         "status": status,
     }

@@ -147,10 +147,6 @@ class Rtu:
         result = await self._require().station.general_interrogation()
         return len(result.objects)
 
-    async def synchronize(self) -> bool:
-        """Send the clock; return whether it was taken."""
-        return (await self._require().station.clock_sync()).positive
-
     async def test_link(self) -> float:
         """Send TESTFR; return the ms that the answer took."""
         return 1000 * await self._require().station.test()
