@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from custom_components.netflex.cli.devices import main
 from custom_components.netflex.devices.profile_loader import BUILT_IN, ProfileLibrary
 from tests.devices.maps import alfen
 from tests.devices.servers import serving
@@ -50,6 +51,42 @@ async def test_check_names_file_line_and_key(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["alfen"], "alfen:1: is neither a file nor one of abb"),
+        (["alfen_ng9xx", "--param", "socket"], "socket: must be NAME=VALUE"),
+        (["alfen_ng9xx", "--param", "plug=2"], "with one of socket, nudge"),
+        (["alfen_ng9xx", "--param", "socket=left"], "socket: left is no int"),
+        (["alfen_ng9xx", "--param", "nudge=often"], "nudge: often is no float"),
+    ],
+)
+def test_what_is_wrong_with_the_arguments_is_said(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", *arguments]) == 1
+    said = capsys.readouterr()
+    assert words in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("profile", "params", "read"),
+    [
+        ("alfen_ng9xx", ["socket=2"], "fast unit 2 holding 300+62"),
+        ("alfen_ng9xx", ["socket=0x2"], "fast unit 2 holding 300+62"),
+        ("alfen_ng9xx", ["nudge=2.5"], "fast unit 1 holding 300+62"),
+        ("acuvim_ii", ["direction=load_negative"], "holding"),
+    ],
+)
+def test_parameters_are_filled_in(
+    profile: str, params: list[str], read: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [word for param in params for word in ("--param", param)]
+    assert main(["check", profile, *given]) == 0
+    assert read in capsys.readouterr().out
+
+
 async def test_read_prints_what_a_device_says(socket_enabled: None) -> None:
     async with serving(alfen()) as server:
         code, out, _ = await run(
@@ -76,7 +113,5 @@ async def test_read_says_why_it_cannot(socket_enabled: None) -> None:
 def test_every_shipped_profile_can_be_checked(
     profile: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from custom_components.netflex.cli.devices import main  # noqa: PLC0415
-
     assert main(["check", profile]) == 0
     assert profile in capsys.readouterr().out

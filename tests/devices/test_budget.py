@@ -108,6 +108,46 @@ def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
     assert budget.left("sun", "limit", 2) == 1
 
 
+def test_what_was_counted_but_cannot_be_read_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    StoredBudget(tmp_path / "of a new site").load()
+    assert not caplog.records
+    path = tmp_path / "writes"
+    path.mkdir()
+    StoredBudget(path).load()
+    assert "counted writes cannot be read" in caplog.text
+
+
+def long_file(path: Path) -> None:
+    """Write what is over in so many lines, and three of today."""
+    lines = ["1.0,sun,limit"] * 5000 + [f"{10**12},sun,limit"] * 3
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
+def test_a_long_file_is_written_anew_without_what_is_over(tmp_path: Path) -> None:
+    path = tmp_path / "writes"
+    long_file(path)
+    StoredBudget(path).load()
+    assert path.read_text() == f"{float(10**12)},sun,limit\n" * 3
+    again = StoredBudget(path)
+    again.load()
+    assert again.left("sun", "limit", 5) == 2
+
+
+def test_a_long_file_that_cannot_be_written_anew_still_counts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "writes"
+    long_file(path)
+    path.with_suffix(".new").mkdir()
+    budget = StoredBudget(path)
+    budget.load()
+    assert "cannot be shortened" in caplog.text
+    assert budget.left("sun", "limit", 5) == 2
+    assert len(path.read_text().splitlines()) == 5003
+
+
 def huawei() -> Map:
     unit = Map()
     unit.put(30075, u32(11000))

@@ -32,6 +32,8 @@
 import asyncio
 from copy import deepcopy
 from dataclasses import replace
+import logging
+import math
 
 from pymodbus.constants import ExcCodes
 import pytest
@@ -42,8 +44,13 @@ from custom_components.netflex.devices.device import DeviceError, ProbeError
 from custom_components.netflex.devices.factory import build_device, probe
 from custom_components.netflex.devices.link import BACK_OFF, LinkErrorKind, endpoint_of
 from custom_components.netflex.devices.nudge import nudge
+from custom_components.netflex.devices.ports import LinkParams, Transport
 from custom_components.netflex.devices.profile import Area, LinkSettings, Persistence
-from custom_components.netflex.devices.profile_loader import ProfileLibrary
+from custom_components.netflex.devices.profile_loader import (
+    BUILT_IN,
+    ProfileLibrary,
+    read_file,
+)
 from custom_components.netflex.devices.scheduler import Priority
 from custom_components.netflex.devices.totals import Totals
 from custom_components.netflex.model.connection import Line
@@ -52,7 +59,7 @@ from tests.virtual_time import virtual_time
 from . import test_chargers, test_inverters
 from .families import Family
 from .maps import alfen, alfen_takes
-from .servers import Map, eventually, f32, own_units, serving
+from .servers import Map, Server, eventually, f32, own_units, serving
 from .test_alfen import CHARGER, config, current, started
 
 QUICK = LinkSettings(timeout=0.5, connect_timeout=5.0)
@@ -418,6 +425,42 @@ async def test_field_problem_18_a_firmware_that_stalls_is_woken(
         assert not server.writes()
     assert profiles.get("alfen_ng9xx").bind({"nudge": 5.0}).link.nudge == 5.0
     assert profiles.get("alfen_ng9xx").bind({}).link.nudge is None
+
+
+async def test_field_problem_18_a_device_in_use_is_woken_where_that_is_asked_for(
+    units: DedicatedUnits,
+) -> None:
+    path = BUILT_IN / "alfen_ng9xx.yaml"
+    often = path.read_text().replace("nudge: {param: nudge}", "nudge: 0.02")
+    library = ProfileLibrary([read_file(often, path.name)])
+    async with serving(alfen(), alfen_takes()) as server:
+        device = build_device(config(server), units=units, profiles=library)
+        await device.start(lambda _state: None)
+        await eventually(lambda: server.connections >= 3 and device.state.available)
+        await device.stop()
+        met = server.connections
+        await asyncio.sleep(0.05)
+        assert server.connections == met
+
+
+async def test_field_problem_18_a_firmware_that_is_away_is_woken_later(
+    socket_enabled: None, unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, nudge.__module__)
+    server = Server(alfen())
+    server.port = unused_tcp_port
+    task = asyncio.create_task(nudge(server.link, 0.01))
+    await eventually(lambda: caplog.text.count("could not be woken") >= 2)
+    await server.start()
+    await eventually(lambda: server.connections)
+    assert not task.done()
+    task.cancel()
+    await server.stop()
+
+
+async def test_field_problem_18_a_serial_port_has_no_second_connection() -> None:
+    port = LinkParams(host="/dev/netflex-no-such-port", transport=Transport.SERIAL)
+    await nudge(port, math.inf)
 
 
 async def test_field_problem_18_a_firmware_with_mixed_bytes_is_not_driven(

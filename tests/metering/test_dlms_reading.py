@@ -211,6 +211,7 @@ def test_groups_and_their_periods() -> None:
         "1-1:1.8.0": PushGroup.ENERGY,
         "1-1:8.8.0": PushGroup.ENERGY,
         "1-1:2.8.2": PushGroup.BILLING,
+        "1-0:1.6.0": None,
         "0-0:96.1.0": None,
     }
     for text, group in groups.items():

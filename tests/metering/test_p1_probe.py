@@ -1,10 +1,12 @@
 """The one telegram that a form asks for, or why there is none."""
 
 import asyncio
+import errno
 import socket
 
 import pytest
 
+from custom_components.netflex.metering import port
 from custom_components.netflex.metering.errors import (
     CannotConnectError,
     EncryptedError,
@@ -74,9 +76,9 @@ async def test_connection_that_is_closed_at_once() -> None:
 async def test_nobody_listens() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+        free = unused.getsockname()[1]
         with pytest.raises(CannotConnectError, match="refuses") as caught:
-            await probe_p1(f"socket://127.0.0.1:{port}", 1.0)
+            await probe_p1(f"socket://127.0.0.1:{free}", 1.0)
     assert caught.value.key == "cannot_connect"
     # The port may be off, and its adapter with it.
     assert "has no power" in str(caught.value)
@@ -86,6 +88,30 @@ async def test_an_adapter_on_usb_has_its_power_from_there() -> None:
     with pytest.raises(CannotConnectError, match="is not there") as caught:
         await probe_p1("/dev/netflex-no-such-port", 1.0)
     assert "has no power" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TimeoutError(), "does not answer"),
+        (PermissionError(), "may not be opened by Home Assistant"),
+        (socket.gaierror(), "there is no host of this name"),
+        (OSError(errno.EHOSTUNREACH, "No route"), "cannot be reached over the network"),
+    ],
+)
+async def test_why_a_port_cannot_be_opened(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
+    """What neither root's rights nor loopback bring about."""
+
+    async def fail(*_args: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(port, "create_serial_connection", fail)
+    with pytest.raises(CannotConnectError, match=words) as caught:
+        await probe_p1("socket://user:geheim@p1.example:23/x?key=geheim", 1.0)
+    assert str(caught.value).startswith("socket://p1.example:23/x")
+    assert "geheim" not in str(caught.value)
 
 
 async def test_port_that_is_in_use() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+import logging
 import socket
 
 import pytest
@@ -14,6 +15,9 @@ from custom_components.netflex.metering.p1_share import (
     P1Share,
     _within,
 )
+from custom_components.netflex.metering.p1_shared import SHARE_PROBLEM, SharedP1Source
+from custom_components.netflex.metering.source import MeterStatus
+from custom_components.netflex.model.reading import MeterReading
 
 from .recordings import THREE_PHASE, recorded
 from .wires import adapter, until
@@ -110,6 +114,49 @@ async def test_stopping_drops_everyone_and_frees_the_port(share: P1Share) -> Non
     again = P1Share("127.0.0.1", port, ["127.0.0.1"])
     await again.start()
     await again.stop()
+
+
+async def test_reading_goes_on_where_the_port_cannot_be_shared_yet(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Another program listens there: that is said once, and ends by itself."""
+    caplog.set_level(logging.INFO, "custom_components.netflex")
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    heard: list[MeterStatus] = []
+    readings: list[MeterReading] = []
+    async with adapter() as wire:
+        wire.greeting = recorded(THREE_PHASE)
+        source = SharedP1Source(
+            wire.url,
+            meter_id="meter",
+            host="127.0.0.1",
+            port=port,
+            allowed=["127.0.0.1"],
+            retry=0.01,
+        )
+        await source.start(readings.append, heard.append)
+        try:
+            await until(lambda: readings and source.status.details[SHARE_PROBLEM])
+            problem = source.status.details[SHARE_PROBLEM]
+            assert f"cannot be shared on 127.0.0.1 port {port}" in str(problem)
+            assert source.status.connected
+            taken.close()
+            await taken.wait_closed()
+            await until(lambda: source.status.details[SHARE_PROBLEM] is None)
+            told = [status.details[SHARE_PROBLEM] for status in heard]
+            assert problem in told
+            assert told[-1] is None
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            await until(lambda: source.status.details["share_readers"] == 1)
+            wire.send(recorded(THREE_PHASE))
+            assert (await reader.readexactly(5)).startswith(b"/")
+            writer.close()
+        finally:
+            await source.stop()
+    refused, shared = [item.message for item in caplog.records if "share" in item.name]
+    assert "cannot be shared" in refused
+    assert "is shared on" in shared
 
 
 def test_addresses_and_networks() -> None:

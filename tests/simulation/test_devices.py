@@ -134,6 +134,30 @@ async def test_zero_pauses_the_car_and_the_state_says_so(bench: Bench) -> None:
     assert await holding(client, 320, "f") == 0
 
 
+async def test_more_current_than_a_station_has_is_refused(bench: Bench) -> None:
+    client = await bench.client(CHARGER)
+    answer = await client.write_registers(1210, words("f", 80.5), device_id=1)
+    assert answer.exception_code == 3
+    assert await holding(client, 1206, "f") == 6
+
+
+async def test_car_charges_on_as_many_phases_as_are_written(bench: Bench) -> None:
+    client = await bench.client(CHARGER)
+    await set_current(client, 10)
+    assert (await client.write_registers(1215, [2], device_id=1)).exception_code == 3
+    for phases in (1, 3):
+        answer = await client.write_registers(1215, [phases], device_id=1)
+        assert not answer.isError()
+        bench.run(5)
+        assert await holding(client, 344, "f") == pytest.approx(10 * 230 * phases)
+
+
+async def test_station_itself_takes_no_writes(bench: Bench) -> None:
+    client = await bench.client(CHARGER)
+    answer = await client.write_registers(1104, [0], device_id=200)
+    assert answer.exception_code == 2
+
+
 async def test_reboot_forgets_the_setpoint(bench: Bench) -> None:
     client = await bench.client(CHARGER)
     await set_current(client, 0)
@@ -410,7 +434,8 @@ async def test_unplugged_device_drops_its_clients_and_returns(bench: Bench) -> N
     await asyncio.sleep(0.02)
     assert not client.connected
     assert not await (await bench.client(RELAY)).connect()
-    await wire.plug()
+    for _ in range(2):
+        await wire.plug()
     assert wire.port == port
     again = await bench.client(RELAY)
     assert (await again.read_coils(0, count=1, device_id=1)).bits[0]

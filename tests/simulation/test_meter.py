@@ -215,6 +215,24 @@ async def test_unplugged_port_drops_its_reader_and_comes_back_on_its_number() ->
     assert data.startswith(b"/FLU5")
     for open_writer in (writer, second):
         open_writer.close()
+    for _ in range(2):
+        await target.unplug()
+    assert not target.plugged
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_what_a_reader_sends_is_ignored() -> None:
+    target = wire(loaded_plant())
+    await target.plug()
+    _, writer = await read_for(target.port, target, 1)
+    writer.write(b"hello\r\n")
+    await writer.drain()
+    # Another reader's telegram shows that the words of the first have been read.
+    data, other = await read_for(target.port, target, 1)
+    assert data.startswith(b"/FLU5")
+    assert target.clients == 2
+    for open_writer in (writer, other):
+        open_writer.close()
     await target.unplug()
 
 

@@ -101,14 +101,15 @@ def _described(data: Datum) -> dict[Obis, PushedValue] | None:
     items = data.items
     if data.tag != STRUCTURE or not items or items[0].tag != ARRAY:
         return None
-    listed = [_description(item) for item in items[0].items]
-    if not listed or None in listed or len(listed) != len(items):
+    listed = [
+        description
+        for item in items[0].items
+        if (description := _description(item)) is not None
+    ]
+    if not len(listed) == len(items[0].items) == len(items):
         return None
     found: dict[Obis, PushedValue] = {}
-    for description, item in zip(listed, items, strict=True):
-        if description is None:
-            continue
-        kind, code, attribute = description
+    for (kind, code, attribute), item in zip(listed, items, strict=True):
         wanted = _STATE if kind == _STATE_CLASS else _VALUE
         if attribute == wanted and item.tag not in {ARRAY, STRUCTURE}:
             found[code] = PushedValue(datum=item)
