@@ -16,6 +16,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN, LOGGER
+from .coordinator import NetflexConfigEntry
 from .northbound.outbox import OutboxError
 from .runtime import NetflexRuntime
 
@@ -44,9 +45,8 @@ async def async_pre_backup(hass: HomeAssistant) -> None:
     What cannot be stored must not keep the user from a backup: it is said.
     """
     await async_post_backup(hass)
-    sites = [
-        entry.runtime_data for entry in hass.config_entries.async_loaded_entries(DOMAIN)
-    ]
+    entries: list[NetflexConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
+    sites = [entry.runtime_data for entry in entries]
 
     async def give_up(_now: object) -> None:
         await async_post_backup(hass)

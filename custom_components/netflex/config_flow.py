@@ -6,7 +6,6 @@ from typing import Any, Final, cast, override
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
-    ConfigEntry,
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
@@ -24,6 +23,7 @@ from homeassistant.util.ulid import ulid_now
 import voluptuous as vol
 
 from .const import DOMAIN, ENTRY_MINOR_VERSION, ENTRY_VERSION
+from .coordinator import NetflexConfigEntry
 from .entry_data import (
     CONF_ALLOW_ANY_CLIENT,
     CONF_ALLOWED_CLIENTS,
@@ -175,7 +175,7 @@ class NetflexConfigFlow(DiscoverySteps, domain=DOMAIN):
     @staticmethod
     @callback
     @override
-    def async_get_options_flow(config_entry: ConfigEntry) -> NetflexOptionsFlow:
+    def async_get_options_flow(config_entry: NetflexConfigEntry) -> NetflexOptionsFlow:
         """Return the options, by topic."""
         return NetflexOptionsFlow()
 
@@ -183,7 +183,7 @@ class NetflexConfigFlow(DiscoverySteps, domain=DOMAIN):
     @callback
     @override
     def async_get_supported_subentry_types(
-        cls, config_entry: ConfigEntry
+        cls, config_entry: NetflexConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Return the forms of meters and assets."""
         return SUBENTRY_FLOWS
@@ -334,7 +334,7 @@ class NetflexConfigFlow(DiscoverySteps, domain=DOMAIN):
             self._get_reconfigure_entry().options.get(CONF_SHADOW)
         )
 
-    def _others(self) -> list[ConfigEntry]:
+    def _others(self) -> list[NetflexConfigEntry]:
         """Return the other sites."""
         own = (
             self._get_reconfigure_entry().entry_id

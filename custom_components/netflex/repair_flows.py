@@ -1,13 +1,12 @@
 """The fixes that we can do ourselves, or lead to, once somebody has confirmed them."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Final, override
+from typing import TYPE_CHECKING, Any, Final, override
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.components.repairs.const import FlowType
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
-    ConfigEntry,
     ConfigEntryState,
     SubentryFlowContext,
 )
@@ -18,6 +17,9 @@ import voluptuous as vol
 from .entry_data import CONF_ALLOWED_CLIENTS
 from .telecontrol.order_store import OrderStoreError
 from .telecontrol_options import CONF_ENGINE, CONF_SHADOW
+
+if TYPE_CHECKING:
+    from .coordinator import NetflexConfigEntry
 
 CONF_NAME: Final = "name"
 CONF_REFERENCE: Final = "reference"
@@ -49,25 +51,27 @@ class SiteRepairFlow(RepairsFlow, ABC):
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Say what will be done; do it once confirmed."""
-        entry = self.hass.config_entries.async_get_entry(self._entry_id)
+        entry: NetflexConfigEntry | None = self.hass.config_entries.async_get_entry(
+            self._entry_id
+        )
         if entry is None:
             return self.async_abort(reason="site_removed")
         if user_input is None:
             return self.shown(entry) or self.form(entry)
         return await self.fix(entry, user_input)
 
-    def shown(self, entry: ConfigEntry) -> RepairsFlowResult | None:
+    def shown(self, entry: NetflexConfigEntry) -> RepairsFlowResult | None:
         """Return what is shown instead of the form, None for the form."""
         return None
 
     @abstractmethod
     async def fix(
-        self, entry: ConfigEntry, user_input: dict[str, str]
+        self, entry: NetflexConfigEntry, user_input: dict[str, str]
     ) -> RepairsFlowResult:
         """Do what was confirmed."""
 
     def form(
-        self, entry: ConfigEntry, errors: dict[str, str] | None = None
+        self, entry: NetflexConfigEntry, errors: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Return the form, with the figures of the repair itself."""
         return self.async_show_form(
@@ -77,7 +81,7 @@ class SiteRepairFlow(RepairsFlow, ABC):
             description_placeholders=self.figures(entry),
         )
 
-    def figures(self, entry: ConfigEntry) -> dict[str, str]:
+    def figures(self, entry: NetflexConfigEntry) -> dict[str, str]:
         """Return what the texts of the form name."""
         issue = ir.async_get(self.hass).async_get_issue(self.handler, self.issue_id)
         given = None if issue is None else issue.translation_placeholders
@@ -93,11 +97,11 @@ class AllowClientFlow(SiteRepairFlow):
         self._client = client
 
     @override
-    def figures(self, entry: ConfigEntry) -> dict[str, str]:
+    def figures(self, entry: NetflexConfigEntry) -> dict[str, str]:
         return {**super().figures(entry), "client": self._client}
 
     @override
-    def shown(self, entry: ConfigEntry) -> RepairsFlowResult | None:
+    def shown(self, entry: NetflexConfigEntry) -> RepairsFlowResult | None:
         if not entry.options.get(CONF_SHADOW):
             return None
         return self.async_abort(
@@ -106,7 +110,7 @@ class AllowClientFlow(SiteRepairFlow):
 
     @override
     async def fix(
-        self, entry: ConfigEntry, user_input: dict[str, str]
+        self, entry: NetflexConfigEntry, user_input: dict[str, str]
     ) -> RepairsFlowResult:
         if (refused := self.shown(entry)) is not None:
             return refused
@@ -127,7 +131,7 @@ class ForgetOptionFlow(SiteRepairFlow):
 
     @override
     async def fix(
-        self, entry: ConfigEntry, user_input: dict[str, str]
+        self, entry: NetflexConfigEntry, user_input: dict[str, str]
     ) -> RepairsFlowResult:
         self.hass.config_entries.async_update_entry(
             entry,
@@ -147,7 +151,7 @@ class ReleaseOrdersFlow(SiteRepairFlow):
 
     @override
     async def fix(
-        self, entry: ConfigEntry, user_input: dict[str, str]
+        self, entry: NetflexConfigEntry, user_input: dict[str, str]
     ) -> RepairsFlowResult:
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="site_not_running")
@@ -171,7 +175,7 @@ class OpenOptionsFlow(SiteRepairFlow):
 
     @override
     async def fix(
-        self, entry: ConfigEntry, user_input: dict[str, str]
+        self, entry: NetflexConfigEntry, user_input: dict[str, str]
     ) -> RepairsFlowResult:
         begun = await self.hass.config_entries.options.async_init(entry.entry_id)
         return self.async_abort(
@@ -189,7 +193,7 @@ class OpenDeviceFlow(SiteRepairFlow):
 
     @override
     async def fix(
-        self, entry: ConfigEntry, user_input: dict[str, str]
+        self, entry: NetflexConfigEntry, user_input: dict[str, str]
     ) -> RepairsFlowResult:
         subentry = entry.subentries.get(self._subentry_id)
         if subentry is None:

@@ -24,6 +24,7 @@ from ..commissioning import (
     site_checklist,
     site_proposals,
 )
+from ..coordinator import NetflexConfigEntry
 from ..entry_data import CONF_TELECONTROL
 from ..site.commissioning import CommissioningRefusedError, SiteCommissioning
 from ..site.commissioning_checklist import Item, Standing
@@ -63,10 +64,8 @@ class CommissioningSteps(TopicFlow):
 
     @property
     def _commissioning(self) -> SiteCommissioning:
-        commissioning: SiteCommissioning = (
-            self.config_entry.runtime_data.site.commissioning
-        )
-        return commissioning
+        entry: NetflexConfigEntry = self.config_entry
+        return entry.runtime_data.site.commissioning
 
     async def async_step_commissioning(
         self, user_input: dict[str, Any] | None = None

@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.const import CONF_HOST, CONF_MAC, CONF_PORT
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
 from ..const import DOMAIN
+from ..coordinator import NetflexConfigEntry
 from ..devices.ports import Transport
 from ..entry_data import (
     CONF_CONTROL_ENTITY,
@@ -23,12 +24,12 @@ from ..simulated_entry import CONF_SIMULATION
 from .announced import Found
 from .subentry import PARAM_SERIAL
 
-type Member = tuple[ConfigEntry, ConfigSubentry]
+type Member = tuple[NetflexConfigEntry, ConfigSubentry]
 
 _NO_PARAMS: Final[Mapping[str, Any]] = {}
 
 
-def real_sites(hass: HomeAssistant) -> list[ConfigEntry]:
+def real_sites(hass: HomeAssistant) -> list[NetflexConfigEntry]:
     """Return the sites that real devices can be part of."""
     return [
         entry
@@ -143,7 +144,7 @@ def follow(hass: HomeAssistant, members: Collection[Member], found: Found) -> No
         _update(hass, entry, item, moved)
 
 
-def _answers(entry: ConfigEntry, item: ConfigSubentry) -> bool:
+def _answers(entry: NetflexConfigEntry, item: ConfigSubentry) -> bool:
     """Whether the running site has an answer of it now."""
     if entry.state is not ConfigEntryState.LOADED:
         return False
@@ -153,6 +154,9 @@ def _answers(entry: ConfigEntry, item: ConfigSubentry) -> bool:
 
 
 def _update(
-    hass: HomeAssistant, entry: ConfigEntry, item: ConfigSubentry, new: dict[str, Any]
+    hass: HomeAssistant,
+    entry: NetflexConfigEntry,
+    item: ConfigSubentry,
+    new: dict[str, Any],
 ) -> None:
     hass.config_entries.async_update_subentry(entry, item, data={**item.data, **new})

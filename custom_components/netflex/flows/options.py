@@ -13,6 +13,7 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
+from ..coordinator import NetflexConfigEntry
 from ..entry_data import CONF_TELECONTROL
 from ..flexoffer_options import CONF_FLEXOFFERS
 from ..iec104 import (
@@ -356,9 +357,10 @@ class NetflexOptionsFlow(
     async def _async_finish_tls(self, values: dict[str, Any]) -> ConfigFlowResult:
         """Keep the files; those that were named before are read again all the same."""
         unchanged = self.options.get(CONF_TLS) == values
-        loaded = self.config_entry.state is ConfigEntryState.LOADED
+        entry: NetflexConfigEntry = self.config_entry
+        loaded = entry.state is ConfigEntryState.LOADED
         if unchanged and loaded and values[CONF_ENABLED]:
-            await self.config_entry.runtime_data.async_reload_certificates()
+            await entry.runtime_data.async_reload_certificates()
         return self.finish({CONF_TLS: values})
 
 

@@ -6,6 +6,7 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.helpers.selector import BooleanSelector
 import voluptuous as vol
 
+from ..coordinator import NetflexConfigEntry
 from ..entry_site import admits_operator
 from ..telecontrol.rehearsal_orders import binds
 from ..telecontrol_options import CONF_SHADOW
@@ -40,7 +41,7 @@ class ShadowSteps(TopicFlow):
 
     def _shadow_error(self) -> str | None:
         """Return why the site has to carry out what it decides."""
-        entry = self.config_entry
+        entry: NetflexConfigEntry = self.config_entry
         if admits_operator(entry.data):
             return "shadow_with_client"
         if entry.state is ConfigEntryState.LOADED and binds(
