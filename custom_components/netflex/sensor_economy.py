@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
-from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfPower
+from homeassistant.const import UnitOfEnergy, UnitOfPower
 from homeassistant.helpers.typing import StateType
 
 from .model.market import PriceSlot
@@ -266,7 +266,6 @@ DISPATCH_SENSORS: Final = (
         key="next_dispatch",
         translation_key="next_dispatch",
         device_class=SensorDeviceClass.TIMESTAMP,
-        entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda view, source_id: min(
             (
                 item.start

@@ -98,6 +98,8 @@ async def test_a_site_with_telecontrol(hass: HomeAssistant, bindable: Any) -> No
         "allow_any_client": False,
     }
     entry = result["result"]
+    # Nothing identifies a site: its name and its listener are what is unique.
+    assert entry.unique_id is None
     assert (entry.version, entry.minor_version) == (1, 1)
     assert site_config(entry).connection.contract_consumption == 40_000
     assert station_settings(entry) is not None
@@ -241,6 +243,9 @@ async def test_an_address_that_another_site_listens_on_is_refused(
 
     assert result["errors"] == {"bind_address": "address_taken_by_site"}
     assert result["description_placeholders"]["site"] == "Bakery"
+    values = {"more": {"port": 2405, "common_address": 100}}
+    result = await submit(hass, result, STATION | values)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
 @pytest.mark.parametrize(
@@ -273,6 +278,9 @@ async def test_a_port_that_cannot_be_listened_on_is_refused(
 
     assert result["errors"] == {"bind_address": error}
     assert result["description_placeholders"]["port"] == "2404"
+    with patch(BIND_ERROR, return_value=None):
+        result = await submit(hass, result, STATION)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_S08_an_adapter_that_is_not_there_yet_is_accepted_knowingly(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 import json
 from pathlib import Path
+import re
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.components.sensor.const import (
@@ -102,6 +103,14 @@ OTHERS: dict[str, Iterable[EntityDescription]] = {
     "select": [description for description, _ in select.MODES.values()],
     "switch": [*switch.LOCAL_STOPS, switch.LOAD, switch.LOCK_OUT],
 }
+EVENTS = (
+    event.DESCRIPTION,
+    event.POWER_QUALITY,
+    event.LOAD_STEP,
+    event.BATTERY_ALERT,
+    event.DISPATCH,
+)
+KINDS = {"datetime": "date and time"}
 RATIOS = {"voltage_crest", "current_crest"}
 """Quotients of two like quantities: they have no unit."""
 SETTINGS = {"device_fallback", "delivered_energy", "fallback_in"}
@@ -143,8 +152,31 @@ def test_it_has_a_name_and_an_icon(
 
 
 def test_events_have_icons() -> None:
+    assert {item.translation_key for item in EVENTS} == set(ICONS["event"])
     assert set(ENGLISH["entity"]["event"]) == set(ICONS["event"])
-    assert event.async_setup_entry
+
+
+def test_every_entity_is_documented_and_nothing_else() -> None:
+    """With its kind, and whether it is disabled at first."""
+    page = Path("docs/entities.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| ([a-z ]+) \| (off)? ?\| .*\|$", page, re.MULTILINE)
+    entities = [*every(), *(("event", item) for item in EVENTS)]
+    assert {(name, kind, bool(off)) for name, kind, off in rows} == {
+        (
+            re.sub(r"{\w+}", "…", shown_name(platform, item)),
+            KINDS.get(platform, platform.replace("_", " ")),
+            not item.entity_registry_enabled_default,
+        )
+        for platform, item in entities
+    }
+
+
+def shown_name(platform: str, description: EntityDescription) -> str:
+    """Return the name in English; without one, that of its device class."""
+    if description.translation_key is None:
+        return str(description.device_class).replace("_", " ").capitalize()
+    name: str = ENGLISH["entity"][platform][description.translation_key]["name"]
+    return name.replace("{line}", "L…")
 
 
 def test_no_icon_is_kept_that_nothing_shows() -> None:
@@ -265,3 +297,47 @@ def test_of_a_site_that_says_nothing_nothing_is_invented(
         description.attributes_fn(nothing, subject)
     if description.exists_fn is not None:
         assert not description.exists_fn(nothing, subject)
+
+
+OURS = {
+    "commands_followed", "damaged_readings", "error_rate", "flexibility",
+    "good_readings", "problem", "problem_reason", "setpoint", "share_readers",
+    "writes_left",
+}  # fmt: skip
+"""What the site itself knows of a device that does not answer."""
+REMEMBERED = {"device_fallback"}
+"""What a device does by itself, which is what it does while nobody reaches it."""
+PARTS = {
+    SubentryType.METER: sites.METER_ID,
+    SubentryType.CHARGER: sites.CHARGER_ID,
+    SubentryType.INVERTER: sites.INVERTER_ID,
+    SubentryType.BATTERY: sites.BATTERY_ID,
+    SubentryType.LOAD: sites.LOAD_ID,
+    SubentryType.RELAY: sites.RELAY_ID,
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_what_does_not_answer_is_unavailable(kind: SubentryType) -> None:
+    """The values of its last answer are still in the view, and are not shown."""
+    subject, view = PARTS[kind], full_view()
+    gone = replace(
+        view,
+        states={
+            key: replace(item, available=False) for key, item in view.states.items()
+        },
+        meters={
+            key: replace(item, available=False) for key, item in view.meters.items()
+        },
+    )
+    lines = tuple(map(current_sensor, Line))
+    sensors = (
+        METER_SENSORS if kind is SubentryType.METER else ASSET_SENSORS[kind] + lines
+    )
+    shown = {
+        item.key
+        for item in (*sensors, *binary_sensor._OWN_SENSORS[kind])
+        if item.available_fn is None or item.available_fn(gone, subject)
+    }
+    assert shown <= OURS | REMEMBERED
+    assert "problem" in shown

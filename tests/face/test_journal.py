@@ -6,14 +6,15 @@ from datetime import timedelta
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.netflex import runtime
+from custom_components.netflex import actions, runtime
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.diagnostics import async_get_config_entry_diagnostics
 from custom_components.netflex.telecontrol.journal import Journal
@@ -84,6 +85,20 @@ async def test_an_empty_period_is_refused(
     with pytest.raises(ServiceValidationError) as refused:
         await export(hass, entry, to=dt_util.now() - timedelta(hours=2))
     assert refused.value.translation_key == "period_empty"
+
+
+async def test_a_disk_that_takes_no_export_is_named(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    with (
+        patch.object(
+            actions, "export_journal", side_effect=OSError("the disk is full")
+        ),
+        pytest.raises(HomeAssistantError) as failed,
+    ):
+        await export(hass, entry)
+    assert failed.value.translation_key == "export_failed"
+    assert "the disk is full" in str(failed.value)
 
 
 async def test_diagnostics_hold_no_journal(

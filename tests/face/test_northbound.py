@@ -25,6 +25,7 @@ from custom_components.netflex.diagnostics import async_get_config_entry_diagnos
 from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.model.northbound import NorthboundState
+from custom_components.netflex.northbound.connection import LinkProblem
 from custom_components.netflex.northbound.direct_control import (
     Thermometer,
     direct_control_tree,
@@ -371,6 +372,27 @@ async def test_the_form_says_what_is_wrong(
     result = await submit(hass, result, filled(port, use_tls=False, save_anyway=True))
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert running.options["northbound"]["consent"]["by"] == "Anna"
+
+
+async def test_after_what_the_broker_or_the_disk_refuses_the_form_goes_on(
+    hass: HomeAssistant,
+    folder: Path,
+    running: MockConfigEntry,  # noqa: F811
+) -> None:
+    data, flows = filled(1883, use_tls=False), "custom_components.netflex.flows"
+    result = await form(hass, running)
+    with patch(f"{flows}.northbound.stage", side_effect=OSError("the disk is full")):
+        result = await submit(hass, result, data)
+    assert result["errors"] == {"base": "files_not_kept"}
+    assert result["description_placeholders"]["detail"] == "the disk is full"
+    refused = LinkProblem(key="broker_refused", text="not now")
+    with patch(f"{flows}.northbound.probe", return_value=refused):
+        result = await submit(hass, result, data)
+    assert result["errors"] == {"base": "broker_refused"}
+    assert result["description_placeholders"]["detail"] == "not now"
+    with patch(f"{flows}.northbound.probe", return_value=None):
+        result = await submit(hass, result, data)
+    assert result["step_id"] == "northbound_consent"
 
 
 async def test_values_out_of_range_are_refused(

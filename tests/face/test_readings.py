@@ -16,11 +16,13 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.netflex import site_readings
 from custom_components.netflex.entry_site import site_config
 from custom_components.netflex.pseudonyms import renamed_series
 from custom_components.netflex.readings_options import CONF_READINGS, READINGS_SCHEMA
 from custom_components.netflex.site.telemetry_feed import kept_values
 from custom_components.netflex.site_readings import SiteReadings, readings_path
+from custom_components.netflex.telemetry.store import TelemetryStoreError
 from custom_components.netflex.telemetry.values import Series, SeriesKind
 
 from . import sites
@@ -206,6 +208,28 @@ async def test_erased_readings_are_gone_from_the_disk(
         "netflex", "erase_readings", {"config_entry_id": entry.entry_id}, blocking=True
     )
     assert list(readings_path(hass, entry.entry_id).parent.iterdir()) == []
+
+
+async def test_why_there_is_no_answer_is_said(
+    hass: HomeAssistant, entry: MockConfigEntry, kept: Kept
+) -> None:
+    kept.minutes(3)
+
+    async def refused() -> ServiceValidationError:
+        with pytest.raises(ServiceValidationError) as caught:
+            await get(hass, entry, to="2026-11-22T12:00:00+00:00")
+        return caught.value
+
+    with patch.object(site_readings, "MOST_BUCKETS", 1):
+        too_many = await refused()
+    assert too_many.translation_key == "readings_too_many"
+    assert too_many.translation_placeholders == {"most": "1"}
+    with patch.object(
+        kept.readings._keeper, "ask", side_effect=TelemetryStoreError("damaged")
+    ):
+        unusable = await refused()
+    assert unusable.translation_key == "readings_unusable"
+    assert unusable.translation_placeholders == {"error": "damaged"}
 
 
 async def test_readings_that_cannot_be_erased_are_kept_on_with_a_reason(

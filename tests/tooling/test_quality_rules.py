@@ -115,6 +115,22 @@ def test_entities_listen_only_while_they_are_there() -> None:
     assert seen > 1
 
 
+@pytest.mark.parametrize("platform", sorted({*PLATFORMS} - READ_ONLY))
+def test_a_control_knows_of_no_device(platform: Platform) -> None:
+    """What it takes goes to the coordinator, and from there to the decision."""
+    tree = FACE[PACKAGE / f"{platform}.py"]
+    imported = {
+        str(node.module).split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+    }
+    assert "coordinator" in imported or platform is Platform.BUTTON
+    assert not imported & {"devices", "iec104", "links", "northbound", "runtime"}
+    text = ast.unparse(tree)
+    assert "runtime_data" not in text
+    assert "hass.services" not in text
+
+
 # ----------------------------------------------------------------------------- actions
 
 
