@@ -15,10 +15,12 @@ from custom_components.netflex.model.programme import (
     CurvePoint,
     ImbalanceChase,
     ImportAvoidanceWhenShort,
+    Parameters,
     Prediction,
     ProgrammeMode,
     TimedPrice,
 )
+from custom_components.netflex.model.schedule import Schedule
 from custom_components.netflex.northbound.elia import DataSet, read_records
 
 from .programmes import between, imbalance, one, programme, short_market, why
@@ -78,6 +80,33 @@ def test_case_17_the_shift_goes_with_the_sign() -> None:
         market = short_market(volume, 100.0, at=LATE)
         told, _ = one(mode, 0.0, utc=LATE, market=market)
         assert told * sign > 0 or told == sign == 0
+
+
+@pytest.mark.parametrize("mode", [ImportAvoidanceWhenShort(), chase()])
+def test_without_a_clock_nobody_knows_which_period_it_is(mode: Parameters) -> None:
+    market = short_market(80.0, at=LATE)
+    told, stands = one(
+        programme(mode), 2000.0, utc=LATE, market=market, synchronised=False
+    )
+    assert told == 0.0
+    assert list(why(stands).values()) == ["clock_not_synchronised"]
+
+
+def test_a_chase_of_a_battery_whose_charge_is_unknown_waits() -> None:
+    market = short_market(80.0, at=LATE)
+    told, stands = one(programme(chase()), 2000.0, utc=LATE, market=market, charge=None)
+    assert told == 0.0
+    assert list(why(stands).values()) == ["charge_unknown"]
+
+
+def test_a_rate_by_an_entity_that_says_nothing_is_not_taken_for_zero() -> None:
+    rate = TimedPrice(value=30.0, schedule=Schedule(entity="schedule.peak"))
+    market = short_market(80.0, at=LATE)
+    told, stands = one(
+        programme(chase(import_rates=(rate,))), 0.0, utc=LATE, market=market
+    )
+    assert told == 0.0
+    assert list(why(stands).values()) == ["schedule_unknown"]
 
 
 @pytest.mark.parametrize(("published", "told"), [(-90.0, -2000.0), (90.0, 0.0)])

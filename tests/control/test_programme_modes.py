@@ -168,6 +168,26 @@ def test_what_is_needed_to_reach_a_charge_is_said(mode: Parameters) -> None:
     assert why(stands) == {MODES_OF[type(mode)]: "schedule_unknown"}
 
 
+def test_what_the_cheapest_hours_need_is_said() -> None:
+    given = programme(entry(CheapestHours(hours=2.0), AFTERNOON))
+    known = {"market": Market(import_price=prices(10.0, 20.0, 30.0, 40.0))}
+    for missing, reason in (
+        ({"synchronised": False}, "clock_not_synchronised"),
+        ({"charge": None}, "charge_unknown"),
+        ({"market": Market()}, "price_unknown"),
+    ):
+        value, stands = one(given, 0.0, **known | missing)
+        assert value == 0.0
+        assert list(why(stands).values()) == [reason]
+    endless = programme(
+        entry(CheapestHours(hours=2.0), Schedule(entity="schedule.cheap"))
+    )
+    _, stands = one(
+        endless, 0.0, entity_windows={"schedule.cheap": (Window(),)}, **known
+    )
+    assert list(why(stands).values()) == ["window_open"]
+
+
 MODES_OF = {
     ChargeTo: ProgrammeMode.CHARGE_TO,
     DischargeTo: ProgrammeMode.DISCHARGE_TO,

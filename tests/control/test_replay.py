@@ -96,6 +96,38 @@ def test_every_setpoint_is_explained_in_one_readable_line() -> None:
     assert any("paused: Emergency stop of consumption" in line for line in said)
 
 
+def test_what_cannot_be_kept_and_what_is_switched_is_said() -> None:
+    head = encode(site(load(), battery(), inverter()))
+    lines = text(
+        {
+            "t": 0,
+            "reading": {"power": 15000, "line_current": {"l1": 22, "l2": 22, "l3": 22}},
+            "states": {
+                "boiler": {"power": 3000, "enabled": True},
+                "battery": {"power": 0, "state_of_charge": 5},
+                "sun": {"power": 0},
+            },
+        },
+        {"t": 5, "orders": {"maxsetp": 10}},
+        {"t": 10},
+        site=head,
+    )
+    said, before, summary = [], None, Summary()
+    for step in run(lines):
+        said += list(changes(step, before))
+        summary.add(step)
+        before = step.plan
+    assert any(line.startswith("boiler: on -> off: ") for line in said)
+    assert any(line.startswith("sun: no limit: nothing bounds it") for line in said)
+    infeasible = [line for line in said if line.startswith("INFEASIBLE by ")]
+    assert len(infeasible) == 1
+    assert " W: Grid operator limits consumption" in infeasible[0]
+    assert any(
+        line.startswith("infeasible by ") and "Grid operator" in line
+        for line in summary.lines()
+    )
+
+
 def test_changes_are_made_by_their_place() -> None:
     def fuse(changes: dict[str, str]) -> float:
         return run(WRITTEN, changes=changes)[0].site.connection.main_fuse

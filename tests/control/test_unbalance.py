@@ -1,5 +1,6 @@
 """Unbalance and neutral current as limits like the fuse, and the trip model."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given, settings, strategies as st
@@ -216,6 +217,30 @@ def test_the_trip_model_never_raises_and_tolerates_nothing_after_a_start() -> No
     told = [p.setpoints["a"].value or 0 for p in plans]
     assert all(after >= before for before, after in pairwise(told))
     assert memory.stress[1] < 1
+
+
+def test_the_trip_model_tolerates_nothing_on_old_data() -> None:
+    model = _evening(TripCurve.BREAKER_B)
+    _, memory = _follow(model, 5.0, 1000, EMPTY)
+    assert set(memory.stress.values()) == {0.0}
+    last = reading(5.0 * 690, 1100.0, currents=(5.0, 5.0, 5.0))
+    _, memory = step(model, last, {"a": 0.0}, memory=memory, at=1200.0)
+    assert set(memory.stress.values()) == {1.0}
+
+
+def test_what_the_meter_disconnects_for_is_never_tolerated() -> None:
+    model = _evening(TripCurve.BREAKER_B)
+    _, cool = _follow(model, 5.0, 1000, EMPTY)
+    told = []
+    for threshold in (None, 24.0):
+        flow = 27.0
+        measured = replace(
+            reading(flow * 690, 1100.0, currents=(flow, flow, flow)),
+            fuse_threshold=threshold,
+        )
+        result, _ = step(model, measured, {"a": 16.0 * 690}, memory=cool, at=1100.0)
+        told.append(result.setpoints["a"].value)
+    assert told == [16.0, 13.0]
 
 
 def test_nobody_yields_to_a_charger_that_waits_for_a_car() -> None:

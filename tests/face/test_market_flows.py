@@ -5,10 +5,11 @@ from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, section
 from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
 
 from custom_components.netflex.entry_programme import mode_entry
 from custom_components.netflex.model.programme import (
@@ -77,6 +78,12 @@ EVENING = {
     "last_day": "31-03",
     "time_zone": "Europe/Amsterdam",
 }
+PEAK = {
+    "peak": [EVENING],
+    "force_charge": 40,
+    "encourage_charge": 80,
+    "assumed_power": 3000,
+}
 
 
 @pytest.mark.parametrize("mode", [item.value for item in ProgrammeMode])
@@ -92,13 +99,7 @@ async def test_every_mode_has_a_form_with_texts(
             "more": {},
         },
         "peak_discharge": {"charge": 10, "more": {}},
-        "peak_approach": {
-            "peak": [EVENING],
-            "force_charge": 40,
-            "encourage_charge": 80,
-            "assumed_power": 3000,
-            "more": {},
-        },
+        "peak_approach": PEAK | {"more": {}},
         "backup_reserve": {"charge": 40},
         "frequency_response": {"power": 2000, "more": {}},
         "price_threshold": {"charge_below": 0.05},
@@ -245,6 +246,53 @@ async def test_a_changed_mode_shows_what_is_stored(
     assert peak.season is not None
     assert peak.time_zone == "Europe/Amsterdam"
     assert entry.schedule is None
+
+
+def shown_values(schema: vol.Schema) -> dict[str, Any]:
+    """Return what a form would send if its user changed nothing."""
+    found: dict[str, Any] = {}
+    for marker, selector in schema.schema.items():
+        if isinstance(selector, section):
+            found[str(marker)] = shown_values(selector.schema)
+        elif (
+            suggested := (marker.description or {}).get("suggested_value")
+        ) is not None:
+            found[str(marker)] = suggested
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mode", "parameters"),
+    [
+        ("price_threshold", {"charge_below": 0.05, "discharge_above": 0.3}),
+        ("peak_approach", PEAK | {"more": {"cushion": 600}}),
+        (
+            "imbalance_chase",
+            {
+                "charge_curve": [{"price": 0, "charge": 60}],
+                "discharge_curve": [{"price": 300, "charge": 96}],
+                "import_rates": [{"value": 80}, {"value": 20, **NIGHT}],
+                "default_prices": [{"value": 90, **EVENING}],
+                "more": {},
+            },
+        ),
+    ],
+)
+async def test_a_mode_that_is_opened_and_sent_unchanged_stays_what_it_is(
+    hass: HomeAssistant, running: MockConfigEntry, mode: str, parameters: dict[str, Any]
+) -> None:
+    await add_mode(hass, running, mode, parameters | {"periods": [NIGHT]})
+    await hass.async_block_till_done()
+    before = kept(running).data
+    result: Any = await running.start_subentry_reconfigure_flow(
+        hass, kept(running).subentry_id
+    )
+    for _ in range(2):
+        result = await hass.config_entries.subentries.async_configure(
+            result["flow_id"], shown_values(result["data_schema"])
+        )
+    assert result["reason"] == "reconfigure_successful"
+    assert kept(running).data == before
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,19 @@
 """When schedules and calendars are on, and which days are holidays."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.calendar import CalendarEntity, CalendarEvent
-from homeassistant.core import HomeAssistant
+from homeassistant.const import STATE_OFF
+from homeassistant.core import HomeAssistant, SupportsResponse
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
+    async_mock_service,
     setup_test_component_platform,
 )
 
@@ -38,6 +42,8 @@ class Agenda(CalendarEntity):
     def __init__(self, events: list[CalendarEvent]) -> None:
         self.events = events
         self.asked = 0
+        self.fails = False
+        self.gate: asyncio.Event | None = None
 
     @property
     @override
@@ -49,12 +55,17 @@ class Agenda(CalendarEntity):
         self, hass: HomeAssistant, start_date: datetime, end_date: datetime
     ) -> list[CalendarEvent]:
         self.asked += 1
-        return [
+        if self.fails:
+            raise HomeAssistantError("made to fail")
+        found = [
             item
             for item in self.events
             if item.start_datetime_local < end_date
             and item.end_datetime_local > start_date
         ]
+        if self.gate is not None:
+            await self.gate.wait()
+        return found
 
 
 async def agenda(hass: HomeAssistant, *events: CalendarEvent) -> Agenda:
@@ -194,6 +205,85 @@ async def test_a_day_is_as_long_as_the_clock_makes_it(
     assert window.end is not None
     hours = 25 if day.month == 10 else 23
     assert window.end - window.start == timedelta(hours=hours)
+
+
+async def test_a_calendar_that_fails_is_unknown_and_holidays_stay(
+    hass: HomeAssistant,
+    follow: Follow,
+    later: Callable[[timedelta], Awaitable[None]],
+) -> None:
+    day = NOW.date() + timedelta(days=1)
+    calendar = await agenda(
+        hass, CalendarEvent(start=day, end=day + timedelta(days=1), summary="Christmas")
+    )
+    site = await follow(
+        {"holiday_calendar": "calendar.agenda"},
+        schedules=frozenset({"calendar.agenda"}),
+    )
+    assert site.economy.entity_windows["calendar.agenda"]
+    assert site.economy.holidays == {day}
+    calendar.fails = True
+    await later(timedelta(hours=1))
+    assert "calendar.agenda" not in site.economy.entity_windows
+    assert site.economy.holidays == {day}
+    calendar.fails = False
+    await later(timedelta(hours=1))
+    assert site.economy.entity_windows["calendar.agenda"]
+
+
+async def test_a_change_while_it_looks_is_looked_at_afterwards(
+    hass: HomeAssistant, follow: Follow
+) -> None:
+    day = NOW.date() + timedelta(days=1)
+    calendar = await agenda(hass)
+    site = await follow(schedules=frozenset({"calendar.agenda"}))
+    assert site.economy.entity_windows["calendar.agenda"] == ()
+    calendar.gate = asyncio.Event()
+    asked = calendar.asked
+    hass.states.async_set("calendar.agenda", STATE_OFF, {"message": "first"})
+    async with asyncio.timeout(10):
+        while calendar.asked == asked:
+            await asyncio.sleep(0)
+    # It has read the events already when another one comes.
+    calendar.events = [
+        CalendarEvent(start=day, end=day + timedelta(days=1), summary="Christmas")
+    ]
+    hass.states.async_set("calendar.agenda", STATE_OFF, {"message": "second"})
+    await asyncio.sleep(0)
+    calendar.gate.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert calendar.asked == asked + 2
+    assert site.economy.entity_windows["calendar.agenda"]
+
+
+@pytest.mark.parametrize(
+    ("event", "hours"),
+    [
+        ({"start": "2026-11-22T13:00:00", "end": "2026-11-22T15:00:00"}, 2),
+        ({"start": "2026-11-22T13:00:00+01:00", "end": "2026-11-22T13:00:00Z"}, 1),
+        ({"start": "2026-11-22T13:00:00", "end": "2026-11-22T13:00:00"}, None),
+        ({"start": "tomorrow", "end": "2026-11-22T13:00:00"}, None),
+        ({"start": None, "end": "2026-11-22T13:00:00"}, None),
+        ({"end": "2026-11-22T13:00:00"}, None),
+    ],
+)
+async def test_what_a_calendar_may_answer(
+    hass: HomeAssistant, follow: Follow, event: dict[str, Any], hours: int | None
+) -> None:
+    async_mock_service(
+        hass,
+        "calendar",
+        "get_events",
+        supports_response=SupportsResponse.ONLY,
+        response={"calendar.foreign": {"events": [event]}},
+    )
+    hass.states.async_set("calendar.foreign", STATE_OFF)
+    site = await follow(schedules=frozenset({"calendar.foreign"}))
+    windows = site.economy.entity_windows["calendar.foreign"]
+    assert [
+        None if item.start is None or item.end is None else item.end - item.start
+        for item in windows
+    ] == ([] if hours is None else [timedelta(hours=hours)])
 
 
 async def test_an_entry_that_is_unloaded_looks_no_more(
