@@ -247,6 +247,41 @@ async def test_an_input_that_is_one_no_more_releases_what_it_held() -> None:
         )
 
 
+async def test_an_input_that_stays_one_holds_while_its_output_is_set_up_anew() -> None:
+    config = output(input_stops=PRODUCTION)
+    async with running(config) as bench:
+        bench.says("contactor", stop_input=False)
+        await until(lambda: bench.coil("contactor") == 1)
+        await until(lambda: len(bench.listener.inputs) == len(Direction))
+        before = list(bench.listener.inputs)
+        wiring = replace(config.wiring, watchdog=SafeValue.OFF)
+        await bench.host.set_outputs((replace(config, wiring=wiring),))
+        # Another device is in its place, which has read nothing yet.
+        await until(lambda: bench.coil("contactor") == 1)
+        assert bench.listener.inputs == before
+        bench.says("contactor", stop_input=True)
+        await until(lambda: bench.coil("contactor") == 0)
+
+
+async def test_a_site_that_comes_later_is_told_what_an_input_holds() -> None:
+    async with running(output(input_stops=PRODUCTION)) as bench:
+        bench.host.detach()
+        bench.says("contactor", stop_input=False)
+        await until(lambda: bench.coil("contactor") == 1)
+        assert bench.listener.inputs == []
+        await bench.host.attach(bench.listener)  # type: ignore[arg-type]
+        holder = "input of Contactor"
+        await until(
+            lambda: (
+                bench.listener.inputs
+                == [
+                    (Direction.PRODUCTION, holder, True),
+                    (Direction.CONSUMPTION, holder, False),
+                ]
+            )
+        )
+
+
 # ----------------------------------------------------------------------- the behaviour
 
 

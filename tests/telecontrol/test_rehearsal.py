@@ -1,5 +1,6 @@
 """The certification rehearsal on its own listener, with its own orders (S07)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -8,24 +9,30 @@ from typing import Any
 
 import pytest
 
-from custom_components.netflex.iec104 import ControllingStation
+from custom_components.netflex.iec104 import ControllingStation, MonitorObject, Quality
+from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.model.orders import (
     NO_LOCAL_STOPS,
     NO_ORDERS,
     GridOrders,
     LinkState,
+    LocalStops,
     Order,
     OrderEvent,
     OrderName,
     OrderSource,
     QMode,
 )
+from custom_components.netflex.telecontrol import rehearsal_station
 from custom_components.netflex.telecontrol.journal_format import RecordKind
 from custom_components.netflex.telecontrol.meaning import decode_order, encode_command
 from custom_components.netflex.telecontrol.point import Execution, Sign, TimeTagChoice
 from custom_components.netflex.telecontrol.points import DEFAULT_POINTS
 from custom_components.netflex.telecontrol.rehearsal import CHAPTERS, Rehearsal
-from custom_components.netflex.telecontrol.rehearsal_client import RehearsalClient
+from custom_components.netflex.telecontrol.rehearsal_client import (
+    RehearsalClient,
+    in_words,
+)
 from custom_components.netflex.telecontrol.rehearsal_orders import tighter
 from custom_components.netflex.telecontrol.rehearsal_plant import RehearsalMode
 from custom_components.netflex.telecontrol.rehearsal_record import (
@@ -39,6 +46,7 @@ from custom_components.netflex.telecontrol.rehearsal_station import (
     RehearsalStation,
 )
 from custom_components.netflex.telecontrol.settings import TelecontrolSettings
+from custom_components.netflex.telecontrol.station import TelecontrolStation
 
 from .bench import IMPATIENT, until, with_points
 
@@ -239,6 +247,88 @@ async def test_S07_in_shadow_nothing_is_in_force() -> None:
         await client.drop()
 
 
+async def test_S07_an_operator_who_comes_while_it_opens_ends_it() -> None:
+    host = Host()
+    rehearsal = RehearsalStation(
+        IMPATIENT, real=True, on_state=host.on_state, record=host.record
+    )
+    opening = asyncio.create_task(rehearsal.start(LinkState(), NO_LOCAL_STOPS, {}))
+    await asyncio.sleep(0)
+    rehearsal.operator_link(LinkState(connected=True, since=NOW))
+    address = await opening
+    assert rehearsal.ended is RehearsalEnd.OPERATOR_CONNECTED
+    with pytest.raises(OSError):
+        await RehearsalClient(address, IMPATIENT).open()
+    assert [data["event"] for _kind, data in host.records] == ["ended"]
+    await rehearsal.close()
+
+
+async def test_a_station_that_cannot_listen_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # An address of documentation: no machine has it.
+    monkeypatch.setattr(rehearsal_station, "LOOPBACK", "192.0.2.1")
+    host = Host()
+    rehearsal = RehearsalStation(
+        IMPATIENT, real=False, on_state=host.on_state, record=host.record
+    )
+    with pytest.raises(OSError, match=r"192\.0\.2\.1 is not there"):
+        await rehearsal.start(LinkState(), NO_LOCAL_STOPS, {})
+    assert host.records == []
+
+
+async def test_the_site_s_own_stop_is_shown_to_a_rehearsal_too() -> None:
+    async with station(Host()) as (rehearsal, address):
+        client = RehearsalClient(address, IMPATIENT)
+        await client.open()
+        await client.start()
+        await client.interrogate()
+        stop = OrderName.EMERGENCY_STOP_PRODUCTION
+        assert client.shows(stop, False)
+        rehearsal.set_local_stops(
+            LocalStops().with_holder(Direction.PRODUCTION, "button", held=True)
+        )
+        await until(lambda: client.shows(stop, True))
+        assert rehearsal.orders == NO_ORDERS
+        await client.drop()
+
+
+async def test_a_listener_that_fails_fails_no_rehearsal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Failing(Host):
+        def on_state(self, state: RehearsalState, event: OrderEvent | None) -> None:
+            raise ValueError("no such entity")
+
+    async with station(Failing(), real=True) as (rehearsal, address):
+        client = RehearsalClient(address, IMPATIENT)
+        await client.open()
+        await client.start()
+        answer = await client.order(OrderName.MAXSETP, 20.0, feedback=10.0)
+        assert answer.mirrored
+        assert rehearsal.in_force.maxsetp is not None
+        await client.drop()
+    assert "A listener to the rehearsal failed" in caplog.text
+
+
+async def test_a_release_that_fails_with_the_connection_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(_station: object, _name: str, _reference: str) -> None:
+        raise ValueError("no release")
+
+    monkeypatch.setattr(TelecontrolStation, "release_orders", fail)
+    async with station(Host(), real=True) as (rehearsal, address):
+        client = RehearsalClient(address, IMPATIENT)
+        await client.open()
+        await client.start()
+        await client.order(OrderName.MAXSETP, 20.0, feedback=10.0)
+        await client.drop()
+        await until(lambda: "The rehearsal's station failed" in caplog.text)
+        # Whatever became of the station's own copy: nothing is in force.
+        assert rehearsal.in_force == NO_ORDERS
+
+
 async def test_a_second_client_is_refused() -> None:
     host = Host()
     async with station(host) as (_rehearsal, address):
@@ -359,3 +449,22 @@ def test_a_command_with_states_too(name: str, value: Any, invert: bool) -> None:
     if name != "redenp":
         point = replace(point, invert=invert)
     assert decode_order(point, encode_command(point, value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "quality", "words"),
+    [
+        (True, Quality.GOOD, "on"),
+        (False, Quality.BLOCKED, "off (blocked)"),
+        (12.5, Quality.INVALID | Quality.NOT_TOPICAL, "12.5 (not topical, invalid)"),
+        (99, Quality.GOOD, "99"),
+    ],
+)
+def test_a_value_that_is_not_good_says_so(
+    value: Any, quality: Quality, words: str
+) -> None:
+    point = DEFAULT_POINTS.by_name["redenp_feedback"]
+    found = MonitorObject(
+        type_id=point.type_id, ioa=point.ioa, value=value, quality=quality
+    )
+    assert in_words(found) == words

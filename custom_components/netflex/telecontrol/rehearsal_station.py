@@ -128,11 +128,6 @@ class RehearsalStation:
         )
 
     @property
-    def real(self) -> bool:
-        """Whether the orders are carried out."""
-        return self._real
-
-    @property
     def orders(self) -> GridOrders:
         """What the rehearsal orders now; nothing once it has ended."""
         return self._orders
