@@ -91,8 +91,7 @@ class PointReader:
     def register(self, section: Section) -> Register:
         """Read where a value is."""
         places = section.get("sunspec")
-        unit_reader = section.get("unit")
-        unit = self._unit(unit_reader, section)
+        unit = read_unit(section, self._layout.units)
         if places is not None:
             found = tuple(_place(entry) for entry in places.one_or_more())
             return Register(
@@ -126,16 +125,6 @@ class PointReader:
             count=count,
             encoding=encoding,
         )
-
-    def _unit(self, reader: Reader | None, section: Section) -> str:
-        units = self._layout.units
-        if reader is None:
-            if len(units) > 1:
-                section.place.fail("needs the key unit: there are several")
-            return next(iter(units))
-        if (name := reader.text()) not in units:
-            reader.fail(f"is not one of the units {', '.join(units)}")
-        return name
 
     def scaling(self, section: Section) -> tuple[str | None, Scaling]:
         """Read scale, offset, unit, sign and ratios."""
@@ -217,6 +206,17 @@ class PointReader:
         if register.area in {Area.INPUT, Area.DISCRETE}:
             reader.fail(f"{register.area} cannot be written")
         return step
+
+
+def read_unit(section: Section, units: Collection[str]) -> str:
+    """Read which of the units a section is about; it may be left out of one."""
+    if (reader := section.get("unit")) is None:
+        if len(units) > 1:
+            section.place.fail("needs the key unit: there are several")
+        return next(iter(units))
+    if (name := reader.text()) not in units:
+        reader.fail(f"is not one of the units {', '.join(units)}")
+    return name
 
 
 def _type(section: Section, area: Area) -> tuple[RegisterType, int]:

@@ -14,9 +14,9 @@ from .profile import (
     SunSpec,
     Variant,
 )
-from .profile_parts import PointReader
+from .profile_parts import PointReader, read_unit
 from .registers import Encoding, Order
-from .yaml_nodes import Reader, Section
+from .yaml_nodes import Reader
 
 
 def texts_of(reader: Reader | None) -> tuple[str, ...]:
@@ -173,24 +173,14 @@ def _expression(reader: Reader) -> str:
 def read_block(reader: Reader, units: Mapping[str, int], shift: int) -> Block:
     """Read one read that the profile itself asks for."""
     with reader.section() as section:
-        area, poll, unit = section.get("area"), section.get("poll"), section.get("unit")
+        area, poll = section.get("area"), section.get("poll")
         return Block(
-            unit=_unit(unit, units, section),
+            unit=read_unit(section, units),
             area=Area.HOLDING if area is None else area.choice(Area),
             at=section.need("at").integer(0, 65535) + shift,
             count=section.need("n").integer(1, 125),
             poll=Poll.FAST if poll is None else poll.choice(Poll),
         )
-
-
-def _unit(reader: Reader | None, units: Mapping[str, int], section: Section) -> str:
-    if reader is None:
-        if len(units) > 1:
-            section.place.fail("needs the key unit: there are several")
-        return next(iter(units))
-    if (name := reader.text()) not in units:
-        reader.fail(f"is not one of the units {', '.join(units)}")
-    return name
 
 
 def read_freshness(
@@ -217,7 +207,7 @@ def read_sunspec(reader: Reader | None, units: Mapping[str, int]) -> SunSpec | N
         return None
     with reader.section() as section:
         bases = section.get("bases")
-        unit = _unit(section.get("unit"), units, section)
+        unit = read_unit(section, units)
         if bases is None:
             return SunSpec(unit=unit)
         return SunSpec(

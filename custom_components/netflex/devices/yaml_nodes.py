@@ -63,6 +63,9 @@ class Reader:
             return scalar_of(self.node)
         except ValueError as err:
             self.fail(f"must be {wanted}: {err}")
+        except yaml.MarkedYAMLError as err:
+            # A tag of another program's files, such as !secret.
+            self.fail(f"must be {wanted}: {err.problem}")
 
     def text(self) -> str:
         """Return a text as it is written; a number is taken as its digits."""
