@@ -23,7 +23,13 @@ from custom_components.netflex.devices.metered_charger import (
     MeteredCharger,
     MeterStatus,
 )
-from custom_components.netflex.devices.virtual_meter import Report, VirtualMeterConfig
+from custom_components.netflex.devices.virtual_meter import (
+    SETPOINT_TIMEOUT,
+    Headroom,
+    Report,
+    Shown,
+    VirtualMeterConfig,
+)
 from custom_components.netflex.model.asset import (
     Asset,
     AssetState,
@@ -39,7 +45,7 @@ from custom_components.netflex.model.connection import (
     LineValues,
 )
 from custom_components.netflex.model.orders import NO_LOCAL_STOPS, LocalStops
-from custom_components.netflex.model.plan import Setpoint, SetpointKind
+from custom_components.netflex.model.plan import Cause, Setpoint, SetpointKind, Source
 from custom_components.netflex.model.reading import MeterReading
 from custom_components.netflex.model.snapshot import Clock, SiteModel, Snapshot
 from custom_components.netflex.simulation.alfen_balancing import (
@@ -535,6 +541,254 @@ async def test_a_newer_setpoint_supersedes_one_that_waits(socket_enabled: None) 
         with pytest.raises(DeviceError) as caught:
             await waiting
         assert caught.value.key == "superseded"
+
+
+@virtual_time
+async def test_left_without_its_meter_on_purpose_it_is_answered_again_for_less(
+    socket_enabled: None,
+) -> None:
+    async with closed_loop() as loop:
+        await loop.seconds(60)
+        assert loop.device.silence_facts is not None
+        assert loop.device.silence_facts.fallback == 6.0
+        loop.device.fall_silent()
+        assert loop.device.silent
+        await loop.charger.poll(loop.now)
+        assert not loop.charger.balanced
+        for more in (replace(SETPOINT, value=32.0), replace(SETPOINT, value=None)):
+            assert not (await loop.device.apply(more)).confirmed
+            assert loop.device.silent
+        await loop.tell(0.0, emergency=True)
+        assert not loop.device.silent
+        await loop.charger.poll(loop.now)
+        assert loop.charger.balanced
+        assert loop.point.offered == 0.0
+
+
+@virtual_time
+async def test_a_charger_that_no_longer_asks_is_said_to_be_on_its_safe_current(
+    socket_enabled: None,
+) -> None:
+    async with closed_loop(patience=0.0) as loop:
+        await loop.seconds(10)
+        loop.now += 45.0
+        loop.measure()
+        with pytest.raises(DeviceError, match="not asked its meter for 4. s") as caught:
+            await loop.device.apply(replace(SETPOINT, value=8.0))
+        assert caught.value.key == "timeout"
+        assert "safe current" in (loop.device.state.problem or "")
+
+
+@virtual_time
+async def test_a_charger_that_draws_more_than_its_meter_leaves_is_said(
+    socket_enabled: None,
+) -> None:
+    stubborn = Stubborn(feeder=Contactor("charger"), wanted=32.0, wake_delay=0.0)
+    async with closed_loop(point=stubborn) as loop:
+        await loop.seconds(60)
+        loop.local = LocalStops().with_holder(
+            Direction.CONSUMPTION, "button", held=True
+        )
+        await loop.seconds(40)
+        assert loop.device.state.follows is False
+        assert "draws more" in (loop.device.state.problem or "")
+
+
+async def test_what_is_no_address_is_an_error_of_the_configuration() -> None:
+    with pytest.raises(DeviceError, match="everywhere") as caught:
+        charger_of(replace(CONFIG, allowed=("everywhere",)), None)
+    assert caught.value.key == "config"
+
+
+async def test_a_charger_takes_currents_only() -> None:
+    device = charger_of(CONFIG, None)
+    with pytest.raises(DeviceError, match="takes no") as caught:
+        await device.apply(replace(SETPOINT, kind=SetpointKind.POWER))
+    assert caught.value.key == "config"
+
+
+@pytest.mark.parametrize("aware", [False, True])
+async def test_its_own_driver_is_told_of_an_emergency_output(aware: bool) -> None:
+    own = RelayAwareMeter(Loop()) if aware else OwnMeter(Loop())
+    device = charger_of(CONFIG, own)
+    device.set_behind_relay(True)
+    if isinstance(own, RelayAwareMeter):
+        assert own.behind
+
+
+# ------------------------------------------------------------------- what is shown
+
+SETPOINT = Setpoint(asset_id="charger", kind=SetpointKind.CURRENT, value=16.0)
+BOUND = replace(
+    SETPOINT, causes=(Cause(source=Source.FUSE, key="fuse", text="the fuse"),)
+)
+READING = MeterReading(
+    meter_id="meter",
+    received=100.0,
+    power=0.0,
+    line_current=LineValues(l1=10.0, l2=12.0, l3=14.0),
+    line_power=LineValues(l1=2300.0, l2=2760.0, l3=3220.0),
+    line_voltage=LineValues(l1=231.0, l2=232.0, l3=233.0),
+)
+
+
+class Stubborn(ChargePoint):
+    """A charging station that never offers less than 16 A."""
+
+    def step(self, seconds: float) -> None:
+        offered = self.offered
+        self.offered = max(offered, 16.0)
+        super().step(seconds)
+        self.offered = offered
+
+
+class RelayAwareMeter(OwnMeter):
+    """A device of its own that has a budget of writes."""
+
+    behind = False
+
+    def set_behind_relay(self, behind: bool) -> None:
+        self.behind = behind
+
+
+def charger_of(config: VirtualMeterConfig, own: OwnMeter | None) -> MeteredCharger:
+    return MeteredCharger(
+        asset=CHARGER,
+        config=config,
+        own=own,
+        drives=False,
+        servers=MeterServers(lambda: 0.0),
+        reading=lambda: None,
+    )
+
+
+def shown(
+    setpoint: Setpoint = SETPOINT,
+    reading: MeterReading = READING,
+    own: AssetState | None = None,
+    lines: tuple[Line, ...] = tuple(Line),
+    **config: object,
+) -> Shown:
+    """Return what is shown once everything has been good for a while."""
+    headroom = Headroom(
+        replace(CONFIG, ramp=100.0, **config),  # type: ignore[arg-type]
+        replace(CHARGER, lines=lines),
+        lambda: reading,
+    )
+    headroom.told(setpoint, 101.0)
+    headroom.show(100.0)
+    if own is not None:
+        headroom.measured_own(own, 101.0)
+    return headroom.show(101.0)
+
+
+def own_state(**values: object) -> AssetState:
+    return AssetState(asset_id="charger", available=True, at=100.0, **values)  # type: ignore[arg-type]
+
+
+def test_a_charger_that_is_not_measured_counts_with_all_that_it_may_draw() -> None:
+    seen = shown()
+    assert seen.measured is not None
+    assert seen.measured.currents == LineValues(l1=41.0, l2=41.0, l3=41.0)
+    unknown = shown(own=own_state())
+    assert unknown.measured == seen.measured
+
+
+def test_a_charger_that_tells_its_power_only_counts_it_evenly() -> None:
+    seen = shown(own=own_state(power=3 * 230.0 * 8.0))
+    assert seen.measured is not None
+    # 25 A less 16 A granted, and the 8 A that it draws already.
+    assert seen.measured.currents == LineValues(l1=17.0, l2=17.0, l3=17.0)
+
+
+def test_a_line_that_it_is_not_on_shows_the_headroom_alone() -> None:
+    own = own_state(currents=LineValues(l2=8.0))
+    seen = shown(own=own, lines=(Line.L2,))
+    assert seen.measured is not None
+    assert seen.measured.currents == LineValues(l1=9.0, l2=17.0, l3=9.0)
+
+
+def test_what_it_draws_is_not_compared_with_a_site_that_was_not_measured() -> None:
+    readings: list[MeterReading] = []
+    headroom = Headroom(
+        replace(CONFIG, ramp=100.0), CHARGER, lambda: readings[-1] if readings else None
+    )
+    own = own_state(currents=LineValues(l1=8.0, l2=8.0, l3=8.0))
+    headroom.told(SETPOINT, 101.0)
+    headroom.measured_own(own, 101.0)
+    assert headroom.show(101.0).trouble
+    readings.append(READING)
+    headroom.show(101.0)
+    seen = headroom.show(102.0)
+    assert seen.measured is not None
+    assert seen.measured.currents == LineValues(l1=41.0, l2=41.0, l3=41.0)
+
+
+def test_without_folding_a_limit_of_the_house_only_tightens() -> None:
+    """The meter is shown as it is, but for the fuse and the grid operator."""
+    own = own_state(currents=LineValues(l1=8.0, l2=8.0, l3=8.0))
+    assert shown(own=own, fold=False).report is Report.MEASURED
+    tight = shown(replace(BOUND, value=12.0), own=own, fold=False)
+    wide = shown(replace(BOUND, value=31.0), own=own, fold=False)
+    assert tight.report is wide.report is Report.HEADROOM
+    assert tight.why == "the fuse"
+    assert tight.measured is not None
+    assert tight.measured.currents == LineValues(l1=21.0, l2=21.0, l3=21.0)
+    assert wide.measured is not None
+    assert wide.measured.currents == READING.line_current
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_a_charger_that_is_wired_in_another_order_sees_its_own(fold: bool) -> None:
+    order = (Line.L2, Line.L3, Line.L1)
+    seen = shown(order=order, fold=fold).measured
+    straight = shown(fold=fold).measured
+    assert seen is not None
+    assert straight is not None
+    assert seen.voltages == LineValues(l1=232.0, l2=233.0, l3=231.0)
+    for line, wired in zip(Line, order, strict=True):
+        assert seen.currents[line] == straight.currents[wired]
+        assert seen.powers[line] == straight.powers[wired]
+        assert seen.line_to_line[line] == straight.line_to_line[wired]
+    assert (seen.power, seen.energy_import) == (straight.power, straight.energy_import)
+
+
+def test_between_lines_another_order_turns_round() -> None:
+    """L2 to L1 is the voltage of L1 to L2, wherever it stands."""
+    reading = replace(READING, line_voltage=LineValues(l1=400.0, l2=401.0, l3=402.0))
+    seen = shown(
+        reading=reading,
+        order=(Line.L2, Line.L1, Line.L3),
+        grid_type=GridType.DELTA,
+    ).measured
+    assert seen is not None
+    assert seen.line_to_line == LineValues(l1=400.0, l2=402.0, l3=401.0)
+    missing = replace(reading, line_voltage=LineValues(l1=400.0, l3=402.0))
+    seen = shown(
+        reading=missing, order=(Line.L2, Line.L1, Line.L3), grid_type=GridType.DELTA
+    ).measured
+    assert seen is not None
+    assert seen.line_to_line == LineValues(l1=400.0, l2=402.0)
+
+
+def test_a_meter_that_names_no_current_on_a_line_of_the_charger_is_not_shown() -> None:
+    partly = replace(READING, line_current=LineValues(l1=10.0), line_power=LineValues())
+    seen = shown(reading=partly)
+    assert (seen.report, seen.trouble) == (Report.SILENT, True)
+    assert "no current on a line of the charger" in (seen.why or "")
+    assert not shown(reading=partly, lines=(Line.L1,)).trouble
+
+
+def test_a_setpoint_that_nobody_stands_by_is_not_shown() -> None:
+    later = [READING]
+    headroom = Headroom(CONFIG, CHARGER, lambda: later[-1])
+    headroom.told(SETPOINT, 101.0)
+    later.append(replace(READING, received=100.0 + SETPOINT_TIMEOUT))
+    assert not headroom.show(100.0 + SETPOINT_TIMEOUT).trouble
+    later.append(replace(READING, received=103.0 + SETPOINT_TIMEOUT))
+    seen = headroom.show(103.0 + SETPOINT_TIMEOUT)
+    assert (seen.report, seen.trouble) == (Report.SILENT, True)
+    assert "nobody stands by" in (seen.why or "")
 
 
 @virtual_time
