@@ -108,7 +108,7 @@ class SimulatedManager:
                 web.post("/measurement/post", self._measure),
             ]
         )
-        self._runner = web.AppRunner(app)
+        self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
