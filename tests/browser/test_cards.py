@@ -127,7 +127,7 @@ def order(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-_SHOW = """async ({ tag, language, first }) => {
+_SHOW = """async ({ tag, language, first, refusal }) => {
   await import("/netflex.js");
   window.subscriptions = 0;
   const connection = {
@@ -136,6 +136,7 @@ _SHOW = """async ({ tag, language, first }) => {
       window.request = request;
       window.subscriptions += 1;
       window.tell = listener;
+      if (refusal) throw refusal;
       listener(first);
       return () => { window.subscriptions -= 1; };
     },
@@ -151,11 +152,17 @@ _SHOW = """async ({ tag, language, first }) => {
 
 
 async def show(
-    page: Page, tag: str, *, language: str = "en", **changes: Any
+    page: Page,
+    tag: str,
+    *,
+    language: str = "en",
+    refusal: dict[str, str] | None = None,
+    **changes: Any,
 ) -> dict[str, Any]:
     """Draw one card; return its first message."""
     first = message(**changes)
-    await page.evaluate(_SHOW, {"tag": tag, "language": language, "first": first})
+    given = {"tag": tag, "language": language, "first": first, "refusal": refusal}
+    await page.evaluate(_SHOW, given)
     return first
 
 
@@ -317,6 +324,22 @@ async def test_two_cards_share_a_subscription_and_leave_it(page: Page) -> None:
     assert await page.evaluate("window.subscriptions") == 1
     await page.evaluate("() => { window.card.remove(); window.other.remove(); }")
     await page.wait_for_function("window.subscriptions === 0")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("not_loaded", "Deze site draait niet"),
+        ("not_found", "Deze site is er niet meer"),
+        ("unknown_error", "Something else"),
+    ],
+)
+async def test_why_a_site_cannot_be_followed_is_said_in_the_users_language(
+    page: Page, code: str, said: str
+) -> None:
+    refusal = {"code": code, "message": "Something else"}
+    await show(page, "netflex-site-card", language="nl", refusal=refusal)
+    await expect(page.get_by_text(said)).to_be_visible()
 
 
 async def test_a_site_that_stopped_is_said_instead_of_old_figures(page: Page) -> None:

@@ -5,7 +5,10 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, ServiceRegistry
+from homeassistant.data_entry_flow import FlowManager
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.issue_registry import IssueRegistry
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -13,11 +16,61 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.coordinator import NetflexConfigEntry, SiteCoordinator
 from custom_components.netflex.site.view import SiteView
 
 from . import sites
 from .fakes import FakeRuntime, FakeSite, full_view
+from .translations import (
+    assert_exception_is_translated,
+    assert_issue_is_translated,
+    assert_step_is_translated,
+)
+
+
+@pytest.fixture(autouse=True)
+def everything_is_translated(request: pytest.FixtureRequest) -> Generator[None]:
+    """Have whatever any test here shows to a user looked up in the translations.
+
+    Each form, menu, error and end of a flow; each repair; what each action refuses.
+    """
+    if "hass" not in request.fixturenames:
+        yield
+        return
+    hass: HomeAssistant = request.getfixturevalue("hass")
+    handle, create = FlowManager._async_handle_step, IssueRegistry.async_get_or_create
+    call = ServiceRegistry.async_call
+
+    async def handled(
+        manager: FlowManager[Any, Any], flow: Any, step_id: str, user_input: Any
+    ) -> Any:
+        result = await handle(manager, flow, step_id, user_input)
+        assert_step_is_translated(hass, flow, result)
+        return result
+
+    def created(registry: IssueRegistry, domain: str, *args: Any, **said: Any) -> Any:
+        issue = create(registry, domain, *args, **said)
+        if domain == DOMAIN:
+            assert_issue_is_translated(issue)
+        return issue
+
+    async def called(
+        services: ServiceRegistry, domain: str, service: str, *args: Any, **given: Any
+    ) -> Any:
+        try:
+            return await call(services, domain, service, *args, **given)
+        except HomeAssistantError as err:
+            if domain == DOMAIN:
+                assert_exception_is_translated(err)
+            raise
+
+    with (
+        patch.object(FlowManager, "_async_handle_step", handled),
+        patch.object(IssueRegistry, "async_get_or_create", created),
+        patch.object(ServiceRegistry, "async_call", called),
+    ):
+        yield
 
 
 @pytest.fixture

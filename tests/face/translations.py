@@ -5,7 +5,14 @@ from pathlib import Path
 import string
 from typing import Any
 
+from homeassistant.components.repairs import RepairsFlow
+from homeassistant.config_entries import ConfigSubentryFlow, OptionsFlow
+from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, section
+from homeassistant.exceptions import HomeAssistantError, Unauthorized
+from homeassistant.helpers.issue_registry import IssueEntry
+
+from custom_components.netflex.const import DOMAIN
 
 INTEGRATION = Path(__file__).parents[2] / "custom_components" / "netflex"
 ENGLISH: dict[str, Any] = json.loads(
@@ -27,11 +34,62 @@ def assert_result_is_translated(result: Any, kind: str | None = None) -> None:
         texts = ENGLISH["config_subentries"][kind]
     else:
         texts = ENGLISH["config"]
+    _assert_result(result, texts)
+
+
+def assert_step_is_translated(hass: HomeAssistant, flow: Any, result: Any) -> None:
+    """Check what a step of any flow shows, where it is one of ours."""
+    handler = flow.handler
+    if isinstance(flow, ConfigSubentryFlow):
+        if _is_ours(hass, handler[0]):
+            assert_result_is_translated(result, handler[1])
+    elif isinstance(flow, OptionsFlow):
+        if _is_ours(hass, handler):
+            assert_result_is_translated(result, "options")
+    elif handler == DOMAIN and isinstance(flow, RepairsFlow):
+        key = (flow.data or {})["key"]
+        _assert_result(result, ENGLISH["issues"][key]["fix_flow"])
+    elif handler == DOMAIN:
+        assert_result_is_translated(result)
+
+
+def _is_ours(hass: HomeAssistant, entry_id: str) -> bool:
+    entry = hass.config_entries.async_get_entry(entry_id)
+    return entry is not None and entry.domain == DOMAIN
+
+
+def assert_exception_is_translated(err: HomeAssistantError) -> None:
+    """Check the text of what an action of ours refuses with."""
+    if isinstance(err, Unauthorized):
+        return  # Home Assistant itself says that.
+    assert err.translation_domain == DOMAIN, repr(err)
+    assert err.translation_key is not None
+    message = ENGLISH["exceptions"][err.translation_key]["message"]
+    assert placeholders(message) <= set(err.translation_placeholders or ())
+
+
+def assert_issue_is_translated(issue: IssueEntry) -> None:
+    """Check the text of a repair, and that it has the flow that it promises."""
+    assert issue.translation_key is not None
+    texts = ENGLISH["issues"][issue.translation_key]
+    given = set(issue.translation_placeholders or ())
+    assert placeholders(texts["title"] + texts.get("description", "")) <= given
+    assert issue.is_fixable is ("fix_flow" in texts)
+
+
+def _assert_result(result: Any, texts: dict[str, Any]) -> None:
     if result["type"] is FlowResultType.ABORT:
         if result.get("translation_domain") is None:
             assert result["reason"] in texts["abort"]
         return
-    if result["type"] is FlowResultType.CREATE_ENTRY:
+    if result["type"] in {
+        FlowResultType.CREATE_ENTRY,
+        FlowResultType.SHOW_PROGRESS_DONE,
+    }:
+        return
+    if result["type"] is FlowResultType.SHOW_PROGRESS:
+        said = placeholders(texts["progress"][result["progress_action"]])
+        assert said <= set(result["description_placeholders"] or ())
         return
     step = texts["step"][result["step_id"]]
     given = set(result.get("description_placeholders") or ())

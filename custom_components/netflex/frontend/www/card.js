@@ -1,6 +1,6 @@
 // What every card is: a site chosen, its feed followed, drawn once a second at most.
 
-import { h, patch, subscribeSite } from "./lib.js";
+import { faultText, h, patch, subscribeSite } from "./lib.js";
 import { pageLanguage, translate } from "./strings.js";
 
 const BASE_STYLE = `
@@ -117,7 +117,7 @@ export class NetflexCard extends HTMLElement {
       if (sites.length) return sites[0].entry_id;
       this.error = "no_site";
     } catch (error) {
-      this.error = error && error.message ? error.message : String(error);
+      this.error = faultText(error);
     }
     this.draw();
     return null;
@@ -126,8 +126,8 @@ export class NetflexCard extends HTMLElement {
   draw() {
     if (!this._hass) return;
     if (!this.site) {
-      const known = { no_site: "no_site", unloaded: "unloaded" }[this.error];
-      const text = known ? this.t(known) : this.error || this.t("waiting");
+      const known = ["no_site", "not_running", "site_gone", "unloaded"].includes(this.error);
+      const text = known ? this.t(this.error) : this.error || this.t("waiting");
       patch(this.card, [h("p", { class: this.error ? "error" : "why", role: "status" }, text)]);
       return;
     }

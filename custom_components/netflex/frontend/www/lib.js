@@ -184,6 +184,14 @@ export function subscribeSite(hass, entryId, listener) {
 
 const RETRY = 5000;
 
+/** What the cards say where a site cannot be followed, by the code of the answer. */
+const REFUSALS = { not_found: "site_gone", not_loaded: "not_running" };
+
+/** What an error itself says. */
+export function faultText(error) {
+  return error && error.message ? error.message : String(error);
+}
+
 class Feed {
   constructor(connection, entryId, language) {
     this.connection = connection;
@@ -215,7 +223,7 @@ class Feed {
         ...(this.language && { language: this.language }),
       })
       .catch((error) => {
-        this.fail(error && error.message ? error.message : String(error));
+        this.fail(REFUSALS[error && error.code] || faultText(error));
         return null;
       });
   }
