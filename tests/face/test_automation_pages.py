@@ -86,10 +86,10 @@ class TestPages:
     """Each trigger and each condition has a page of its own."""
 
     def page(self, kind: str, key: str) -> str:
-        return (ROOT / "docs" / kind / f"{key}.md").read_text(encoding="utf-8")
+        return (ROOT / ".github/docs" / kind / f"{key}.md").read_text(encoding="utf-8")
 
     def test_it_is_linked(self, kind: str, key: str) -> None:
-        assert f"[`netflex.{key}`](docs/{kind}/{key}.md)" in README
+        assert f"[`netflex.{key}`](.github/docs/{kind}/{key}.md)" in README
         assert self.page(kind, key).startswith(f"# {ENGLISH[kind][key]['name']}\n")
 
     def test_it_names_every_option_and_choice(self, kind: str, key: str) -> None:
@@ -133,6 +133,6 @@ def test_no_page_is_of_something_that_is_gone() -> None:
     found = {
         (file.parent.name, file.stem)
         for kind in KINDS
-        for file in (ROOT / "docs" / kind).iterdir()
+        for file in (ROOT / ".github/docs" / kind).iterdir()
     }
     assert found == set(PAGES)

@@ -158,7 +158,7 @@ def test_events_have_icons() -> None:
 
 def test_every_entity_is_documented_and_nothing_else() -> None:
     """With its kind, and whether it is disabled at first."""
-    page = Path("docs/entities.md").read_text(encoding="utf-8")
+    page = Path(".github/docs/entities.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (.+?) \| ([a-z ]+) \| (off)? ?\| .*\|$", page, re.MULTILINE)
     entities = [*every(), *(("event", item) for item in EVENTS)]
     assert {(name, kind, bool(off)) for name, kind, off in rows} == {

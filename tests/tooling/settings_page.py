@@ -1,4 +1,4 @@
-"""Writes docs/settings.md: every field of every form, as the forms themselves say it.
+"""Writes .github/docs/settings.md: every field of every form, as the forms themselves say it.
 
 Run it after a change of the English texts: `python -m tests.tooling.settings_page`.
 """
@@ -10,14 +10,14 @@ import re
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
-PAGE: Final = ROOT / "docs" / "settings.md"
+PAGE: Final = ROOT / ".github/docs" / "settings.md"
 ENGLISH: Final = ROOT / "custom_components" / "netflex" / "translations" / "en.json"
 HEAD: Final = """\
 # Every setting
 
 Each field of each form, with the words of the form itself. How to go about it is in the
-[README](../README.md#set-up); what is set by topic afterwards is in its
-[table of options](../README.md#options). A form shows the fields that the chosen device needs.
+[README](../../README.md#set-up); what is set by topic afterwards is in its
+[table of options](../../README.md#options). A form shows the fields that the chosen device needs.
 
 This page is made from the texts of the forms; a test holds it against them.
 """

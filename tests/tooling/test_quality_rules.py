@@ -199,14 +199,14 @@ def test_everything_that_is_set_up_can_be_changed() -> None:
 
 def test_every_setting_is_documented() -> None:
     english = json.loads(settings_page.ENGLISH.read_text(encoding="utf-8"))
-    assert "](docs/settings.md)" in README
+    assert "](.github/docs/settings.md)" in README
     assert settings_page.PAGE.read_text("utf-8") == settings_page.page(english), (
         "run: python -m tests.tooling.settings_page"
     )
 
 
 def test_every_link_within_the_documentation_leads_somewhere() -> None:
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [ROOT / "README.md", *sorted((ROOT / ".github/docs").rglob("*.md"))]
     missing = [
         f"{page.name}: {target}"
         for page in pages

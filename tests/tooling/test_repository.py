@@ -104,6 +104,19 @@ def test_the_repository_holds_one_integration() -> None:
     }
 
 
+def test_the_top_of_the_repository_holds_what_it_may() -> None:
+    top = {path.relative_to(ROOT).parts[0] for path in FILES}
+    assert {name for name in top if not name.startswith(".")} == {
+        "LICENSE",
+        "README.md",
+        "custom_components",
+        "hacs.json",
+        "pyproject.toml",
+        "scripts",
+        "tests",
+    }
+
+
 def test_no_lock_file_is_kept() -> None:
     """It would name the addresses of whichever index wrote it."""
     assert [path for path in FILES if path.name.endswith(".lock")] == []
