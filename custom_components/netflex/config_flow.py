@@ -212,7 +212,7 @@ class NetflexConfigFlow(DiscoverySteps, domain=DOMAIN):
             name = user_input[CONF_NAME].strip()
             if not (errors := name_errors(name, self._others())):
                 data, subentries = await self.hass.async_add_executor_job(
-                    partial(describe_simulated_site, name, DEFAULT_PORT, ulid_now)
+                    partial(describe_simulated_site, name, ulid_now)
                 )
                 return self.async_create_entry(
                     title=name, data=data, subentries=_subentries(subentries)

@@ -53,7 +53,11 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> bool:
-    """Set up a site; waits for no device."""
+    """Set up a site; waits for no device but those that are simulated here."""
+    if CONF_SIMULATION in entry.data:
+        wires = SimulatedWires(hass, dict(entry.data))
+        entry.async_on_unload(wires.stop)
+        await wires.start()
     try:
         runtime = NetflexRuntime(hass, entry, await async_profiles(hass))
         await runtime.async_start()
@@ -83,10 +87,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> b
             translation_placeholders={"error": str(err)},
         ) from err
     entry.runtime_data = runtime
-    if CONF_SIMULATION in entry.data:
-        wires = SimulatedWires(hass, dict(entry.data))
-        wires.start()
-        entry.async_on_unload(wires.stop)
 
     async def stop(_event: Event) -> None:
         """Close the site: stopping Home Assistant unloads no entries."""

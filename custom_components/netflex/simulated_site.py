@@ -5,7 +5,7 @@ Assistant's loop and killing them is what unplugging is. They end with Home Assi
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 import os
 from pathlib import Path
@@ -29,6 +29,10 @@ from .simulated_entry import (
 
 _MODULE: Final = "custom_components.netflex.simulation"
 _ROOT: Final = Path(__file__).parents[2]
+START_LIMIT: Final = 30.0
+"""s that the devices get until they listen."""
+_START_INTERVAL: Final = 0.1
+"""s between two looks at whether one listens."""
 RESTARTS: Final = 5
 """Times that a process that ended by itself is started again."""
 RESTART_DELAY: Final = 2.0
@@ -38,17 +42,14 @@ GRACE: Final = 5.0
 _KEPT_ENVIRONMENT: Final = ("PATH", "LANG", "TZ", "PYTHONPYCACHEPREFIX", "VIRTUAL_ENV")
 
 
-def free_ports(wanted: Iterable[int]) -> list[int]:
-    """Return a free port of this machine for each wanted one, itself if it is free."""
+def free_ports(count: int) -> list[int]:
+    """Return so many ports of this machine that nobody uses now."""
     holders: list[socket.socket] = []
     try:
-        for port in wanted:
+        for _ in range(count):
             holder = socket.socket()
             holders.append(holder)
-            try:
-                holder.bind((LOOPBACK, port))
-            except OSError:
-                holder.bind((LOOPBACK, 0))
+            holder.bind((LOOPBACK, 0))
         return [holder.getsockname()[1] for holder in holders]
     finally:
         for holder in holders:
@@ -56,10 +57,13 @@ def free_ports(wanted: Iterable[int]) -> list[int]:
 
 
 def describe_simulated_site(
-    name: str, station_port: int, new_id: Callable[[], str]
+    name: str, new_id: Callable[[], str]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return data and subentries of a new simulated site, on free ports. Blocking."""
-    station, *ports = free_ports([station_port, *(0 for _ in WIRES)])
+    """Return data and subentries of a new simulated site, on free ports. Blocking.
+
+    Also its station is on any port: the standard's is left to a real site.
+    """
+    station, *ports = free_ports(1 + len(WIRES))
     wires = dict(zip(WIRES, ports, strict=True))
     data = simulated_data(name, station) | {
         CONF_SIMULATION: {CONF_WIRES: wires, CONF_DAY_LENGTH: DAY_LENGTH}
@@ -80,6 +84,7 @@ class SimulatedWires:
             for argument in ("--port", f"{wire}={port}")
         ]
         self._hass = hass
+        self._ports: list[int] = list(simulation[CONF_WIRES].values())
         self._commands = {
             "devices": ["devices", "--day-length", length, *ports],
             "operator": [
@@ -92,14 +97,22 @@ class SimulatedWires:
         }
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Start both; each is watched by a task of its own."""
+    async def start(self) -> None:
+        """Start both, each watched by a task of its own; return once devices listen.
+
+        Returns after a limit in any case: a site whose devices do not come says so
+        itself, and one whose devices are about to come should not.
+        """
         self._tasks = [
             self._hass.async_create_background_task(
                 self._keep(name, arguments), f"netflex simulated {name}"
             )
             for name, arguments in self._commands.items()
         ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_LIMIT):
+                for port in self._ports:
+                    await _listened_on(port)
 
     async def stop(self) -> None:
         """End both and wait for their ends."""
@@ -147,6 +160,18 @@ class SimulatedWires:
             return f"status {await process.wait()}, {last}"
         finally:
             await _end(process)
+
+
+async def _listened_on(port: int) -> None:
+    """Return once somebody listens on a port of this machine."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(LOOPBACK, port)
+        except OSError:
+            await asyncio.sleep(_START_INTERVAL)
+        else:
+            writer.close()
+            return
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -484,10 +484,21 @@ async def test_the_dashboard_has_what_the_site_has_and_nothing_else(page: Page) 
     made = await page.evaluate(
         """async (sites) => {
           const { dashboard } = await import("/strategy.js");
-          return [dashboard(sites, "en"), dashboard([], "en")];
+          const twins = [...sites, { ...sites[0], entry_id: "01DEF", title: "Mill" }];
+          return [dashboard(sites, "en"), dashboard([], "en"), dashboard(twins, "en")];
         }""",
         [site],
     )
+    # Icons are enough for one site only.
+    assert not any("show_icon_and_title" in view for view in made[0]["views"])
+    assert [
+        view["title"] for view in made[2]["views"] if view["show_icon_and_title"]
+    ] == [
+        "Bakery",
+        "Bakery: At home",
+        "Mill",
+        "Mill: At home",
+    ]
     view, house = made[0]["views"]
     assert house["path"] == "house-01abc"
     (section,) = house["sections"]
@@ -705,11 +716,13 @@ async def test_a_problem_says_whose_it_is_once(page: Page) -> None:
     problems = [
         {"key": "a", "subject": "P1", "text": "Its clock stands still"},
         {"key": "b", "subject": "Charger", "text": "Charger does not follow"},
-        *({"key": "c", "subject": "", "text": f"Number {n}"} for n in range(4)),
+        {"key": "c", "subject": "site", "text": "Two clocks differ"},
+        *({"key": "d", "subject": "", "text": f"Number {n}"} for n in range(3)),
     ]
     await show(page, "netflex-site-card", problems=problems)
     await expect(page.get_by_text("P1: Its clock stands still")).to_be_visible()
     await expect(
         page.get_by_text("Charger does not follow", exact=True)
     ).to_be_visible()
+    await expect(page.get_by_text("Two clocks differ", exact=True)).to_be_visible()
     await expect(page.get_by_text("2 more: see Repairs.")).to_be_visible()

@@ -11,7 +11,6 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 
 from custom_components.netflex.simulated_entry import CONF_SIMULATION
-from custom_components.netflex.simulated_site import free_ports
 
 pytestmark = [pytest.mark.usefixtures("socket_enabled"), pytest.mark.slow]
 
@@ -48,19 +47,17 @@ def processes(marker: str) -> list[str]:
 
 
 async def test_a_simulated_site_runs_on_real_wires_and_leaves_nothing(
-    hass: HomeAssistant, tmp_path: Path
+    hass: HomeAssistant, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     hass.config.config_dir = str(tmp_path)
-    with patch(
-        "custom_components.netflex.config_flow.DEFAULT_PORT", free_ports([0])[0]
-    ):
-        result = await choose(hass, "Try me")
+    result = await choose(hass, "Try me")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     entry = result["result"]
     await until(lambda: entry.state is ConfigEntryState.LOADED)
     wires = entry.data[CONF_SIMULATION]["wires"]
     marker = f"meter={wires['meter']}"
     station = f"--iec104-port {entry.data['port']}"
+    assert entry.data["port"] != 2404, "the standard's port is left to a real site"
     coordinator = entry.runtime_data.coordinator
     await until(lambda: coordinator.data.link.connected)
     await until(
@@ -71,6 +68,7 @@ async def test_a_simulated_site_runs_on_real_wires_and_leaves_nothing(
             and all(state.available for state in coordinator.data.states.values())
         )
     )
+    assert "does not answer" not in caplog.text
     assert len(processes(marker)) == len(processes(station)) == 1
     assert await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done()

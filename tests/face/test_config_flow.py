@@ -148,6 +148,17 @@ async def test_a_contract_in_kva_keeps_its_cos_phi(
             "contract_consumption",
             "contract_too_large",
         ),
+        # 63 A on three phases are 43 kW: 17,5 of which the browser made 175.
+        ({"contract_injection": 175}, "contract_injection", "contract_above_fuse"),
+        (
+            {
+                "grid_type": "single_phase",
+                "contract_consumption": 22,
+                "contract_injection": 10,
+            },
+            "contract_consumption",
+            "contract_above_fuse",
+        ),
         (
             {"contract_unit": "kVA", "more": {"cos_phi": 0.2}},
             "base",

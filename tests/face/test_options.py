@@ -248,6 +248,18 @@ async def test_S05_a_policy_that_cannot_be_is_refused(
 # ----------------------------------------------------------------------------- engine
 
 
+async def test_without_another_engine_there_is_nothing_to_choose(
+    hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry
+) -> None:
+    with patch("custom_components.netflex.iec104.engine.find_spec", return_value=None):
+        menu = await hass.config_entries.options.async_init(entry.entry_id)
+    assert "engine" not in menu["menu_options"]
+    assert "tls" in menu["menu_options"]
+    with patch("custom_components.netflex.iec104.engine.find_spec"):
+        menu = await hass.config_entries.options.async_init(entry.entry_id)
+    assert "engine" in menu["menu_options"]
+
+
 async def test_an_engine_that_is_not_installed_is_refused(
     hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry
 ) -> None:

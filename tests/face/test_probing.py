@@ -148,7 +148,10 @@ class TestOnTheWire:
 
         assert result is None
         assert error == "cannot_connect"
-        assert detail
+        assert detail == (
+            f"No connection to 127.0.0.1:{unused_tcp_port}. It accepts 2 connections "
+            "at a time: another program may hold it."
+        )
         assert async_get_connection_info(hass) == []
 
     async def test_a_port_that_is_shut(self, unused_tcp_port: int) -> None:

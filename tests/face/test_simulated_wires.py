@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from typing import Any
 
 from homeassistant.core import HomeAssistant
 import pytest
@@ -22,21 +23,22 @@ async def test_a_process_that_ends_is_started_again_some_times_and_then_said(
     wires = SimulatedWires(hass, await described(hass))
     monkeypatch.setattr(simulated_site, "RESTART_DELAY", 0.0)
     monkeypatch.setattr(simulated_site, "RESTARTS", 1)
+    monkeypatch.setattr(simulated_site, "START_LIMIT", 0.05)
     monkeypatch.setattr(simulated_site, "_MODULE", "custom_components.netflex.nothing")
-    wires.start()
+    await wires.start()
     await until(lambda: caplog.text.count("is not started again") == 2)
     assert caplog.text.count("ended by itself: status 1") == 4
     monkeypatch.setattr(simulated_site.sys, "executable", "/nothing/python")
     caplog.clear()
-    wires.start()
+    await wires.start()
     await until(lambda: caplog.text.count("is not started again") == 2)
     assert "No such file" in caplog.text
     await wires.stop()
 
 
-async def described(hass: HomeAssistant) -> dict[str, object]:
+async def described(hass: HomeAssistant) -> dict[str, Any]:
     data, _ = await hass.async_add_executor_job(
-        simulated_site.describe_simulated_site, "Site", 2404, lambda: "01ID"
+        simulated_site.describe_simulated_site, "Site", lambda: "01ID"
     )
     return data
 
@@ -59,8 +61,28 @@ async def test_a_process_that_does_not_end_is_killed(
     await simulated_site._end(process)
 
 
-def test_a_port_that_is_taken_is_replaced(socket_enabled: None) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        (found,) = free_ports([port])
-    assert found != port
+async def test_devices_listen_once_it_has_started(
+    hass: HomeAssistant, socket_enabled: None
+) -> None:
+    """So that a site that is set up does not begin with an alarm for each of them."""
+    data = await described(hass)
+    wires = SimulatedWires(hass, data)
+    await wires.start()
+    try:
+        for port in data["simulation"]["wires"].values():
+            await hass.async_add_executor_job(connect, port)
+    finally:
+        await wires.stop()
+
+
+def connect(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10):
+        pass
+
+
+def test_ports_are_different_and_free(socket_enabled: None) -> None:
+    ports = free_ports(3)
+    assert len(set(ports)) == 3
+    for port in ports:
+        with socket.create_server(("127.0.0.1", port)):
+            pass

@@ -114,6 +114,15 @@ async def test_why_a_port_cannot_be_opened(
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize("written", ["192.168.1.20", "dongle.local:8088"])
+async def test_an_address_without_its_socket_is_told_how_it_is_written(
+    written: str,
+) -> None:
+    with pytest.raises(CannotConnectError, match=r"written socket://") as caught:
+        await probe_p1(written, 1.0)
+    assert "cable" not in str(caught.value)
+
+
 async def test_port_that_is_in_use() -> None:
     line = Line()
     try:

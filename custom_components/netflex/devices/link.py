@@ -214,7 +214,7 @@ class UnitLink:
             text = EXCEPTIONS.get(code) if code is not None else None
             failure = self._failed(
                 kind,
-                f"{what}: {text or _words(kind, err)}",
+                self._described(what, kind, text, err),
                 code,
                 polling=priority >= Priority.FAST,
             )
@@ -225,6 +225,18 @@ class UnitLink:
         self._failures = 0
         self._endpoint.answered_at = self._endpoint.clock()
         return answer
+
+    def _described(
+        self, what: str, kind: LinkErrorKind, text: str | None, err: Exception
+    ) -> str:
+        """Return a failure in words; without a connection what was asked is no matter."""
+        if kind is not LinkErrorKind.LINK:
+            return f"{what}: {text or _words(kind, err)}"
+        reason = str(err.__cause__ or "") or str(err)
+        address = str(self._endpoint.link)
+        if not reason or address in reason:
+            return f"no connection to {address}"
+        return f"no connection to {address} ({reason.removesuffix('.')})"
 
     def _is_connecting(self) -> bool:
         """Whether a request waits for a connection that all share.
@@ -295,8 +307,6 @@ def _reader(
 def _words(kind: LinkErrorKind, err: Exception) -> str:
     if kind is LinkErrorKind.TIMEOUT:
         return "no answer in time"
-    if kind is LinkErrorKind.LINK:
-        return f"no connection ({err.__cause__ or err})"
     return f"not understood ({err})"
 
 

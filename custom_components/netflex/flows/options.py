@@ -24,7 +24,7 @@ from ..iec104 import (
     TimeZoneMode,
     TlsSettings,
 )
-from ..iec104.engine import Engine
+from ..iec104.engine import Engine, is_installed
 from ..iec104.lib60870_deviations import DEVIATIONS
 from ..iec104.tls import MinimumVersion
 from ..market.options import CONF_MARKET
@@ -213,7 +213,13 @@ class NetflexOptionsFlow(
             return await self.async_step_engine(
                 {CONF_ENGINE: self.options[CONF_ENGINE]}
             )
-        return self.async_show_menu(step_id="init", menu_options=TOPICS)
+        choice_of_engines = is_installed(Engine.C104)
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=[
+                topic for topic in TOPICS if topic != CONF_ENGINE or choice_of_engines
+            ],
+        )
 
     async def async_step_site(
         self, user_input: dict[str, Any] | None = None

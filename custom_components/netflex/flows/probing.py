@@ -94,13 +94,18 @@ async def async_test_device(
             finally:
                 await units.close()
     except ProbeError as err:
-        return None, err.key, err.text
+        return None, err.key, _sentence(err.text)
     except HomeAssistantError as err:
         return None, "link_settings", str(err)
     except Exception as err:
         _LOGGER.exception("The connection test of %s failed", config.name)
         return None, "unknown", str(err)
     return result, None, ""
+
+
+def _sentence(text: str) -> str:
+    """Return words of a device as a sentence that stands for itself."""
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}." if text else ""
 
 
 async def async_test_p1(url: str) -> Tested[Telegram]:

@@ -17,14 +17,21 @@ from ..entry_data import (
     CONF_CONTRACT_INJECTION,
     CONF_CONTRACT_UNIT,
     CONF_COS_PHI,
+    CONF_GRID_TYPE,
     CONF_MAIN_FUSE,
     CONF_TELECONTROL,
     ContractUnit,
 )
+from ..model.connection import GridType, power_of_current
 
 FUSE_RANGE: Final = (6.0, 6300.0)
 """A: from the smallest main fuse to the largest low-voltage switchgear."""
 COS_PHI_RANGE: Final = (0.5, 1.0)
+CONTRACT_PER_FUSE: Final = 1.5
+"""A contract above so many times what the main fuse carries has lost its decimal sign.
+
+A browser takes the sign of its own language only and drops the other one: 17,5 is 175.
+"""
 CONTRACT_MAXIMUM: Final = 100_000.0
 """kW: more than any low or medium-voltage connection; a figure in W is above it."""
 COMMON_ADDRESS_MAXIMUM: Final = 65_534
@@ -66,7 +73,16 @@ def _contract_error(data: Mapping[str, Any], key: str) -> str | None:
         return "contract_required" if data[CONF_TELECONTROL] else None
     if value < 0:
         return "contract_negative"
-    return "contract_too_large" if value > CONTRACT_MAXIMUM else None
+    if value > CONTRACT_MAXIMUM:
+        return "contract_too_large"
+    fuse = data[CONF_MAIN_FUSE]
+    if not FUSE_RANGE[0] <= fuse <= FUSE_RANGE[1]:
+        return None
+    grid_type = GridType(data[CONF_GRID_TYPE])
+    carried = power_of_current(fuse, grid_type, len(grid_type.lines))
+    if value * 1000 > CONTRACT_PER_FUSE * carried:
+        return "contract_above_fuse"
+    return None
 
 
 def telecontrol_errors(

@@ -151,6 +151,11 @@ def _reason(url: str, error: Exception) -> str:
             return f"{port} does not answer."
         case ConnectionRefusedError():
             return f"{port} refuses the connection: is the adapter set up, and free?"
+        case _ if "://" not in url and not url.startswith("/"):
+            return (
+                f"{port} is no serial port of this machine; an adapter in the network "
+                "is written socket://ADDRESS:PORT."
+            )
         case FileNotFoundError():
             return f"{port} is not there: is the cable plugged in?"
         case PermissionError():

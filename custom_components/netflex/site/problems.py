@@ -381,8 +381,8 @@ def _weak(item: WeakStop, names: Mapping[str, str]) -> SiteProblem:
         subject=item.asset_id,
         text=Phrase(
             f"stop_ends_{item.direction}",
-            "{name} is stopped by a setpoint that has to be refreshed: its "
-            f"{item.direction} returns by itself while Home Assistant is down",
+            f"A stop of {{name}} has to be refreshed: its {item.direction} would "
+            "return by itself while Home Assistant is down",
             name=name,
         ),
     )

@@ -76,6 +76,8 @@ export function isBound(asset) {
 /** What a problem is and whose it is, where its text does not say so itself. */
 export function problemText({ subject, text }, subjects) {
   const named = subjects && subjects[subject];
+  // What concerns the site as a whole stands on the site's own card.
+  if (subject === "site") return text;
   const name = named ? named.name : subject;
   return !name || text.includes(name) ? text : `${name}: ${text}`;
 }

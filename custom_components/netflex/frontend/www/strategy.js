@@ -139,7 +139,13 @@ export function dashboard(sites, language) {
     return { views: [{ title: "Netflex", cards: [{ type: "markdown", content }] }] };
   }
   const views = sites.flatMap((site) => [siteView(site, language), houseView(site, language)]);
-  return { title: "Netflex", views };
+  if (sites.length === 1) return { title: "Netflex", views };
+  // Icons alone would not tell one site from the other.
+  const named = views.map((view, index) => {
+    const { title } = sites[Math.floor(index / 2)];
+    return { ...view, title: index % 2 ? `${title}: ${view.title}` : title, show_icon_and_title: true };
+  });
+  return { title: "Netflex", views: named };
 }
 
 class NetflexDashboardStrategy extends HTMLElement {
