@@ -13,6 +13,7 @@ from .const import DOMAIN
 from .entry_data import CONF_ALLOW_ANY_CLIENT, CONF_ALLOWED_CLIENTS
 from .entry_site import station_settings
 from .repair_flows import FIXABLE, NEW_CLIENT, fix_of
+from .simulated_entry import CONF_SIMULATION
 from .site.view import SiteProblem
 from .telecontrol_options import missing_engine
 from .words import words_of
@@ -134,11 +135,12 @@ def async_sync_points(
     """Say that nobody has compared the points with Annex B, once a client has come.
 
     It stays until somebody has, whether or not the client does, so that a user who
-    ignores it does so for good.
+    ignores it does so for good. The operator of a simulated site has no Annex B.
     """
     issue_id = f"{POINTS_UNCONFIRMED}_{entry.entry_id}"
     settings = station_settings(entry)
-    if settings is None or settings.points.confirmed:
+    simulated = CONF_SIMULATION in entry.data
+    if settings is None or settings.points.confirmed or simulated:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     elif client_came:
         ir.async_create_issue(

@@ -44,7 +44,7 @@ class Person:
         """Enter a port that the list of ports does not have."""
         selector = self.page.locator("ha-selector-serial_port")
         await selector.click()
-        await self.page.get_by_text("Enter manually").click()
+        await self.page.get_by_text("Enter manually", exact=True).click()
         await selector.get_by_role("textbox", name="Port").fill(path)
 
     async def select(self, label: str, option: str) -> None:

@@ -25,6 +25,7 @@ from custom_components.netflex.repairs import (
     async_sync_points,
     async_sync_problems,
 )
+from custom_components.netflex.simulated_entry import CONF_SIMULATION
 from custom_components.netflex.site.view import SiteProblem
 from custom_components.netflex.telecontrol.order_store import OrderStoreError
 from custom_components.netflex.telecontrol.settings import ProblemKey
@@ -284,6 +285,19 @@ async def test_a_repair_leads_to_the_options_where_it_is_done(
     assert ir.async_get(hass).async_get_issue(
         DOMAIN, f"{POINTS_UNCONFIRMED}_{entry.entry_id}"
     )
+
+
+async def test_nobody_has_to_compare_the_points_of_a_simulated_site(
+    hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry
+) -> None:
+    async_sync_points(hass, entry, client_came=True)
+    issue_id = f"{POINTS_UNCONFIRMED}_{entry.entry_id}"
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is not None
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_SIMULATION: {}}
+    )
+    async_sync_points(hass, entry, client_came=True)
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
 
 
 async def test_a_repair_leads_to_the_form_of_its_meter(
