@@ -1,6 +1,5 @@
 """The certification rehearsal on its own listener, with its own orders (S07)."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -247,20 +246,26 @@ async def test_S07_in_shadow_nothing_is_in_force() -> None:
         await client.drop()
 
 
-async def test_S07_an_operator_who_comes_while_it_opens_ends_it() -> None:
+async def test_S07_an_operator_who_comes_while_it_opens_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     host = Host()
     rehearsal = RehearsalStation(
         IMPATIENT, real=True, on_state=host.on_state, record=host.record
     )
-    opening = asyncio.create_task(rehearsal.start(LinkState(), NO_LOCAL_STOPS, {}))
-    await asyncio.sleep(0)
-    rehearsal.operator_link(LinkState(connected=True, since=NOW))
-    address = await opening
+    start = TelecontrolStation.start
+
+    async def slowly(station: TelecontrolStation) -> None:
+        await start(station)
+        rehearsal.operator_link(LinkState(connected=True, since=NOW))
+
+    monkeypatch.setattr(TelecontrolStation, "start", slowly)
+    address = await rehearsal.start(LinkState(), NO_LOCAL_STOPS, {})
     assert rehearsal.ended is RehearsalEnd.OPERATOR_CONNECTED
-    with pytest.raises(OSError):
-        await RehearsalClient(address, IMPATIENT).open()
     assert [data["event"] for _kind, data in host.records] == ["ended"]
     await rehearsal.close()
+    with pytest.raises(OSError):
+        await RehearsalClient(address, IMPATIENT).open()
 
 
 async def test_a_station_that_cannot_listen_says_why(
