@@ -1,16 +1,20 @@
 """The generic battery: registers that the user fills in."""
 
 import asyncio
+from dataclasses import replace
 
+from pymodbus.constants import ExcCodes
 import pytest
 
 from custom_components.netflex.devices.dedicated import DedicatedUnits
 from custom_components.netflex.devices.device import Device, DeviceConfig, DeviceError
 from custom_components.netflex.devices.factory import build_device
+from custom_components.netflex.devices.modbus_device import Tasks
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
+from custom_components.netflex.devices.silence import Silenceable, SilenceFacts
 from custom_components.netflex.model.asset import Asset, Category, Nature
 from custom_components.netflex.model.plan import Setpoint, SetpointKind
-from tests.virtual_time import virtual_time
+from tests.virtual_time import now, virtual_time
 
 from .servers import Map, Server, eventually, own_units, s32, serving
 
@@ -58,7 +62,9 @@ async def started(
     profiles: ProfileLibrary,
     params: dict[str, int | float | str],
 ) -> Device:
-    device = build_device(config(server, params), units=units, profiles=profiles)
+    device = build_device(
+        config(server, params), units=units, profiles=profiles, clock=now
+    )
     await device.start(lambda state: None)
     await eventually(lambda: device.state.available)
     return device
@@ -182,6 +188,92 @@ async def test_heartbeat_toggles_only_once_we_are_in_control(
         assert set(beats[:2]) == {0xAA55, 0x55AA}
         assert beats[0] == beats[2]
         await device.stop()
+
+
+@virtual_time
+async def test_a_heartbeat_that_is_refused_is_tried_again(
+    profiles: ProfileLibrary, socket_enabled: None
+) -> None:
+    """What it writes is another register's matter: the setpoint stands."""
+    params = {**MINIMAL, "heartbeat_register": 40, "heartbeat_every": 0.2}
+    async with serving({1: contents()}) as server, own_units() as units:
+        device = await started(server, units, profiles, params)
+        server.refuse[6, 40] = server.refuse[16, 40] = ExcCodes.DEVICE_BUSY
+        assert (await device.apply(power(500.0))).confirmed
+        await eventually(lambda: len(server.writes(40)) >= 3)
+        server.refuse.clear()
+        beat = server.get(1, 40)
+        await eventually(lambda: server.get(1, 40) != beat)
+        await device.stop()
+
+
+@virtual_time
+async def test_what_the_device_never_took_is_not_repeated(
+    profiles: ProfileLibrary, socket_enabled: None
+) -> None:
+    async with serving({1: contents()}) as server, own_units() as units:
+        device = await started(server, units, profiles, dict(MINIMAL))
+        server.refuse[6, 0] = server.refuse[16, 0] = ExcCodes.ILLEGAL_VALUE
+        with pytest.raises(DeviceError) as caught:
+            await device.apply(power(500.0))
+        assert caught.value.key == "refused"
+        server.refuse.clear()
+        tried = len(server.writes())
+        await asyncio.sleep(25.0)
+        assert len(server.writes()) == tried
+        await device.apply(power(500.0))
+        await asyncio.sleep(25.0)
+        assert len(server.writes()) >= tried + 3
+        await device.stop()
+
+
+@pytest.mark.parametrize(
+    ("params", "facts"),
+    [
+        ({"silence": 60.0}, SilenceFacts(after=60.0, fallback=0.0)),
+        ({}, SilenceFacts(after=None, fallback=None)),
+        ({"persistence": "eeprom"}, None),
+    ],
+)
+def test_what_is_known_of_it_when_it_is_left_alone(
+    profiles: ProfileLibrary,
+    params: dict[str, int | float | str],
+    facts: SilenceFacts | None,
+) -> None:
+    """A battery that keeps its setpoint for ever needs no refreshing."""
+    device = build_device(
+        config(Server({}), {**MINIMAL, **params}),
+        units=DedicatedUnits(),
+        profiles=profiles,
+    )
+    assert isinstance(device, Silenceable)
+    assert device.silence_facts == facts
+
+
+async def test_a_battery_takes_a_power_only(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    device = build_device(
+        config(Server({}), dict(MINIMAL)), units=units, profiles=profiles
+    )
+    assert device.device_id == "battery"
+    with pytest.raises(DeviceError, match="a battery takes power, not current"):
+        await device.apply(replace(power(5.0), kind=SetpointKind.CURRENT))
+
+
+async def test_a_task_that_has_failed_is_said_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    tasks = Tasks()
+    tasks.start("battery polling", fail())
+    await asyncio.sleep(0)
+    await tasks.stop()
+    (told,) = [item for item in caplog.records if "netflex" in item.name]
+    assert "task had failed" in told.message
+    assert told.exc_info is not None
 
 
 async def test_S11_a_budget_never_blocks_a_stop_or_a_tightening(

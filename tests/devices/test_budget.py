@@ -16,7 +16,11 @@ from custom_components.netflex.devices.budget import (
     reserve_of,
 )
 from custom_components.netflex.devices.dedicated import DedicatedUnits
-from custom_components.netflex.devices.device import DeviceConfig, DeviceError
+from custom_components.netflex.devices.device import (
+    DeviceConfig,
+    DeviceError,
+    RelayAware,
+)
 from custom_components.netflex.devices.factory import build_device
 from custom_components.netflex.devices.profile_loader import ProfileLibrary, read_file
 from custom_components.netflex.devices.yaml_nodes import ProfileError
@@ -202,6 +206,11 @@ async def test_S11_after_the_reserve_the_relay_acts(
         else:
             await device.apply(limited(5000.0))
             assert len(server.writes()) == 1
+            # A relay that is wired in while it runs counts from then on.
+            assert isinstance(device, RelayAware)
+            device.set_behind_relay(True)
+            with pytest.raises(DeviceError, match="relay has to act"):
+                await device.apply(limited(4000.0))
         await device.apply(limited(0.0, emergency=True))
         assert server.writes()[-1].values == [0, 0]
         await device.stop()

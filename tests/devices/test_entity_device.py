@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from custom_components.netflex.devices import entity_device
 from custom_components.netflex.devices.dedicated import DedicatedUnits
 from custom_components.netflex.devices.device import (
     DeviceConfig,
@@ -317,6 +318,119 @@ async def test_a_number_as_an_inverter(
         assert entities.calls == [("number.limit", set_to)]
     assert entities.values["number.limit"].value == set_to
     await device.stop()
+
+
+def sun(**roles: str) -> tuple[EntityDevice, Entities]:
+    entities = Entities(
+        number__limit=EntityValue(value=100.0, unit="%", minimum=10.0, maximum=100.0),
+        switch__inverter=EntityValue(value=True),
+    )
+    device = EntityDevice(asset=INVERTER, roles=roles, entities=entities, within=0.1)
+    return device, entities
+
+
+def produced(value: float | None) -> Setpoint:
+    return Setpoint(asset_id="sun", kind=SetpointKind.PRODUCTION, value=value)
+
+
+async def test_an_inverter_with_a_switch_only_is_stopped_and_let_go() -> None:
+    device, entities = sun(enable="switch.inverter")
+    assert device.device_id == "sun"
+    await device.start(lambda state: None)
+    assert (await device.apply(produced(0.0))).readback == 0.0
+    assert (await device.apply(produced(2500.0))).confirmed
+    assert entities.calls == [("switch.inverter", False), ("switch.inverter", True)]
+    await device.stop()
+
+
+async def test_a_stop_needs_only_the_switch_where_the_number_is_away() -> None:
+    device, entities = sun(number="number.limit", enable="switch.inverter")
+    await device.start(lambda state: None)
+    entities.report("number.limit", available=False, value=None)
+    with pytest.raises(DeviceError, match=r"number\.limit is not available") as caught:
+        await device.apply(produced(2500.0))
+    assert caught.value.key == "unavailable"
+    applied = await device.apply(produced(0.0))
+    assert applied.confirmed
+    assert entities.calls == [("switch.inverter", False)]
+    await device.stop()
+
+
+async def test_a_percentage_of_an_unknown_power_is_no_limit() -> None:
+    entities = Entities(number__limit=EntityValue(value=50.0, unit="%"))
+    device = EntityDevice(
+        asset=replace(INVERTER, rated_production=0.0),
+        roles={"number": "number.limit"},
+        entities=entities,
+    )
+    await device.start(lambda state: None)
+    await asyncio.sleep(0)
+    assert device.state.power_limit is None
+    with pytest.raises(DeviceError, match="rated production is not known") as caught:
+        await device.apply(produced(2500.0))
+    assert caught.value.key == "config"
+    assert not entities.calls
+    await device.stop()
+
+
+async def test_a_setpoint_of_another_kind_is_refused() -> None:
+    device, entities = boiler()
+    with pytest.raises(DeviceError, match="a load takes") as caught:
+        await device.apply(produced(0.0))
+    assert caught.value.key == "config"
+    assert not entities.calls
+
+
+async def test_a_call_that_does_not_end_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(entity_device, "_CALL_LIMIT", 0.01)
+    device, entities = boiler()
+
+    async def hang(_entity: str, _on: bool) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(entities, "set_switch", hang)
+    await device.start(lambda state: None)
+    with pytest.raises(DeviceError, match="did not end in time") as caught:
+        await device.apply(switch(False))
+    assert caught.value.key == "timeout"
+    await device.stop()
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "celsius"),
+    [(50.0, "°C", 50.0), (122.0, "°F", 50.0), (True, None, None), ("hot", None, None)],
+)
+async def test_a_temperature_is_in_degrees_celsius(
+    value: float | str | bool, unit: str | None, celsius: float | None
+) -> None:
+    entities = Entities(
+        switch__boiler=EntityValue(value=True),
+        sensor__water=EntityValue(value=value, unit=unit),
+    )
+    roles = {"switch": "switch.boiler", "temperature": "sensor.water"}
+    device = EntityDevice(asset=LOAD, roles=roles, entities=entities)
+    await device.start(lambda state: None)
+    await asyncio.sleep(0)
+    assert device.state.temperature == celsius
+    await device.stop()
+
+
+async def test_the_test_of_a_form_names_an_entity_that_is_away(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    _, entities = car()
+    entities.report("number.limit", available=False)
+    settings = DeviceConfig(
+        device_id="car",
+        name="Car",
+        asset=CHARGER,
+        entities={"number": "number.limit"},
+    )
+    with pytest.raises(ProbeError, match=r"number\.limit is not available") as caught:
+        await probe(settings, units=units, entities=entities, profiles=profiles)
+    assert caught.value.key == "no_answer"
 
 
 async def test_roles_and_units_are_checked(

@@ -158,10 +158,11 @@ def _answer(task: asyncio.Future[ModbusPDU]) -> ModbusPDU:
         raise ModbusTimeoutError("the request was given up")
     if (err := task.exception()) is None:
         return task.result()
-    if isinstance(err, ConnectionException | OSError):
-        raise ModbusConnectionError(str(err)) from err
+    # First of all: a TimeoutError is an OSError.
     if isinstance(err, ModbusIOException | TimeoutError):
         raise ModbusTimeoutError(str(err)) from err
+    if isinstance(err, ConnectionException | OSError):
+        raise ModbusConnectionError(str(err)) from err
     if isinstance(err, ModbusException):
         raise ModbusProtocolError(str(err)) from err
     raise err
