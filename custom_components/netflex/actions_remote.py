@@ -25,7 +25,7 @@ from .actions_common import ATTR_DURATION, ATTR_UNTIL, driven_asset, end_of
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import CONF_NEVER_SHED, SubentryType
-from .model.phrase import Phrase
+from .model.phrase import Moment, Phrase
 from .model.plan import Cause, Source
 from .model.remote import RemoteCommand
 
@@ -93,7 +93,7 @@ async def _async_hold_back(call: ServiceCall) -> ServiceResponse:
             translation_placeholders={"hours": f"{LONGEST / timedelta(hours=1):.0f}"},
         )
     source: str = call.data[ATTR_SOURCE]
-    figures = {"host": source, "time": f"{dt_util.as_local(now):%H:%M}"}
+    figures = {"host": source, "time": Moment(now)}
     reason: str | None = call.data.get(ATTR_REASON)
     text = (
         Phrase("remote_hold", "{host} holds it back since {time}", **figures)
@@ -134,7 +134,7 @@ async def _async_release_load(call: ServiceCall) -> None:
             "remote_enable",
             "{host} lets it run since {time}",
             host=name,
-            time=f"{dt_util.as_local(now):%H:%M}",
+            time=Moment(now),
         )
         site.give_remote(
             asset_id,

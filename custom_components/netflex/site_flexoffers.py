@@ -36,7 +36,7 @@ from .market.feed import SiteMarket
 from .model.asset import Asset, AssetState, Nature
 from .model.dispatch import DispatchAction, DispatchCommand
 from .model.flexoffers import FlexOffersState, OpenOffer
-from .model.phrase import Phrase
+from .model.phrase import Moment, Phrase
 from .model.plan import Cause, Source
 from .model.remote import RemoteCommand
 from .model.snapshot import UserLimits
@@ -338,7 +338,7 @@ class SiteFlexOffers:
                         "flexoffer",
                         "The aggregator's schedule wants {energy} until {time}",
                         energy=f"{slot.energy / 1000:.2f} kWh",
-                        time=f"{dt_util.as_local(slot.end):%H:%M}",
+                        time=Moment(slot.end),
                     ),
                 ),
             ),

@@ -16,7 +16,7 @@ from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
 from .model.asset import Asset, Nature
 from .model.northbound import NorthboundState
-from .model.phrase import Phrase
+from .model.phrase import Moment, Phrase
 from .model.plan import Cause, Source
 from .model.remote import RemoteCommand
 from .northbound.bridge import Bridge, BridgePorts
@@ -198,7 +198,7 @@ class SiteNorthbound:
             return f"{asset.name} is never held back"
         at = datetime.fromtimestamp(setting.at, UTC)
         enabled = setting.value
-        figures = {"host": settings.host, "time": f"{dt_util.as_local(at):%H:%M}"}
+        figures = {"host": settings.host, "time": Moment(at)}
         self._site.give_remote(
             asset.id,
             RemoteCommand(

@@ -4,6 +4,7 @@ The texts are those under `common` of the translations, by the keys of the phras
 """
 
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 import re
 from typing import Any, Final
 
@@ -12,9 +13,10 @@ from homeassistant.helpers.translation import (
     async_get_cached_translations,
     async_get_translations,
 )
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .model.phrase import Phrase
+from .model.phrase import Moment, Phrase
 
 _CATEGORY: Final = "common"
 _PREFIX: Final = f"component.{DOMAIN}.{_CATEGORY}."
@@ -25,10 +27,22 @@ _FIGURE: Final = re.compile(r"(-?\d+)\.(\d+(?: \S+)?)")
 class Words:
     """One language: says phrases, and leaves every other text as it is."""
 
-    def __init__(self, language: str, texts: Mapping[str, str]) -> None:
-        """Take the language's texts, by their full translation keys."""
+    def __init__(
+        self,
+        language: str,
+        texts: Mapping[str, str],
+        zone: tzinfo = UTC,
+        *,
+        half_days: bool = False,
+    ) -> None:
+        """Take the language's texts, by their full translation keys.
+
+        Times are said as clocks in `zone` show them; `half_days`: with AM and PM.
+        """
         self.language = language
         self._texts = texts
+        self._zone = zone
+        self._clock_form = "%I:%M %p" if half_days else "%H:%M"
         self._comma = language.partition("-")[0] in _DECIMAL_COMMA
 
     def say(self, text: str) -> str:
@@ -56,20 +70,41 @@ class Words:
         return value
 
     def _figure(self, figure: str) -> str:
+        if isinstance(figure, Moment):
+            return self._clock(figure)
         if self._comma and (found := _FIGURE.fullmatch(figure)):
             return f"{found[1]},{found[2]}"
         return self.say(figure)
 
+    def _clock(self, moment: Moment) -> str:
+        """Return a time, with its date where that is not today's."""
+        at = moment.at.astimezone(self._zone)
+        today = dt_util.utcnow().astimezone(self._zone).date()
+        clock = at.strftime(self._clock_form)
+        return clock if at.date() == today else f"{at:%Y-%m-%d} {clock}"
+
 
 @callback
 def words_of(hass: HomeAssistant) -> Words:
-    """Return the language that Home Assistant itself is set to."""
+    """Return the language and the time zone that Home Assistant itself is set to."""
     language = hass.config.language
     texts = async_get_cached_translations(hass, language, _CATEGORY, DOMAIN)
-    return Words(language, texts)
+    return Words(language, texts, dt_util.get_default_time_zone())
 
 
-async def async_words(hass: HomeAssistant, language: str) -> Words:
-    """Return the language of a user."""
+async def async_words(
+    hass: HomeAssistant,
+    language: str,
+    zone: str | None = None,
+    *,
+    half_days: bool = False,
+) -> Words:
+    """Return the language of a user, and how their clocks go.
+
+    `zone` names the time zone that is shown to them; without one, or with one that is
+    not known here, it is Home Assistant's own. `half_days`: with AM and PM.
+    """
     texts = await async_get_translations(hass, language, _CATEGORY, {DOMAIN})
-    return Words(language, texts)
+    known = None if zone is None else await dt_util.async_get_time_zone(zone)
+    zone_of_user = known or dt_util.get_default_time_zone()
+    return Words(language, texts, zone_of_user, half_days=half_days)

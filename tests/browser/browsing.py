@@ -38,14 +38,23 @@ def failures_of(page: Page) -> list[str]:
 
 @asynccontextmanager
 async def browsing(
-    chromium: Path, *, width: int = 1100, height: int = 1000
+    chromium: Path,
+    *,
+    width: int = 1100,
+    height: int = 1000,
+    time_zone: str | None = None,
 ) -> AsyncIterator[Page]:
-    """Open an empty page; at the end nothing may have gone wrong in it."""
+    """Open an empty page; at the end nothing may have gone wrong in it.
+
+    `time_zone` is that of the browser's machine; None: this machine's.
+    """
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=ARGUMENTS
         )
-        page = await browser.new_page(viewport={"width": width, "height": height})
+        page = await browser.new_page(
+            viewport={"width": width, "height": height}, timezone_id=time_zone
+        )
         page.set_default_timeout(PATIENCE)
         failures = failures_of(page)
         yield page

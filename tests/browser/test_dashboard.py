@@ -1,9 +1,12 @@
 """The dashboard of a simulated site in the real frontend, orders and wishes live."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import re
+from zoneinfo import ZoneInfo
 
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 import pytest
 
 from scripts.demo_site.home_assistant import HomeAssistant
@@ -53,20 +56,59 @@ async def until_boiler(home_assistant: HomeAssistant, *, draws: bool) -> None:
             await asyncio.sleep(0.05)
 
 
+AWAY = ZoneInfo("America/New_York")
+
+
+async def expect_times(
+    house: Locator, begun: datetime, told: datetime, zone: ZoneInfo
+) -> None:
+    """Look for since and until, both on a clock of one zone.
+
+    It was told between `begun` and `told`.
+    """
+    until = timedelta(minutes=90)
+
+    def clock(moments: tuple[datetime, ...]) -> str:
+        return "|".join(f"{at.astimezone(zone):%I:%M.%p}" for at in moments)
+
+    since = re.compile(rf"since \S*\s?({clock((begun, told))}): evening peak")
+    await expect(house.get_by_text(since)).to_be_visible()
+    end = re.compile(rf"Until .*({clock((begun + until, told + until))})\.")
+    await expect(house.get_by_text(end)).to_be_visible()
+
+
 async def test_not_now_gives_a_held_load_back_and_is_taken_back(
     demo: Stage, chromium: Path
 ) -> None:
     async with demo.home_assistant() as home_assistant:
         await until_boiler(home_assistant, draws=True)
+        begun = datetime.now(UTC)
         await hold_boiler_back(home_assistant)
+        told = datetime.now(UTC)
         await until_boiler(home_assistant, draws=False)
-        async with browsing(chromium, width=400, height=900) as page:
+        async with browsing(
+            chromium, width=400, height=900, time_zone=str(AWAY)
+        ) as page:
             await page.goto(
                 f"http://127.0.0.1:{demo.ports.http}/demo-site/house-{ENTRY_ID.lower()}"
             )
             house = page.locator("netflex-house-card")
             await expect(house.get_by_text("Boiler is held back now.")).to_be_visible()
             await expect(house.get_by_text("Aggregator")).to_be_visible()
+            await expect_times(house, begun, told, AWAY)
+            # The user would rather have the server's time zone.
+            await home_assistant.ask(
+                "frontend/set_user_data",
+                key="language",
+                value={"language": "en", "time_zone": "server"}
+                | dict.fromkeys(
+                    ("number_format", "time_format", "date_format", "first_weekday"),
+                    "language",
+                ),
+            )
+            await page.reload()
+            await expect(house.get_by_text("Aggregator")).to_be_visible()
+            await expect_times(house, begun, told, ZoneInfo("Europe/Brussels"))
             await house.get_by_role("button", name="Boiler: Not now (2 h)").click()
             await expect(house.get_by_text("Nothing is held back now.")).to_be_visible()
             await until_boiler(home_assistant, draws=True)

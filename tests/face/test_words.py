@@ -8,7 +8,9 @@ import inspect
 import json
 import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
@@ -17,13 +19,14 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.control import explain
+from custom_components.netflex.control.codec import kept_text, stored_text
 from custom_components.netflex.model.asset import Direction
 from custom_components.netflex.model.connection import Line
 from custom_components.netflex.model.orders import OrderName
-from custom_components.netflex.model.phrase import Phrase
+from custom_components.netflex.model.phrase import Moment, Phrase
 from custom_components.netflex.model.plan import Cause, Quantity, Source
 from custom_components.netflex.site.view import SiteProblem
-from custom_components.netflex.words import Words, async_words
+from custom_components.netflex.words import Words, async_words, words_of
 
 from . import sites
 from .fakes import FakeSite
@@ -102,7 +105,8 @@ def test_a_phrase_is_its_text() -> None:
 def test_every_cause_has_words_of_its_own(cause: Cause) -> None:
     """The English words are those that the core itself uses, figure by figure."""
     assert isinstance(cause.text, Phrase)
-    assert Words("en", texts("en")).say(cause.text) == str(cause.text)
+    english = texts("en")[f"component.netflex.common.{cause.text.key}"]
+    assert english.format(**cause.text.figures) == str(cause.text)
     for language in ("nl", "fr", "de"):
         assert Words(language, texts(language)).say(cause.text) != str(cause.text)
 
@@ -187,6 +191,54 @@ def test_what_was_stored_with_other_figures_stays_english() -> None:
     """Words of a newer version may ask for what an older one did not store."""
     kept = Phrase.kept("main_fuse", "Main fuse 25 A", {"current": "25 A"})
     assert Words("nl", texts("nl")).say(kept) == "Main fuse 25 A"
+
+
+def test_a_time_is_said_as_the_reader_s_clock_shows_it(
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    at = datetime(2026, 11, 28, 22, 30, tzinfo=UTC)
+    freezer.move_to(at)
+    text = Phrase(
+        "remote_hold",
+        "{host} holds it back since {time}",
+        host="Aggregator",
+        time=Moment(at),
+    )
+    # Whatever has no reader has it in UTC, and says so.
+    assert text == "Aggregator holds it back since 2026-11-28 22:30 UTC"
+    dutch, english = texts("nl"), texts("en")
+    brussels, york = ZoneInfo("Europe/Brussels"), ZoneInfo("America/New_York")
+    assert Words("nl", dutch, brussels).say(text).endswith("23:30")
+    assert Words("en", english, york, half_days=True).say(text) == (
+        "Aggregator holds it back since 05:30 PM"
+    )
+    freezer.tick(3600)
+    # In Brussels it was yesterday.
+    assert Words("nl", dutch, brussels).say(text).endswith("2026-11-28 23:30")
+    assert Words("en", english, york).say(text).endswith("since 17:30")
+    stored = json.loads(json.dumps(stored_text(text)))
+    kept = kept_text(stored, "text")
+    assert kept == text
+    assert Words("en", english, york).say(kept).endswith("since 17:30")
+
+
+async def test_the_zone_of_a_user_is_home_assistant_s_where_it_is_not_known(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await hass.config.async_set_time_zone("Europe/Brussels")
+    at = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+    freezer.move_to(at)
+    text = Phrase(
+        "remote_enable", "{host} lets it run since {time}", host="A", time=Moment(at)
+    )
+    for zone, clock in (
+        ("America/New_York", "07:00"),
+        (None, "13:00"),
+        ("Atlantis/Capital", "13:00"),
+    ):
+        words = await async_words(hass, "en", zone)
+        assert words.say(text) == f"A lets it run since {clock}"
+    assert words_of(hass).say(text).endswith("13:00")
 
 
 async def test_home_assistant_has_the_words(hass: HomeAssistant) -> None:

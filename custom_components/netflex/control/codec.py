@@ -21,7 +21,7 @@ from typing import (
     get_type_hints,
 )
 
-from ..model.phrase import Phrase
+from ..model.phrase import Moment, Phrase
 from ..model.programme import PARAMETERS, ModeEntry
 
 
@@ -72,6 +72,8 @@ def _default(item: Field[Any]) -> Any:
 
 def stored_text(text: str) -> Any:
     """Return a text as JSON; a phrase with all that it was made from."""
+    if isinstance(text, Moment):
+        return {"at": text.at.isoformat()}
     if not isinstance(text, Phrase):
         return text
     figures = {name: stored_text(item) for name, item in text.figures.items()}
@@ -82,6 +84,8 @@ def kept_text(stored: Any, place: str) -> str:
     """Return a text from its JSON; CodecError says where it is none."""
     if isinstance(stored, str):
         return stored
+    if isinstance(stored, dict) and stored.keys() == {"at"}:
+        return Moment(decode(datetime, stored["at"], f"{place}.at"))
     if not isinstance(stored, dict) or stored.keys() != {"key", "text", "figures"}:
         raise CodecError(place, "must be a text or a phrase")
     figures = stored["figures"]

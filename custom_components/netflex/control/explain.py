@@ -8,7 +8,7 @@ from typing import Final
 from ..model.asset import Direction
 from ..model.connection import Line
 from ..model.orders import OrderName
-from ..model.phrase import Phrase
+from ..model.phrase import Moment, Phrase
 from ..model.plan import Cause, Quantity, Source
 from ..model.snapshot import Override, OverrideReason, UserLimits
 
@@ -437,7 +437,7 @@ def override(what: Override) -> Cause:
         text = Phrase(
             "override_until",
             "Override until {until}: {told}",
-            until=f"{what.until:%Y-%m-%d %H:%M} UTC",
+            until=Moment(what.until),
             told=told,
         )
     return Cause(source=Source.USER, key="override", text=text)
@@ -569,7 +569,7 @@ def surplus() -> Cause:
 @lru_cache(maxsize=64)
 def by_deadline(missing: float, deadline: datetime, *, late: bool) -> Cause:
     """Return the cause of charging toward a deadline, `missing` in Wh."""
-    when = f"{deadline:%Y-%m-%d %H:%M} UTC"
+    when = Moment(deadline)
     kwh = f"{round(missing / 1000, 1):g} kWh"
     return Cause(
         source=Source.ECONOMIC,

@@ -93,6 +93,8 @@ def _list_sites(
         vol.Required("type"): f"{DOMAIN}/subscribe",
         vol.Required("entry_id"): str,
         vol.Optional("language"): str,
+        vol.Optional("time_zone"): str,
+        vol.Optional("half_days", default=False): bool,
     }
 )
 @async_response
@@ -103,9 +105,15 @@ async def _subscribe(
 ) -> None:
     """Send what is known of a site, now and at every change, once a second at most.
 
-    `language` is the user's; without it the one that Home Assistant is set to.
+    `language` is the user's, and so is `time_zone`; without them it is what Home
+    Assistant is set to. `half_days`: the user's clock times have AM and PM.
     """
-    words = await async_words(hass, msg.get("language") or hass.config.language)
+    words = await async_words(
+        hass,
+        msg.get("language") or hass.config.language,
+        msg.get("time_zone"),
+        half_days=msg["half_days"],
+    )
     entry: NetflexConfigEntry | None = hass.config_entries.async_get_entry(
         msg["entry_id"]
     )

@@ -1,6 +1,7 @@
 """What a user is told, which can be told in another language too."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import reduce
 from typing import Self
 
@@ -30,6 +31,23 @@ class Phrase(str):
         phrase.key = key
         phrase.figures = dict(figures)
         return phrase
+
+
+class Moment(str):
+    """A time among the figures of a phrase; whoever says it knows the user's zone.
+
+    As a plain text it is in UTC, and says so.
+    """
+
+    __slots__ = ("at",)
+
+    at: datetime
+
+    def __new__(cls, at: datetime) -> Self:
+        """Take an aware time."""
+        moment = super().__new__(cls, f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+        moment.at = at
+        return moment
 
 
 def listed(first: str, *others: str) -> str:

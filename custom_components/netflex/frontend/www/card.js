@@ -1,6 +1,6 @@
 // What every card is: a site chosen, its feed followed, drawn once a second at most.
 
-import { faultText, h, patch, subscribeSite } from "./lib.js";
+import { faultText, h, isAlike, patch, subscribeSite, wordsOf } from "./lib.js";
 import { pageLanguage, translate } from "./strings.js";
 
 const BASE_STYLE = `
@@ -29,6 +29,12 @@ const BASE_STYLE = `
     text-align: inherit; cursor: pointer; border-radius: 8px; }
   button.plain:focus-visible { outline: 2px solid var(--primary-color); outline-offset: 2px; }
 `;
+
+/** Whether a user is spoken to in another way than before; it is asked at every change. */
+function speaksOtherwise(before, now) {
+  const same = before.language === now.language && before.locale === now.locale;
+  return !same && !isAlike(wordsOf(before), wordsOf(now));
+}
 
 export class NetflexCard extends HTMLElement {
   constructor() {
@@ -65,7 +71,7 @@ export class NetflexCard extends HTMLElement {
 
   set hass(hass) {
     const first = !this._hass;
-    const changed = first || this._hass.language !== hass.language;
+    const changed = first || speaksOtherwise(this._hass, hass);
     this._hass = hass;
     if (changed) this.restart();
     if (changed && !first) this.draw();

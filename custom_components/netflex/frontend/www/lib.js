@@ -122,17 +122,40 @@ export function duration(hass, seconds) {
   return `${number(hass, seconds / 3600, 1)} h`;
 }
 
-/** Clock time of an ISO time, in the user's zone. */
+/** The time zone that a user has Home Assistant show: the server's, or the browser's. */
+export function timeZone(hass) {
+  const server = hass && hass.locale && hass.locale.time_zone === "server";
+  const zone = server && hass.config && hass.config.time_zone;
+  return zone || Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** Whether a user's clock times have AM and PM, as Home Assistant's settings say. */
+export function hasHalfDays(hass) {
+  const format = hass && hass.locale && hass.locale.time_format;
+  if (format === "12" || format === "24") return format === "12";
+  const spoken = format === "system" ? undefined : language(hass);
+  return Boolean(new Intl.DateTimeFormat(spoken, { hour: "numeric" }).resolvedOptions().hour12);
+}
+
+/** Returns what names the day of a time, a date or its ms, in the user's zone. */
+export function dayIn(hass) {
+  const form = new Intl.DateTimeFormat("en", { dateStyle: "short", timeZone: timeZone(hass) });
+  return (time) => form.format(time);
+}
+
+/** Clock time of an ISO time, in the user's zone, with its date where that is not today's. */
 export function clockTime(hass, iso, withSeconds = true) {
   if (!iso) return "–";
   const time = new Date(iso);
-  const options = { hour: "2-digit", minute: "2-digit" };
+  const options = {
+    hour: "2-digit",
+    minute: "2-digit",
+    hour12: hasHalfDays(hass),
+    timeZone: timeZone(hass),
+  };
   if (withSeconds) options.second = "2-digit";
-  const today = new Date().toDateString() === time.toDateString();
-  if (!today) Object.assign(options, { day: "2-digit", month: "2-digit" });
-  const zone = hass && hass.config && hass.config.time_zone;
-  const server = hass && hass.locale && hass.locale.time_zone === "server";
-  if (server && zone) options.timeZone = zone;
+  const day = dayIn(hass);
+  if (day(new Date()) !== day(time)) Object.assign(options, { day: "2-digit", month: "2-digit" });
   return new Intl.DateTimeFormat(language(hass), options).format(time);
 }
 
@@ -174,12 +197,26 @@ const feeds = new Map();
 export function subscribeSite(hass, entryId, listener) {
   const connection = hass.connection;
   let feed = feeds.get(entryId);
-  // In another language everything is asked for again.
-  if (!feed || feed.connection !== connection || feed.language !== hass.language) {
-    feed = new Feed(connection, entryId, hass.language);
+  const words = wordsOf(hass);
+  // In another language or time zone everything is asked for again.
+  if (!feed || feed.connection !== connection || !isAlike(feed.words, words)) {
+    feed = new Feed(connection, entryId, words);
     feeds.set(entryId, feed);
   }
   return feed.add(listener);
+}
+
+/** How a user is spoken to: what the feed is asked for, so that texts fit the cards. */
+export function wordsOf(hass) {
+  return {
+    ...(hass.language && { language: hass.language }),
+    time_zone: timeZone(hass),
+    half_days: hasHalfDays(hass),
+  };
+}
+
+export function isAlike(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 const RETRY = 5000;
@@ -193,10 +230,10 @@ export function faultText(error) {
 }
 
 class Feed {
-  constructor(connection, entryId, language) {
+  constructor(connection, entryId, words) {
     this.connection = connection;
     this.entryId = entryId;
-    this.language = language;
+    this.words = words;
     this.listeners = new Set();
     this.known = null;
     this.error = null;
@@ -220,7 +257,7 @@ class Feed {
       .subscribeMessage((message) => this.take(message), {
         type: "netflex/subscribe",
         entry_id: this.entryId,
-        ...(this.language && { language: this.language }),
+        ...this.words,
       })
       .catch((error) => {
         this.fail(REFUSALS[error && error.code] || faultText(error));

@@ -1,7 +1,7 @@
 // What batteries are used for: now, why not otherwise, and in the coming 48 hours.
 
 import { NetflexCard } from "./card.js";
-import { clockTime, duration, h, kilowatt, number } from "./lib.js";
+import { clockTime, dayIn, duration, h, kilowatt, number } from "./lib.js";
 
 const WIDTH = 480;
 const ROW = 22;
@@ -36,17 +36,18 @@ export function spansOf(preview, mode) {
   return spans;
 }
 
+const QUARTER = 15 * 60 * 1000;
+
 /** Midnights of a preview as shares 0..1 of its whole time, in the reader's own time. */
-export function midnightsOf(preview) {
+export function midnightsOf(hass, preview) {
   if (!preview.length) return [];
   const from = Date.parse(preview[0].start);
   const to = Date.parse(preview[preview.length - 1].end);
   const found = [];
-  const day = new Date(from);
-  day.setHours(24, 0, 0, 0);
-  while (day.getTime() < to) {
-    found.push((day.getTime() - from) / (to - from));
-    day.setHours(24, 0, 0, 0);
+  const day = dayIn(hass);
+  // Every zone's midnight is at a full quarter of an hour.
+  for (let at = (Math.floor(from / QUARTER) + 1) * QUARTER; at < to; at += QUARTER) {
+    if (day(at) !== day(at - QUARTER)) found.push((at - from) / (to - from));
   }
   return found;
 }
@@ -138,7 +139,7 @@ export class ProgrammeCard extends NetflexCard {
     return h(
       "svg",
       { viewBox: `0 0 ${WIDTH} ${height + 16}`, role: "img", "aria-label": `${this.t("preview")}: ${words.join("; ")}` },
-      midnightsOf(preview).map((share) =>
+      midnightsOf(this.hass, preview).map((share) =>
         h("line", { class: "midnight", x1: round(share * WIDTH), x2: round(share * WIDTH), y1: 0, y2: height }),
       ),
       modes.map((mode, row) => [

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from ....model.dispatch import DispatchAction
-from ....model.phrase import Phrase
+from ....model.phrase import Moment, Phrase
 from ....model.plan import Cause, Source
 from ... import explain
 
@@ -19,10 +19,6 @@ def _economic(key: str, text: Phrase) -> Cause:
 
 def _percent(charge: float) -> str:
     return f"{charge:g} %"
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 @lru_cache(maxsize=1)
@@ -55,7 +51,7 @@ def charges_to(charge: float, end: datetime) -> Cause:
             "charges_to",
             "Charges to {charge} by {time}",
             charge=_percent(charge),
-            time=_time(end),
+            time=Moment(end),
         ),
     )
 
@@ -69,7 +65,7 @@ def discharges_to(charge: float, end: datetime) -> Cause:
             "discharges_to",
             "Discharges to {charge} by {time}",
             charge=_percent(charge),
-            time=_time(end),
+            time=Moment(end),
         ),
     )
 
@@ -97,7 +93,7 @@ def peak_discharge(charge: float, end: datetime) -> Cause:
             "peak_discharge",
             "Spends what is above {charge} in the peak until {time}",
             charge=_percent(charge),
-            time=_time(end),
+            time=Moment(end),
         ),
     )
 
@@ -112,7 +108,7 @@ def peak_approach(charge: float, peak: datetime, *, long: bool) -> Cause:
             "Charges to {charge} before the peak of {time}"
             + (", and the system has too much energy" if long else ""),
             charge=_percent(charge),
-            time=_time(peak),
+            time=Moment(peak),
         ),
     )
 
