@@ -30,6 +30,7 @@ from .telecontrol.rehearsal_files import (
 )
 from .telecontrol.rehearsal_plant import RehearsalMode
 from .telecontrol.rehearsal_record import Evidence, Outcome
+from .words import words_of
 
 LINK_DAYS: Final = 1
 """For how long the link to a report can be opened."""
@@ -71,9 +72,12 @@ async def async_rehearse(
             translation_key="rehearsal_faulty",
             translation_placeholders={"site": entry.title},
         ) from err
+    words = words_of(hass)
     try:
         files = await hass.async_add_executor_job(
-            write_evidence, rehearsals_path(hass, entry.entry_id), evidence
+            partial(write_evidence, say=words.say, language=words.language),
+            rehearsals_path(hass, entry.entry_id),
+            evidence,
         )
     except OSError as err:
         raise HomeAssistantError(

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from html.parser import HTMLParser
 from pathlib import Path
+import re
 import shutil
 
 import pytest
 
 from custom_components.netflex.model.orders import NO_ORDERS, OrderName, OrderSource
+from custom_components.netflex.model.phrase import Phrase
 from custom_components.netflex.site.rehearsal import ENDS
 from custom_components.netflex.site.rehearsal_seat import RehearsalRefusedError
 from custom_components.netflex.telecontrol.journal_files import list_segments
@@ -22,6 +25,7 @@ from custom_components.netflex.telecontrol.order_store import OrderStore
 from custom_components.netflex.telecontrol.rehearsal import CHAPTERS, Chapter
 from custom_components.netflex.telecontrol.rehearsal_plant import RehearsalMode
 from custom_components.netflex.telecontrol.rehearsal_record import Evidence, Outcome
+from custom_components.netflex.telecontrol.rehearsal_report import report
 from custom_components.netflex.telecontrol.rehearsal_run import Pace, Run
 from custom_components.netflex.telecontrol.rehearsal_station import RehearsalEnd
 
@@ -79,12 +83,58 @@ def failed(evidence: Evidence) -> list[str]:
     ]
 
 
+class Words(HTMLParser):
+    """Collects the texts of a page in which phrases were not said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._style = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._style = tag == "style"
+
+    def handle_data(self, data: str) -> None:
+        if not self._style:
+            self.found.append(data)
+
+
+def unsaid(evidence: Evidence) -> list[str]:
+    """Return what of a report could not be said in another language.
+
+    Names of the site, its devices and points, and signs of the protocol are said by
+    nobody.
+    """
+    page = report(
+        evidence, "0", say=lambda text: "" if isinstance(text, Phrase) else text
+    )
+    words = Words()
+    words.feed(page)
+    assert evidence.journal is not None
+    names = {
+        *(point.name for point in evidence.result.points),
+        *(point.unit for point in evidence.result.points),
+        *VERSIONS,
+        evidence.site,
+        evidence.journal.hash_before,
+        evidence.journal.head_hash,
+        "Solar contactor",
+        "builtin",
+    }
+    return [
+        text
+        for text in words.found
+        if text not in names and re.search(r"[a-z]{3,}", text)
+    ]
+
+
 async def test_S07_shadow_goes_through_the_list_and_writes_nothing(
     bench: Bench,
 ) -> None:
     before = (await records(bench))[-1]
     evidence = await bench.site.rehearsal.run(real=False, versions=VERSIONS, pace=QUICK)
     assert failed(evidence) == []
+    assert unsaid(evidence) == []
     assert evidence.result.outcome is Outcome.PASSED
     assert evidence.result.mode is RehearsalMode.SHADOW
     stop = next(

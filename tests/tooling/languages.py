@@ -38,14 +38,14 @@ _UNIVERSAL = {
 SHARED_WORDS = {
     "nl": {
         "Account", "Direct", "Hz", "Meter", "Minimum", "Open", "Reserve", "Sensor",
-        "Site", "Sites", "Status", "Type", "Weekends", "Wind", "frames",
+        "Site", "Sites", "Status", "Type", "Weekends", "Wind", "frames", "meter", "wind",
         "in",
     },
     "fr": {
-        "Action", "Batteries", "Cause", "Direction", "Format", "Injection", "Local",
+        "Action", "Batteries", "Cause", "Date", "Direction", "Format", "Injection", "Local",
         "Maintenance", "Message", "Minimum", "Minute", "Mode", "Modes", "Normal", "Phases",
         "Point", "Points", "Port", "Production", "Programme", "Site", "Sites",
-        "Source", "Type", "cycles", "messages", "minutes",
+        "Source", "Type", "cycles", "local", "messages", "minutes", "pause", "points", "port",
     },
     "de": {
         "Format", "Hz", "Minimum", "Minute", "Name", "Normal", "Port", "Reserve", "Sensor",
@@ -84,5 +84,5 @@ def _words(text: str) -> set[str]:
     """Return what of a text could be translated: words, not figures nor placeholders."""
     words = _PLACEHOLDER.sub(" ", text).split()
     return {
-        bare for word in words if (bare := word.strip(".,:;")) and not bare.isdigit()
+        bare for word in words if (bare := word.strip(".,:;()")) and not bare.isdigit()
     }

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ..control.codec import encode
 from ..model.phrase import Phrase
 from ..telecontrol.rehearsal_files import ReportFiles, write_report
+from ..telecontrol.rehearsal_report import JSON_HASH, Say
 from ..telecontrol.rehearsal_style import STYLE
 from .commissioning_checklist import Item, Standing
 from .commissioning_record import Result
@@ -40,7 +41,6 @@ STANDINGS: Final[Mapping[Standing, tuple[str, Phrase]]] = {
     Standing.CONFIGURED: ("open", Phrase("standing_configured", "– only configured")),
 }
 
-JSON_HASH: Final = Phrase("report_json", "This report as data (JSON), SHA-256")
 _TITLE: Final = Phrase("report_commissioning", "Commissioning")
 _SHOWS: Final = Phrase(
     "report_commissioning_shows",
@@ -81,7 +81,7 @@ def write(
     data: Mapping[str, Any],
     items: Sequence[Item],
     *,
-    say: Callable[[str], str] = str,
+    say: Say = str,
     language: str = "en",
 ) -> ReportFiles:
     """Write report and data into a folder, which is made. Blocking; OSError.
@@ -112,7 +112,7 @@ def to_html(
     versions: Mapping[str, str],
     json_hash: str,
     *,
-    say: Callable[[str], str] = str,
+    say: Say = str,
     language: str = "en",
 ) -> str:
     """Return the report as one page."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..model.asset import Asset, AssetState, Nature
 from ..model.connection import GridType, power_of_current
+from ..model.phrase import Phrase
 from ..model.plan import Plan, Setpoint, SetpointKind
 from ..model.reading import MeterReading
 from .measurements import asset_power
@@ -102,17 +103,30 @@ def in_words(asset: Asset, setpoint: Setpoint) -> str:
     """Return what an asset is told."""
     value = setpoint.value
     if value is None:
-        told = "no limit"
+        told: str = Phrase("told_no_limit", "no limit")
     elif setpoint.kind is SetpointKind.CURRENT:
-        told = f"at most {value:.1f} A" if value else "pause"
+        told = (
+            Phrase("told_at_most", "at most {current}", current=f"{value:.1f} A")
+            if value
+            else Phrase("told_pause", "pause")
+        )
     elif setpoint.kind is SetpointKind.POWER:
-        told = f"{'charge' if value > 0 else 'discharge'} with {abs(value):.0f} W"
+        power = f"{abs(value):.0f} W"
+        told = (
+            Phrase("told_charge", "charge with {power}", power=power)
+            if value > 0
+            else Phrase("told_discharge", "discharge with {power}", power=power)
+        )
         if abs(value) < 1:
-            told = "neither charge nor discharge"
+            told = Phrase("told_rest", "neither charge nor discharge")
     elif setpoint.kind is SetpointKind.PRODUCTION:
-        told = f"produce at most {value:.0f} W"
+        told = Phrase("told_produce", "produce at most {power}", power=f"{value:.0f} W")
     elif asset.nature is Nature.RELAY:
-        told = "energised" if value else "released"
+        told = (
+            Phrase("told_energised", "energised")
+            if value
+            else Phrase("told_released", "released")
+        )
     else:
-        told = "on" if value else "off"
-    return f"{asset.name}: {told}"
+        told = Phrase("value_on", "on") if value else Phrase("value_off", "off")
+    return Phrase("told", "{name}: {told}", name=asset.name, told=told)

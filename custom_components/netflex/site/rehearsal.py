@@ -8,6 +8,7 @@ import logging
 from typing import Any, Final
 
 from ..model.orders import OrderSource
+from ..model.phrase import Phrase
 from ..telecontrol.journal_format import NO_HASH, RecordKind
 from ..telecontrol.rehearsal import CHAPTERS, Chapter, Rehearsal
 from ..telecontrol.rehearsal_plant import RehearsalMode
@@ -31,20 +32,32 @@ _LOGGER = logging.getLogger(__name__)
 JOURNAL_PATIENCE: Final = 2.0
 """s that the journal's records are waited for before its head is read."""
 
-ENDS: Final[Mapping[RehearsalEnd, str]] = {
-    RehearsalEnd.CANCELLED: "The rehearsal was cancelled",
-    RehearsalEnd.TIMED_OUT: "The rehearsal took longer than it may",
-    RehearsalEnd.CLIENT_LOST: "The rehearsal's own connection did not come back",
-    RehearsalEnd.OPERATOR_CONNECTED: (
-        "The grid operator's RTU started data transfer: the rehearsal gave way at once"
+ENDS: Final[Mapping[RehearsalEnd, Phrase]] = {
+    RehearsalEnd.CANCELLED: Phrase(
+        "rehearsal_cancelled", "The rehearsal was cancelled"
     ),
-    RehearsalEnd.OPERATOR_ORDER: (
-        "Something happened to the operator's own orders: the rehearsal gave way at once"
+    RehearsalEnd.TIMED_OUT: Phrase(
+        "rehearsal_timed_out", "The rehearsal took longer than it may"
     ),
-    RehearsalEnd.STATION_CLOSED: (
-        "The operator's station was closed or its settings were changed"
+    RehearsalEnd.CLIENT_LOST: Phrase(
+        "rehearsal_client_lost", "The rehearsal's own connection did not come back"
     ),
-    RehearsalEnd.FAILED: "The rehearsal had a fault of its own",
+    RehearsalEnd.OPERATOR_CONNECTED: Phrase(
+        "rehearsal_operator_connected",
+        "The grid operator's RTU started data transfer: the rehearsal gave way at once",
+    ),
+    RehearsalEnd.OPERATOR_ORDER: Phrase(
+        "rehearsal_operator_order",
+        "Something happened to the operator's own orders: the rehearsal gave way at "
+        "once",
+    ),
+    RehearsalEnd.STATION_CLOSED: Phrase(
+        "rehearsal_station_closed",
+        "The operator's station was closed or its settings were changed",
+    ),
+    RehearsalEnd.FAILED: Phrase(
+        "rehearsal_failed", "The rehearsal had a fault of its own"
+    ),
 }
 
 
@@ -204,13 +217,22 @@ class SiteRehearsal:
             f"{name.upper()} {order.value}" for name, order in orders.items()
         )
         step = Step(
-            chapter="End",
-            title="After the rehearsal",
-            expected="Nothing of it is left; the operator's own orders are in force",
+            chapter=Phrase("chapter_end", "End"),
+            title=Phrase("title_end", "After the rehearsal"),
+            expected=Phrase(
+                "expect_end",
+                "Nothing of it is left; the operator's own orders are in force",
+            ),
             seen=(
-                f"In force: {own or 'no orders, as before'}"
+                Phrase(
+                    "seen_own_orders",
+                    "In force: {orders}",
+                    orders=own or Phrase("seen_no_orders", "no orders, as before"),
+                )
                 if passed
-                else "Orders of the rehearsal are still in force"
+                else Phrase(
+                    "seen_left_over", "Orders of the rehearsal are still in force"
+                )
             ),
             passed=passed,
             at=self._utcnow(),

@@ -7,6 +7,7 @@ from typing import Final
 
 from ..model.asset import Direction
 from ..model.orders import NO_ORDERS, STOP_ORDERS, GridOrders, OrderName
+from ..model.phrase import Phrase
 from ..model.plan import Compliance, ComplianceState, Infeasible, Plan, Problem
 from ..model.snapshot import SiteModel, Snapshot
 from ..telecontrol.rehearsal_orders import tighter
@@ -26,14 +27,17 @@ _WORST: Final = (
     Verdict.PENDING,
     Verdict.KEPT,
 )
-COUNTED: Final = (
+COUNTED: Final = Phrase(
+    "note_counted",
     "Not everything in this sum has a sensor: a switched load without one counts at "
-    "its rated power while it is on"
+    "its rated power while it is on",
 )
 _PROBLEMS: Final = {
-    Problem.UNCONTROLLABLE: "what is left cannot be controlled",
-    Problem.STALE_METER: "the site meter is silent",
-    Problem.ASSET_UNAVAILABLE: "an asset does not answer",
+    Problem.UNCONTROLLABLE: Phrase(
+        "why_uncontrollable", "what is left cannot be controlled"
+    ),
+    Problem.STALE_METER: Phrase("why_stale_meter", "the site meter is silent"),
+    Problem.ASSET_UNAVAILABLE: Phrase("why_unavailable", "an asset does not answer"),
 }
 
 
@@ -185,9 +189,11 @@ def _why(missing: list[Infeasible]) -> str:
     if not missing:
         return ""
     most = max(missing, key=lambda item: item.missing)
-    return (
-        f"{most.missing / 1000:.2f} kW too much, and nothing more can yield: "
-        f"{_PROBLEMS[most.problem]}"
+    return Phrase(
+        "note_too_much",
+        "{power} too much, and nothing more can yield: {why}",
+        power=f"{most.missing / 1000:.2f} kW",
+        why=_PROBLEMS[most.problem],
     )
 
 

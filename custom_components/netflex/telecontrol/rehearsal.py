@@ -10,6 +10,7 @@ from typing import Final
 
 from ..model.asset import Direction
 from ..model.orders import STOP_ORDERS, OrderName
+from ..model.phrase import Phrase
 from . import rehearsal_order_steps as orders, rehearsal_wire_steps as wire
 from .rehearsal_client import RehearsalClient
 from .rehearsal_plant import LIMITED, Plant, RehearsalMode
@@ -29,33 +30,48 @@ class Chapter:
     steps: Callable[[Run], Awaitable[None]]
 
 
-def _limit(name: OrderName, what: str) -> Chapter:
+def _limit(name: OrderName, what: Phrase) -> Chapter:
     return Chapter(
-        title=f"{what} ({name.upper()})",
-        shows=(
-            f"The operator limits {LIMITED[name]} to 100, 50 and 0 % and takes it back. "
-            f"{_DENOMINATORS[name]}"
+        title=Phrase("chapter_limit", "{what} ({name})", what=what, name=name.upper()),
+        shows=Phrase(
+            "chapter_limit_shows",
+            "The operator limits {what} to 100, 50 and 0 % and takes it back. {base}",
+            what=LIMITED[name],
+            base=_DENOMINATORS[name],
         ),
         steps=partial(orders.limit, name=name),
     )
 
 
 def _stop(name: OrderName) -> Chapter:
-    direction = STOP_ORDERS[name]
     return Chapter(
-        title=f"Emergency stop of {direction}",
-        shows=(
-            f"Everything that {_VERBS[direction]} is stopped through every path there "
-            "is. It is reported back once every output is written, after 5 s at the "
-            "latest, and only the operator releases it."
-        ),
+        title=orders.STOPS[name],
+        shows=_STOP_SHOWS[STOP_ORDERS[name]],
         steps=partial(orders.stop, name=name),
     )
 
 
-_VERBS: Final = {Direction.PRODUCTION: "produces", Direction.CONSUMPTION: "consumes"}
-_CONTRACT: Final = "100 % is the contract's capacity, not “no limit”."
-_INSTALLED: Final = "100 % is the installed power of all assets in that direction."
+_STOP_SHOWS: Final = {
+    Direction.PRODUCTION: Phrase(
+        "chapter_stop_production_shows",
+        "Everything that produces is stopped through every path there is. It is "
+        "reported back once every output is written, after 5 s at the latest, and only "
+        "the operator releases it.",
+    ),
+    Direction.CONSUMPTION: Phrase(
+        "chapter_stop_consumption_shows",
+        "Everything that consumes is stopped through every path there is. It is "
+        "reported back once every output is written, after 5 s at the latest, and only "
+        "the operator releases it.",
+    ),
+}
+_CONTRACT: Final = Phrase(
+    "chapter_contract", "100 % is the contract's capacity, not “no limit”."
+)
+_INSTALLED: Final = Phrase(
+    "chapter_installed",
+    "100 % is the installed power of all assets in that direction.",
+)
 _DENOMINATORS: Final = {
     OrderName.MINSETP: _CONTRACT,
     OrderName.MAXSETP: _CONTRACT,
@@ -65,62 +81,89 @@ _DENOMINATORS: Final = {
 
 CHAPTERS: Final = (
     Chapter(
-        title="Link",
-        shows="Connecting, starting, testing and stopping data transfer.",
+        title=Phrase("chapter_link", "Link"),
+        shows=Phrase(
+            "chapter_link_shows",
+            "Connecting, starting, testing and stopping data transfer.",
+        ),
         steps=wire.link,
     ),
     Chapter(
-        title="Points and interrogation",
-        shows=(
+        title=Phrase("chapter_points", "Points and interrogation"),
+        shows=Phrase(
+            "chapter_points_shows",
             "The station answers a general interrogation (100/20) with every point of "
-            "the point table and nothing else."
+            "the point table and nothing else.",
         ),
         steps=wire.points,
     ),
     Chapter(
-        title="Clock",
-        shows="The operator sets and tests the station's clock.",
+        title=Phrase("chapter_clock", "Clock"),
+        shows=Phrase(
+            "chapter_clock_shows",
+            "The operator sets and tests the station's clock.",
+        ),
         steps=wire.clock,
     ),
     Chapter(
-        title="Reason code 99",
-        shows=(
+        title=Phrase("chapter_reasons", "Reason code 99"),
+        shows=Phrase(
+            "chapter_reasons_shows",
             "Both reasons are set to 99, test. Everything that follows is carried out "
-            "like any order and kept out of the figures."
+            "like any order and kept out of the figures.",
         ),
         steps=orders.reasons,
     ),
-    _limit(OrderName.MINSETP, "Limit of injection"),
-    _limit(OrderName.MAXSETP, "Limit of consumption"),
-    _limit(OrderName.MAXSETAP, "Limit of the assets' production"),
-    _limit(OrderName.MINSETAP, "Limit of the assets' consumption"),
+    _limit(OrderName.MINSETP, Phrase("chapter_minsetp", "Limit of injection")),
+    _limit(OrderName.MAXSETP, Phrase("chapter_maxsetp", "Limit of consumption")),
+    _limit(
+        OrderName.MAXSETAP,
+        Phrase("chapter_maxsetap", "Limit of the assets' production"),
+    ),
+    _limit(
+        OrderName.MINSETAP,
+        Phrase("chapter_minsetap", "Limit of the assets' consumption"),
+    ),
     *(_stop(name) for name in STOP_ORDERS),
     Chapter(
-        title="Both emergency stops",
-        shows="Both stops hold side by side; releasing one leaves the other.",
+        title=Phrase("chapter_both", "Both emergency stops"),
+        shows=Phrase(
+            "chapter_both_shows",
+            "Both stops hold side by side; releasing one leaves the other.",
+        ),
         steps=orders.both_stops,
     ),
     Chapter(
-        title="Test command",
-        shows="The Netflex test command is reported back and does nothing else.",
+        title=Phrase("chapter_test", "Test command"),
+        shows=Phrase(
+            "chapter_test_shows",
+            "The Netflex test command is reported back and does nothing else.",
+        ),
         steps=orders.test_order,
     ),
     Chapter(
-        title="Reactive power",
-        shows=(
+        title=Phrase("chapter_reactive", "Reactive power"),
+        shows=Phrase(
+            "chapter_reactive_shows",
             "The band MINSETQ to MAXSETQ is kept and reported in local, and applies in "
-            "remote."
+            "remote.",
         ),
         steps=orders.reactive,
     ),
     Chapter(
-        title="What must be refused",
-        shows="Commands that make no sense are refused and change nothing.",
+        title=Phrase("chapter_refused", "What must be refused"),
+        shows=Phrase(
+            "chapter_refused_shows",
+            "Commands that make no sense are refused and change nothing.",
+        ),
         steps=wire.refusals,
     ),
     Chapter(
-        title="Loss of the connection",
-        shows="The connection is cut under an order and comes back.",
+        title=Phrase("chapter_loss", "Loss of the connection"),
+        shows=Phrase(
+            "chapter_loss_shows",
+            "The connection is cut under an order and comes back.",
+        ),
         steps=wire.loss,
     ),
 )
@@ -194,12 +237,16 @@ class Rehearsal:
             await chapter.steps(self._run)
         except TimeoutError:
             self._run.add(
-                "An answer is missing",
-                expected="Every request is answered",
-                seen="No answer in time",
+                Phrase("title_missing", "An answer is missing"),
+                expected=Phrase("expect_answers", "Every request is answered"),
+                seen=Phrase("seen_late", "No answer in time"),
                 passed=False,
             )
-            return None if self._client.started else self._why("no answer came")
+            return (
+                None
+                if self._client.started
+                else self._why(Phrase("seen_no_answer_came", "no answer came"))
+            )
         except OSError as err:
             # The station closes the connection a moment before it can say why.
             await asyncio.sleep(0.05)
@@ -207,4 +254,6 @@ class Rehearsal:
         return None
 
     def _why(self, otherwise: str) -> str:
-        return self._ended_because() or f"The connection ended: {otherwise}"
+        return self._ended_because() or Phrase(
+            "connection_ended", "The connection ended: {why}", why=otherwise
+        )

@@ -1,10 +1,11 @@
 """Pictures of a rehearsal as inline SVG: what was ordered and what flowed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from math import ceil, floor, log10
 from typing import Final
 
+from ..model.phrase import Phrase
 from .rehearsal_record import Step, Trace
 
 _WIDTH: Final = 860
@@ -20,8 +21,9 @@ _QUIET: Final = "#6b7280"
 _GRID: Final = "#e5e7eb"
 
 
-def draw_trace(trace: Trace) -> str:
+def draw_trace(trace: Trace, say: Callable[[str], str] = str) -> str:
     """Return what was measured and ordered over time; empty without any value."""
+    title = Phrase("chart_measured", "{what}, measured and ordered", what=trace.what)
     samples = [one for one in trace.samples if one.value is not None]
     if len(samples) < 2:
         return ""
@@ -33,7 +35,7 @@ def draw_trace(trace: Trace) -> str:
             *(one.ordered or 0.0 for one in trace.samples),
         )
     )
-    parts = [*_frame(f"{trace.what}, measured and ordered", top)]
+    parts = [*_frame(say(title), top)]
     for tick in _seconds(span):
         x = _x(tick / span)
         parts.append(
@@ -46,7 +48,7 @@ def draw_trace(trace: Trace) -> str:
             f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" '
             f'y2="{_HEIGHT - _BOTTOM}" stroke="{_QUIET}" stroke-dasharray="2 3"/>'
             f'<text x="{x + 3:.1f}" y="{_TOP - 4 - 12 * (number % 2)}" '
-            f'fill="{_ORDERED}">{escape(text)}</text>'
+            f'fill="{_ORDERED}">{escape(say(text))}</text>'
         )
     ordered = [(one.at, one.ordered) for one in trace.samples]
     parts += _steps(ordered, span, top)
@@ -63,13 +65,21 @@ def draw_trace(trace: Trace) -> str:
         for one in samples
     ]
     parts += _legend(
-        ((_MEASURED, "measured", False), (_ORDERED, "ordered: at most", True))
+        (
+            (_MEASURED, say(Phrase("chart_flowed", "measured")), False),
+            (_ORDERED, say(Phrase("chart_ordered", "ordered: at most")), True),
+        )
     )
     return "".join([*parts, "</svg>"])
 
 
-def draw_predictions(what: str, steps: Sequence[Step]) -> str:
+def draw_predictions(
+    what: str, steps: Sequence[Step], say: Callable[[str], str] = str
+) -> str:
     """Return bars of what flows now and would flow under each order."""
+    title = Phrase(
+        "chart_predicted", "{what}: now, and predicted under each order", what=what
+    )
     shown = [
         (step, effect)
         for step in steps
@@ -85,7 +95,7 @@ def draw_predictions(what: str, steps: Sequence[Step]) -> str:
         for value in (effect.before, effect.after)
     ]
     top = _nice(max(1000.0, *(1.25 * value for value in flows)))
-    parts = [*_frame(f"{what}: now, and predicted under each order", top)]
+    parts = [*_frame(say(title), top)]
     slot = (_WIDTH - _LEFT - _RIGHT) / len(shown)
     for number, (step, effect) in enumerate(shown):
         middle = _LEFT + slot * (number + 0.5)
@@ -111,13 +121,17 @@ def draw_predictions(what: str, steps: Sequence[Step]) -> str:
             f'<text x="{middle + 1.45 * bar:.1f}" y="{y + 4:.1f}" fill="{_ORDERED}">'
             f"{'&#8593; ' if above else ''}{effect.limit / 1000:.1f}</text>"
             f'<text x="{middle:.1f}" y="{_HEIGHT - _BOTTOM + 18}" '
-            f'text-anchor="middle">{escape(step.title)}</text>'
+            f'text-anchor="middle">{escape(say(step.title))}</text>'
         )
     parts += _legend(
         (
-            (_QUIET, "now, measured", False),
-            (_MEASURED, "predicted under the order", False),
-            (_ORDERED, "ordered: at most (kW)", True),
+            (_QUIET, say(Phrase("chart_now", "now, measured")), False),
+            (
+                _MEASURED,
+                say(Phrase("chart_under_order", "predicted under the order")),
+                False,
+            ),
+            (_ORDERED, say(Phrase("chart_ordered_kw", "ordered: at most (kW)")), True),
         )
     )
     return "".join([*parts, "</svg>"])

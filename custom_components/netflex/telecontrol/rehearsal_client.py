@@ -20,6 +20,7 @@ from ..iec104 import (
 )
 from ..iec104.information_objects import TAGGED
 from ..model.orders import OrderName, QMode
+from ..model.phrase import Phrase
 from .meaning import OrderValue, encode_command, encode_order
 from .point import Execution, PointDirection, TimeTagChoice
 from .points import PointTable
@@ -28,12 +29,17 @@ from .settings import TelecontrolSettings
 RESPONSE_TIMEOUT: Final = 10.0
 
 
-_SWITCHED: Final[Mapping[str, OrderValue]] = {"on": True, "off": False}
+_ON: Final = Phrase("value_on", "on")
+_OFF: Final = Phrase("value_off", "off")
+_SWITCHED: Final[Mapping[str, OrderValue]] = {_ON: True, _OFF: False}
 _STATES: Final[Mapping[OrderName, Mapping[str, OrderValue]]] = {
     OrderName.EMERGENCY_STOP_PRODUCTION: _SWITCHED,
     OrderName.EMERGENCY_STOP_CONSUMPTION: _SWITCHED,
     OrderName.TEST: _SWITCHED,
-    OrderName.Q_MODE: {"local": QMode.LOCAL, "remote": QMode.REMOTE},
+    OrderName.Q_MODE: {
+        Phrase("value_local", "local"): QMode.LOCAL,
+        Phrase("value_remote", "remote"): QMode.REMOTE,
+    },
 }
 
 
@@ -265,7 +271,7 @@ def in_words(obj: MonitorObject) -> str:
     """Return a value and its quality where that is not good."""
     value = obj.value
     if isinstance(value, bool):
-        text = "on" if value else "off"
+        text: str = _ON if value else _OFF
     elif isinstance(value, float):
         text = f"{value:.6g}"
     else:

@@ -11,7 +11,7 @@ import re
 from typing import Any, Final
 
 from .rehearsal_record import FORMAT, Evidence, to_json
-from .rehearsal_report import report
+from .rehearsal_report import Say, report
 
 KEPT: Final = 30
 """Reports that are kept; with the next one the oldest goes."""
@@ -31,15 +31,24 @@ class ReportFiles:
 
 
 def write_evidence(
-    folder: Path, evidence: Evidence, *, kept: int = KEPT
+    folder: Path,
+    evidence: Evidence,
+    *,
+    kept: int = KEPT,
+    say: Say = str,
+    language: str = "en",
 ) -> ReportFiles:
-    """Write report and data into a folder, which is made. Blocking; OSError."""
+    """Write report and data into a folder, which is made. Blocking; OSError.
+
+    `say` puts a phrase into the report's language, whose code is `language`; the data
+    is English.
+    """
     result = evidence.result
     return write_report(
         folder,
         _STEM.format(at=result.started, mode=result.mode.value),
         to_json(evidence),
-        lambda digest: report(evidence, digest),
+        lambda digest: report(evidence, digest, say=say, language=language),
         kept=kept,
     )
 

@@ -5,10 +5,18 @@ from dataclasses import replace
 from typing import Final
 
 from ..model.orders import TEST_REASON, OrderName, OrderSource, QMode
+from ..model.phrase import Phrase, listed, sentences
 from .meaning import OrderValue
 from .point import REASON_ORDERS
 from .rehearsal_client import Answer
-from .rehearsal_plant import LIMITED, Bounded, Observation, RehearsalMode, Verdict
+from .rehearsal_plant import (
+    FLOWS,
+    LIMITED,
+    Bounded,
+    Observation,
+    RehearsalMode,
+    Verdict,
+)
 from .rehearsal_record import Effect
 from .rehearsal_run import Run, Tracer
 
@@ -18,6 +26,20 @@ RECOVERED: Final = 0.8
 """Share of what flowed before that counts as flowing again."""
 WORTH: Final = 500.0
 """W below which waiting for something to flow again proves nothing."""
+STOPS: Final = {
+    OrderName.EMERGENCY_STOP_PRODUCTION: Phrase(
+        "chapter_stop_production", "Emergency stop of production"
+    ),
+    OrderName.EMERGENCY_STOP_CONSUMPTION: Phrase(
+        "chapter_stop_consumption", "Emergency stop of consumption"
+    ),
+}
+"""Titles of the emergency stops."""
+_ON: Final = Phrase("title_on", "on")
+_RELEASED: Final = Phrase("title_released", "released")
+_MIRRORED: Final = Phrase("expect_mirrored", "Confirmed and mirrored")
+_UNDECIDED: Final = Phrase("seen_undecided", "the decision does not know it")
+_UNKNOWN: Final = Phrase("seen_unknown", "unknown")
 
 
 async def reasons(run: Run) -> None:
@@ -26,7 +48,9 @@ async def reasons(run: Run) -> None:
         answer = await run.client.order(name, TEST_REASON, feedback=run.pace.feedback)
         run.add(
             f"{name.upper()} = {TEST_REASON}",
-            expected="Confirmed and mirrored: what follows is a test",
+            expected=Phrase(
+                "expect_test", "Confirmed and mirrored: what follows is a test"
+            ),
             seen=_answered(answer),
             passed=answer.accepted and answer.mirrored,
             ms=answer.confirmed,
@@ -35,7 +59,7 @@ async def reasons(run: Run) -> None:
 
 async def limit(run: Run, name: OrderName) -> None:
     """Give one limit at 100, 50 and 0 % and take it back."""
-    tracer = Tracer(name, LIMITED[name], predicted=run.mode is RehearsalMode.SHADOW)
+    tracer = Tracer(name, FLOWS[name], predicted=run.mode is RehearsalMode.SHADOW)
     first = None if run.plant is None else run.plant.observe().flow(name)
     for percent in (100.0, 50.0, 0.0, 100.0):
         await _order(run, tracer, name, percent, f"{percent:g} %")
@@ -45,10 +69,10 @@ async def limit(run: Run, name: OrderName) -> None:
 
 async def stop(run: Run, name: OrderName) -> None:
     """Give one emergency stop and release it."""
-    tracer = Tracer(name, LIMITED[name], predicted=run.mode is RehearsalMode.SHADOW)
+    tracer = Tracer(name, FLOWS[name], predicted=run.mode is RehearsalMode.SHADOW)
     first = None if run.plant is None else run.plant.observe().flow(name)
-    await _order(run, tracer, name, True, "on")
-    await _order(run, tracer, name, False, "released")
+    await _order(run, tracer, name, True, _ON)
+    await _order(run, tracer, name, False, _RELEASED)
     await _recover(run, tracer, name, first)
     _keep(run, tracer)
 
@@ -61,10 +85,10 @@ async def both_stops(run: Run) -> None:
     for name in (production, consumption):
         answer = await client.order(name, True, feedback=feedback)
         run.add(
-            f"{_title(name)} on, beside the other"
+            Phrase("title_beside", "{name} on, beside the other", name=STOPS[name])
             if name is consumption
-            else f"{_title(name)} on",
-            expected="Confirmed and mirrored",
+            else _titled(name, _ON),
+            expected=_MIRRORED,
             seen=_answered(answer),
             passed=answer.accepted and answer.mirrored,
             ms=answer.mirrored_after,
@@ -72,16 +96,25 @@ async def both_stops(run: Run) -> None:
     answer = await client.order(consumption, False, feedback=feedback)
     holds = client.shows(production, True)
     run.add(
-        "Only the stop of consumption released",
-        expected="It is released, the stop of production still holds",
-        seen=(f"{_answered(answer)}; stop of production {client.shown(production)}"),
+        Phrase("title_one_released", "Only the stop of consumption released"),
+        expected=Phrase(
+            "expect_one_released", "It is released, the stop of production still holds"
+        ),
+        seen=listed(
+            _answered(answer),
+            Phrase(
+                "seen_other_stop",
+                "stop of production {shown}",
+                shown=client.shown(production),
+            ),
+        ),
         passed=answer.accepted and answer.mirrored and holds,
         ms=answer.mirrored_after,
     )
     answer = await client.order(production, False, feedback=feedback)
     run.add(
-        "The stop of production released",
-        expected="Confirmed and mirrored",
+        Phrase("title_other_released", "The stop of production released"),
+        expected=_MIRRORED,
         seen=_answered(answer),
         passed=answer.accepted and answer.mirrored,
         ms=answer.mirrored_after,
@@ -99,10 +132,19 @@ async def test_order(run: Run) -> None:
         if run.plant is not None and before is not None:
             await run.pause()
             untouched = _limits(run.plant.observe()) == _limits(before)
-            seen += "; no limit changed" if untouched else "; limits changed"
+            seen = listed(
+                seen,
+                Phrase("seen_no_limit_changed", "no limit changed")
+                if untouched
+                else Phrase("seen_limits_changed", "limits changed"),
+            )
         run.add(
-            f"Test {'on' if value else 'off'}",
-            expected="Confirmed and mirrored, no effect on the plant",
+            Phrase("title_test_on", "Test on")
+            if value
+            else Phrase("title_test_off", "Test off"),
+            expected=Phrase(
+                "expect_no_effect", "Confirmed and mirrored, no effect on the plant"
+            ),
             seen=seen,
             passed=answer.accepted and answer.mirrored and untouched,
             ms=answer.confirmed,
@@ -115,22 +157,42 @@ async def reactive(run: Run) -> None:
     low = BAND * (points[OrderName.MINSETQ].minimum or 0.0)
     high = BAND * (points[OrderName.MAXSETQ].maximum or 0.0)
     unit = points[OrderName.MINSETQ].unit
-    steps: tuple[tuple[OrderName, OrderValue, str, str], ...] = (
-        (OrderName.Q_MODE, QMode.LOCAL, "Q mode local", "mirrored"),
+    not_applied = Phrase("expect_not_applied", "Confirmed and mirrored, not applied")
+    steps: tuple[tuple[OrderName, OrderValue, Phrase, Phrase], ...] = (
+        (
+            OrderName.Q_MODE,
+            QMode.LOCAL,
+            Phrase("title_q_local", "Q mode local"),
+            _MIRRORED,
+        ),
         (
             OrderName.MINSETQ,
             low,
-            f"MINSETQ {low:g} {unit} in local",
-            "mirrored, not applied",
+            Phrase(
+                "title_in_local", "{order} in local", order=f"MINSETQ {low:g} {unit}"
+            ),
+            not_applied,
         ),
         (
             OrderName.MAXSETQ,
             high,
-            f"MAXSETQ {high:g} {unit} in local",
-            "mirrored, not applied",
+            Phrase(
+                "title_in_local", "{order} in local", order=f"MAXSETQ {high:g} {unit}"
+            ),
+            not_applied,
         ),
-        (OrderName.Q_MODE, QMode.REMOTE, "Q mode remote", "mirrored, the band applies"),
-        (OrderName.Q_MODE, QMode.LOCAL, "Q mode local again", "mirrored"),
+        (
+            OrderName.Q_MODE,
+            QMode.REMOTE,
+            Phrase("title_q_remote", "Q mode remote"),
+            Phrase("expect_applies", "Confirmed and mirrored, the band applies"),
+        ),
+        (
+            OrderName.Q_MODE,
+            QMode.LOCAL,
+            Phrase("title_q_local_again", "Q mode local again"),
+            _MIRRORED,
+        ),
     )
     for name, value, title, expected in steps:
         given = run.utc()
@@ -140,17 +202,25 @@ async def reactive(run: Run) -> None:
         if run.plant is not None:
             decided = await _decided(run, name, value)
             passed = passed and decided
-            seen += (
-                "; the decision works with it"
+            seen = listed(
+                seen,
+                Phrase("seen_decided", "the decision works with it")
                 if decided
-                else "; the decision does not know it"
+                else _UNDECIDED,
             )
             reactive_power = run.plant.observe().reactive_power
             if value is QMode.REMOTE and reactive_power is not None:
-                seen += f"; {reactive_power:.0f} var at the meter"
+                seen = listed(
+                    seen,
+                    Phrase(
+                        "seen_reactive",
+                        "{power} at the meter",
+                        power=f"{reactive_power:.0f} var",
+                    ),
+                )
         run.add(
             title,
-            expected=f"Confirmed and {expected}",
+            expected=expected,
             seen=seen,
             passed=passed,
             ms=answer.confirmed,
@@ -176,18 +246,18 @@ async def _order(
         bounded, decided = await _follow(run, tracer, name, value)
         passed = passed and decided
         if not decided:
-            seen += "; the decision does not know it"
+            seen = listed(seen, _UNDECIDED)
         elif bounded is not None:
             effect = _effect(run, name, before, bounded)
             if passed and bounded.verdict is Verdict.UNKNOWN:
                 judged = None
             passed = passed and bounded.verdict is Verdict.KEPT
-            seen += f". {_flowed(run, name, effect, bounded)}"
+            seen = sentences(seen, _flowed(run, name, effect, bounded))
             notes = _notes(value, bounded, effect)
         elif value is False:
-            seen += ". Nothing holds it any more"
+            seen = sentences(seen, Phrase("seen_free", "Nothing holds it any more"))
     run.add(
-        f"{_title(name)} {words}",
+        _titled(name, words),
         expected=_expected(run, name, value),
         seen=seen,
         passed=passed or judged,
@@ -298,7 +368,7 @@ def _effect(run: Run, name: OrderName, before: Observation, bounded: Bounded) ->
     shadow = run.mode is RehearsalMode.SHADOW
     flowed = bounded.now if shadow else before.flow(name)
     return Effect(
-        what=LIMITED[name].capitalize(),
+        what=FLOWS[name],
         limit=bounded.limit,
         before=flowed,
         after=bounded.value,
@@ -322,70 +392,117 @@ def _notes(value: float | bool, bounded: Bounded, effect: Effect) -> tuple[str, 
         )
     ):
         notes.append(
-            "What flowed was below the limit already, so this step shows that the "
-            "order is taken, not that anything is reduced for it"
+            Phrase(
+                "note_below",
+                "What flowed was below the limit already, so this step shows that the "
+                "order is taken, not that anything is reduced for it",
+            )
         )
     if bounded.missing:
-        notes.append("Not confirmed yet: " + ", ".join(bounded.missing))
+        notes.append(
+            Phrase(
+                "note_unconfirmed",
+                "Not confirmed yet: {names}",
+                names=", ".join(bounded.missing),
+            )
+        )
     if bounded.told:
-        notes.append("Told: " + "; ".join(bounded.told))
+        notes.append(Phrase("note_told", "Told: {what}", what=listed(*bounded.told)))
     return tuple(notes)
 
 
 def _flowed(run: Run, name: OrderName, effect: Effect, bounded: Bounded) -> str:
-    what = LIMITED[name].capitalize()
+    what = FLOWS[name]
     if bounded.verdict is Verdict.UNKNOWN:
-        return f"{what} is not measured now, so nothing can be said of it"
+        return Phrase(
+            "seen_unmeasured",
+            "{what} is not measured now, so nothing can be said of it",
+            what=what,
+        )
+    figures = {
+        "what": what,
+        "before": kilowatts(effect.before),
+        "after": kilowatts(effect.after),
+        "limit": kilowatts(effect.limit),
+    }
     if run.mode is RehearsalMode.SHADOW:
         told = (
-            "would be kept" if bounded.verdict is Verdict.KEPT else "would not be kept"
+            Phrase("would_be_kept", "would be kept")
+            if bounded.verdict is Verdict.KEPT
+            else Phrase("would_not_be_kept", "would not be kept")
         )
-        return (
-            f"{what} is {kilowatts(effect.before)}; it would be "
-            f"{kilowatts(effect.after)}, {kilowatts(effect.limit)} at most: {told}"
+        return Phrase(
+            "seen_predicted",
+            "{what} is {before}; it would be {after}, {limit} at most: {told}",
+            **figures,
+            told=told,
         )
-    text = (
-        f"{what} went from {kilowatts(effect.before)} to {kilowatts(effect.after)}, "
-        f"{kilowatts(effect.limit)} at most: "
+    return Phrase(
+        "seen_went",
+        "{what} went from {before} to {after}, {limit} at most: {told}",
+        **figures,
+        told=_kept(run, effect, bounded),
     )
+
+
+def _kept(run: Run, effect: Effect, bounded: Bounded) -> Phrase:
+    """Return whether a limit is kept, and when."""
     if bounded.verdict is Verdict.KEPT:
         if effect.seconds is None or not effect.exercised:
-            return text + "kept"
-        return text + f"kept {max(0.0, effect.seconds):.1f} s after the order"
+            return Phrase("seen_kept", "kept")
+        time = f"{max(0.0, effect.seconds):.1f} s"
+        return Phrase("seen_kept_after", "kept {time} after the order", time=time)
     if bounded.verdict is Verdict.IMPOSSIBLE:
-        return text + "not kept, though everything that may yield has yielded"
-    return text + f"not kept within {run.pace.comply:g} s"
+        return Phrase(
+            "seen_impossible",
+            "not kept, though everything that may yield has yielded",
+        )
+    time = f"{run.pace.comply:g} s"
+    return Phrase("seen_not_kept", "not kept within {time}", time=time)
 
 
 def _expected(run: Run, name: OrderName, value: float | bool) -> str:
     what = LIMITED[name]
     if value is False:
-        return "Confirmed and mirrored; the stop is released"
+        return listed(_MIRRORED, Phrase("expect_released", "the stop is released"))
     if value is True:
-        text = "Confirmed, mirrored once every output is written (5 s at most)"
-        return text if run.plant is None else f"{text}; {what} ends"
-    text = "Confirmed and mirrored"
-    return text if run.plant is None else f"{text}; {what} at most {value:g} %"
+        text = Phrase(
+            "expect_stop",
+            "Confirmed, mirrored once every output is written (5 s at most)",
+        )
+        ends = Phrase("expect_ends", "{what} ends", what=what)
+        return text if run.plant is None else listed(text, ends)
+    most = Phrase(
+        "expect_at_most", "{what} at most {share}", what=what, share=f"{value:g} %"
+    )
+    return _MIRRORED if run.plant is None else listed(_MIRRORED, most)
 
 
-def _title(name: OrderName) -> str:
-    if name is OrderName.EMERGENCY_STOP_PRODUCTION:
-        return "Emergency stop of production"
-    if name is OrderName.EMERGENCY_STOP_CONSUMPTION:
-        return "Emergency stop of consumption"
-    return name.upper()
+def _titled(name: OrderName, words: str) -> Phrase:
+    """Return the title of an order with what is ordered."""
+    title = STOPS.get(name, name.upper())
+    return Phrase("title_order", "{name} {words}", name=title, words=words)
 
 
 def _answered(answer: Answer) -> str:
     if answer.cause is None:
-        return "No confirmation"
+        return Phrase("seen_no_confirmation", "No confirmation")
     if not answer.accepted:
-        return f"Refused, cause {answer.cause}"
+        return refused(answer.cause)
     if not answer.mirrored:
-        return f"Confirmed, but the feedback shows {answer.mirror or 'nothing'}"
-    return f"Confirmed, feedback {answer.mirror}"
+        return Phrase(
+            "seen_other_feedback",
+            "Confirmed, but the feedback shows {shown}",
+            shown=answer.mirror or Phrase("seen_nothing", "nothing"),
+        )
+    return Phrase("seen_feedback", "Confirmed, feedback {shown}", shown=answer.mirror)
+
+
+def refused(cause: int) -> Phrase:
+    """Return that a command was refused, with its cause of transmission."""
+    return Phrase("seen_refused", "Refused, cause {cause}", cause=str(int(cause)))
 
 
 def kilowatts(value: float | None) -> str:
     """Return a power in W as a reader wants it."""
-    return "unknown" if value is None else f"{value / 1000:.2f} kW"
+    return _UNKNOWN if value is None else f"{value / 1000:.2f} kW"

@@ -8,18 +8,40 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ..model.orders import NO_ORDERS, GridOrders, OrderName
+from ..model.phrase import Phrase
 
-LIMITED: Mapping[OrderName, str] = MappingProxyType(
+_PRODUCTION = Phrase("limited_production", "production of the assets")
+_CONSUMPTION = Phrase("limited_consumption", "consumption of the assets")
+_PRODUCTION_FLOWS = Phrase("flow_production", "Production of the assets")
+_CONSUMPTION_FLOWS = Phrase("flow_consumption", "Consumption of the assets")
+LIMITED: Mapping[OrderName, Phrase] = MappingProxyType(
     {
-        OrderName.MINSETP: "injection at the connection point",
-        OrderName.MAXSETP: "consumption at the connection point",
-        OrderName.MAXSETAP: "production of the assets",
-        OrderName.MINSETAP: "consumption of the assets",
-        OrderName.EMERGENCY_STOP_PRODUCTION: "production of the assets",
-        OrderName.EMERGENCY_STOP_CONSUMPTION: "consumption of the assets",
+        OrderName.MINSETP: Phrase(
+            "limited_injection", "injection at the connection point"
+        ),
+        OrderName.MAXSETP: Phrase(
+            "limited_import", "consumption at the connection point"
+        ),
+        OrderName.MAXSETAP: _PRODUCTION,
+        OrderName.MINSETAP: _CONSUMPTION,
+        OrderName.EMERGENCY_STOP_PRODUCTION: _PRODUCTION,
+        OrderName.EMERGENCY_STOP_CONSUMPTION: _CONSUMPTION,
     }
 )
-"""What an order bounds, in words."""
+"""What an order bounds, in words within a sentence."""
+FLOWS: Mapping[OrderName, Phrase] = MappingProxyType(
+    {
+        OrderName.MINSETP: Phrase(
+            "flow_injection", "Injection at the connection point"
+        ),
+        OrderName.MAXSETP: Phrase("flow_import", "Consumption at the connection point"),
+        OrderName.MAXSETAP: _PRODUCTION_FLOWS,
+        OrderName.MINSETAP: _CONSUMPTION_FLOWS,
+        OrderName.EMERGENCY_STOP_PRODUCTION: _PRODUCTION_FLOWS,
+        OrderName.EMERGENCY_STOP_CONSUMPTION: _CONSUMPTION_FLOWS,
+    }
+)
+"""The same at the beginning of a sentence."""
 
 
 class RehearsalMode(StrEnum):

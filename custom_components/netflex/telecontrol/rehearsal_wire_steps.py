@@ -8,9 +8,11 @@ from typing import Final
 from ..iec104 import Cause, CommandResult, DoublePoint, PointValue, TypeId
 from ..iec104.information_objects import MAX_IOA, TAGGED, MonitorObject
 from ..model.orders import OrderName, OrderSource
+from ..model.phrase import Phrase, listed
 from .meaning import encode_command
 from .point import PointDirection, TimeTagChoice
 from .rehearsal_client import in_words
+from .rehearsal_order_steps import refused
 from .rehearsal_record import PointSeen
 from .rehearsal_run import Run
 from .settings import STANDARD_MAX_DELAY
@@ -19,55 +21,69 @@ INITIALIZATION: Final = 5.0
 """s that the end of initialization may take after STARTDT."""
 STALE: Final = 3600.0
 """s that a stale time tag is old."""
+_CONFIRMED: Final = Phrase("seen_confirmed", "Confirmed")
+_POSITIVELY: Final = Phrase("expect_positively", "Confirmed positively")
+_MISSING: Final = Phrase("seen_is_missing", "missing")
 
 
 async def link(run: Run) -> None:
     """Connect, start, test, stop and start again."""
     client = run.client
+    within_t1 = Phrase(
+        "expect_t1",
+        "Confirmed within t1 ({time})",
+        time=f"{run.settings.link.t1:g} s",
+    )
     ms = await client.open()
     run.add(
-        "Connect over TCP",
-        expected="The station takes the connection",
-        seen="Connected",
+        Phrase("title_connect", "Connect over TCP"),
+        expected=Phrase("expect_connected", "The station takes the connection"),
+        seen=Phrase("seen_connected", "Connected"),
         passed=True,
         ms=ms,
     )
     ms = await client.start()
     run.add(
         "STARTDT",
-        expected=f"Confirmed within t1 ({run.settings.link.t1:g} s)",
-        seen="Confirmed",
+        expected=within_t1,
+        seen=_CONFIRMED,
         passed=True,
         ms=ms,
     )
     came = await client.wait_initialized(INITIALIZATION)
     run.add(
-        "End of initialization",
-        expected="M_EI_NA_1 after the start",
-        seen="Received" if came else f"Nothing within {INITIALIZATION:g} s",
+        Phrase("title_initialization", "End of initialization"),
+        expected=Phrase("expect_initialization", "M_EI_NA_1 after the start"),
+        seen=Phrase("seen_received", "Received")
+        if came
+        else Phrase(
+            "seen_nothing_within",
+            "Nothing within {time}",
+            time=f"{INITIALIZATION:g} s",
+        ),
         passed=came,
     )
     ms = 1000 * await client.station.test()
     run.add(
         "TESTFR",
-        expected=f"Confirmed within t1 ({run.settings.link.t1:g} s)",
-        seen="Confirmed",
+        expected=within_t1,
+        seen=_CONFIRMED,
         passed=True,
         ms=ms,
     )
     ms = await client.stop()
     run.add(
         "STOPDT",
-        expected="Confirmed; no data until the next STARTDT",
-        seen="Confirmed",
+        expected=Phrase("expect_stopdt", "Confirmed; no data until the next STARTDT"),
+        seen=_CONFIRMED,
         passed=True,
         ms=ms,
     )
     ms = await client.start()
     run.add(
-        "STARTDT again on the same connection",
-        expected="Confirmed; data flows again",
-        seen="Confirmed",
+        Phrase("title_startdt_again", "STARTDT again on the same connection"),
+        expected=Phrase("expect_startdt", "Confirmed; data flows again"),
+        seen=_CONFIRMED,
         passed=True,
         ms=ms,
     )
@@ -79,12 +95,21 @@ async def points(run: Run) -> None:
     result = await client.interrogate()
     confirmed = result.confirmation is not None and result.confirmation.positive
     run.add(
-        "General interrogation (type 100, qualifier 20)",
-        expected="Confirmed positively, all points, then terminated",
-        seen=(
-            f"{'Confirmed' if confirmed else 'Refused'}, {len(result.objects)} objects "
-            f"in {result.asdus} ASDUs, "
-            f"{'terminated' if result.terminated else 'not terminated'}"
+        Phrase("title_interrogation", "General interrogation (type 100, qualifier 20)"),
+        expected=Phrase(
+            "expect_interrogation", "Confirmed positively, all points, then terminated"
+        ),
+        seen=Phrase(
+            "seen_interrogation",
+            "{answer}, {objects} objects in {asdus} ASDUs, {end}",
+            answer=_CONFIRMED
+            if confirmed
+            else Phrase("seen_refused_plainly", "Refused"),
+            objects=str(len(result.objects)),
+            asdus=str(result.asdus),
+            end=Phrase("seen_terminated", "terminated")
+            if result.terminated
+            else Phrase("seen_not_terminated", "not terminated"),
         ),
         passed=confirmed and result.terminated,
         ms=(
@@ -96,23 +121,35 @@ async def points(run: Run) -> None:
     missing = [one.name for one in run.points if one.present is False]
     expected = len(client.monitored())
     run.add(
-        "Every point of the table is present",
-        expected=f"{expected} points of the monitoring direction, at their addresses",
-        seen=(
-            f"{expected - len(missing)} of {expected}"
-            + (f"; missing: {', '.join(missing)}" if missing else "")
+        Phrase("title_all_points", "Every point of the table is present"),
+        expected=Phrase(
+            "expect_all_points",
+            "{count} points of the monitoring direction, at their addresses",
+            count=str(expected),
+        ),
+        seen=listed(
+            _share(expected - len(missing), expected),
+            *(
+                (Phrase("seen_missing", "missing: {names}", names=", ".join(missing)),)
+                if missing
+                else ()
+            ),
         ),
         passed=not missing,
     )
     known = {client.points.by_name[name].ioa for name in client.monitored()}
     strangers = sorted(found.keys() - known)
     run.add(
-        "No other points",
-        expected="Nothing that the table does not name",
+        Phrase("title_no_others", "No other points"),
+        expected=Phrase("expect_no_others", "Nothing that the table does not name"),
         seen=(
-            "Nothing else"
+            Phrase("seen_no_others", "Nothing else")
             if not strangers
-            else "Also at " + ", ".join(map(str, strangers))
+            else Phrase(
+                "seen_others",
+                "Also at {addresses}",
+                addresses=", ".join(map(str, strangers)),
+            )
         ),
         passed=not strangers,
     )
@@ -122,13 +159,30 @@ async def points(run: Run) -> None:
         if await client.station.read(client.points.by_name[name].ioa) is None
     ]
     run.add(
-        "Every point can be read by itself (type 102)",
-        expected=f"{expected} answers with cause 5 (requested)",
-        seen=(
-            f"{expected - len(unread)} of {expected}"
-            + (f"; refused: {', '.join(unread)}" if unread else "")
+        Phrase("title_read", "Every point can be read by itself (type 102)"),
+        expected=Phrase(
+            "expect_read",
+            "{count} answers with cause 5 (requested)",
+            count=str(expected),
+        ),
+        seen=listed(
+            _share(expected - len(unread), expected),
+            *(
+                (Phrase("seen_unread", "refused: {names}", names=", ".join(unread)),)
+                if unread
+                else ()
+            ),
         ),
         passed=not unread,
+    )
+
+
+def _share(count: int, expected: int) -> Phrase:
+    return Phrase(
+        "rehearsal_share",
+        "{passed} of {judged}",
+        passed=str(count),
+        judged=str(expected),
     )
 
 
@@ -157,17 +211,17 @@ async def clock(run: Run) -> None:
     """Set the clock and send the test command of the protocol."""
     answer = await run.client.station.clock_sync(run.utc())
     run.add(
-        "Clock synchronization (type 103)",
-        expected="Confirmed positively",
-        seen="Confirmed" if answer.positive else f"Refused, cause {answer.cause}",
+        Phrase("title_clock", "Clock synchronization (type 103)"),
+        expected=_POSITIVELY,
+        seen=_CONFIRMED if answer.positive else refused(answer.cause),
         passed=answer.positive,
         ms=1000 * answer.after,
     )
     answer = await run.client.station.test_command(counter=1)
     run.add(
-        "Test command with time tag (type 107)",
-        expected="Confirmed positively",
-        seen="Confirmed" if answer.positive else f"Refused, cause {answer.cause}",
+        Phrase("title_test_command", "Test command with time tag (type 107)"),
+        expected=_POSITIVELY,
+        seen=_CONFIRMED if answer.positive else refused(answer.cause),
         passed=answer.positive,
         ms=1000 * answer.after,
     )
@@ -182,7 +236,7 @@ async def refusals(run: Run) -> None:
     unknown = next(ioa for ioa in range(MAX_IOA, 0, -1) if ioa not in used)
     await _refused(
         run,
-        "An address that the table does not have",
+        Phrase("title_unknown_address", "An address that the table does not have"),
         unknown,
         client.type_of(OrderName.MAXSETP),
         encode_command(limit, 50.0),
@@ -191,16 +245,19 @@ async def refusals(run: Run) -> None:
     stop = table.by_name[OrderName.EMERGENCY_STOP_PRODUCTION]
     await _refused(
         run,
-        "A setpoint to the address of a stop",
+        Phrase("title_wrong_type", "A setpoint to the address of a stop"),
         stop.ioa,
         TypeId.C_SE_NC_1,
         1.0,
     )
     if limit.type_id == TypeId.C_SE_NC_1:
-        for text, value in (("not a number", math.nan), ("infinity", math.inf)):
+        for text, value in (
+            (Phrase("title_nan", "MAXSETP with not a number"), math.nan),
+            (Phrase("title_infinity", "MAXSETP with infinity"), math.inf),
+        ):
             await _refused(
                 run,
-                f"MAXSETP with {text}",
+                text,
                 limit.ioa,
                 client.type_of(OrderName.MAXSETP),
                 value,
@@ -209,7 +266,7 @@ async def refusals(run: Run) -> None:
     if limit.type_id != TypeId.C_SE_NA_1:
         await _refused(
             run,
-            "MAXSETP with 150 %",
+            Phrase("title_too_much", "MAXSETP with 150 %"),
             limit.ioa,
             client.type_of(OrderName.MAXSETP),
             encode_command(limit, 150.0),
@@ -219,7 +276,11 @@ async def refusals(run: Run) -> None:
     for state in (DoublePoint.INTERMEDIATE, DoublePoint.INDETERMINATE):
         await _refused(
             run,
-            f"Q mode with the reserved state {int(state)}",
+            Phrase(
+                "title_reserved",
+                "Q mode with the reserved state {state}",
+                state=str(int(state)),
+            ),
             mode.ioa,
             client.type_of(OrderName.Q_MODE),
             state,
@@ -243,8 +304,12 @@ async def _stale(run: Run) -> None:
         time_tag=tag,
     )
     run.add(
-        "MAXSETP with a time tag that is an hour old",
-        expected=f"Not carried out: tags may be off by {delay:g} s",
+        Phrase("title_stale", "MAXSETP with a time tag that is an hour old"),
+        expected=Phrase(
+            "expect_stale",
+            "Not carried out: tags may be off by {time}",
+            time=f"{delay:g} s",
+        ),
         seen=_answer(result),
         passed=not result.accepted and run.client.shows(OrderName.MAXSETP, 100.0),
     )
@@ -264,9 +329,11 @@ async def _with_test_bit(run: Run) -> None:
     await _read_mirror(run, OrderName.MAXSETP)
     unchanged = client.shows(OrderName.MAXSETP, 100.0)
     run.add(
-        "MAXSETP with the test bit of the protocol set",
-        expected="Answered with the test bit, never carried out",
-        seen=(f"{_answer(result)}, {_unchanged(run, OrderName.MAXSETP, unchanged)}"),
+        Phrase("title_test_bit", "MAXSETP with the test bit of the protocol set"),
+        expected=Phrase(
+            "expect_test_bit", "Answered with the test bit, never carried out"
+        ),
+        seen=listed(_answer(result), _unchanged(run, OrderName.MAXSETP, unchanged)),
         passed=confirmation is not None and confirmation.test and unchanged,
         ms=None if confirmation is None else 1000 * confirmation.after,
     )
@@ -298,14 +365,23 @@ async def _refused(
     if unchanged is not None:
         await _read_mirror(run, unchanged)
         same = client.shown(unchanged) == before
-        seen += f", {_unchanged(run, unchanged, same)}"
+        seen = listed(seen, _unchanged(run, unchanged, same))
+    expected: str = (
+        Phrase(
+            "expect_refused_with",
+            "Refused with cause {cause}",
+            cause=str(int(causes[0])),
+        )
+        if causes
+        else Phrase("seen_refused_plainly", "Refused")
+    )
+    if unchanged is not None:
+        expected = listed(
+            expected, Phrase("expect_unchanged", "its feedback does not change")
+        )
     run.add(
         title,
-        expected=(
-            "Refused"
-            + (f" with cause {int(causes[0])}" if causes else "")
-            + ("" if unchanged is None else "; its feedback does not change")
-        ),
+        expected=expected,
         seen=seen,
         passed=refused and same,
         ms=None if confirmation is None else 1000 * confirmation.after,
@@ -319,15 +395,17 @@ async def _read_mirror(run: Run, name: OrderName) -> None:
 
 def _unchanged(run: Run, name: OrderName, same: bool) -> str:
     shown = run.client.shown(name)
-    return f"feedback {'still' if same else 'now'} {shown}"
+    if same:
+        return Phrase("seen_still", "feedback still {shown}", shown=shown)
+    return Phrase("seen_now", "feedback now {shown}", shown=shown)
 
 
 def _answer(result: CommandResult) -> str:
     if result.confirmation is None:
-        return "No answer"
+        return Phrase("seen_no_answer", "No answer")
     if result.accepted:
-        return "Confirmed"
-    return f"Refused, cause {result.confirmation.cause}"
+        return _CONFIRMED
+    return refused(result.confirmation.cause)
 
 
 async def loss(run: Run) -> None:
@@ -335,9 +413,11 @@ async def loss(run: Run) -> None:
     client = run.client
     answer = await client.order(OrderName.MAXSETP, 50.0, feedback=run.pace.feedback)
     run.add(
-        "MAXSETP 50 % before the loss",
-        expected="Confirmed and mirrored",
-        seen=f"Feedback {answer.mirror or 'missing'}",
+        Phrase("title_before_loss", "MAXSETP 50 % before the loss"),
+        expected=Phrase("expect_mirrored", "Confirmed and mirrored"),
+        seen=Phrase(
+            "seen_feedback_only", "Feedback {shown}", shown=answer.mirror or _MISSING
+        ),
         passed=answer.accepted and answer.mirrored,
         ms=answer.confirmed,
     )
@@ -349,9 +429,9 @@ async def loss(run: Run) -> None:
     ms = await client.open()
     ms += await client.start()
     run.add(
-        "Connect and STARTDT again",
-        expected="Taken and confirmed",
-        seen="Connected and confirmed",
+        Phrase("title_back", "Connect and STARTDT again"),
+        expected=Phrase("expect_back", "Taken and confirmed"),
+        seen=Phrase("seen_back", "Connected and confirmed"),
         passed=True,
         ms=ms,
     )
@@ -359,9 +439,14 @@ async def loss(run: Run) -> None:
     missing = [name for name in client.monitored() if client.value(name) is None]
     shown = client.shown(OrderName.MAXSETP)
     run.add(
-        "General interrogation after the return",
-        expected="All points again",
-        seen=f"{len(result.objects)} objects; MAXSETP feedback {shown or 'missing'}",
+        Phrase("title_after_return", "General interrogation after the return"),
+        expected=Phrase("expect_again", "All points again"),
+        seen=Phrase(
+            "seen_after_return",
+            "{count} objects; MAXSETP feedback {shown}",
+            count=str(len(result.objects)),
+            shown=shown or _MISSING,
+        ),
         passed=result.terminated and not missing,
         ms=(
             None if result.terminated_after is None else 1000 * result.terminated_after
@@ -370,10 +455,11 @@ async def loss(run: Run) -> None:
     )
 
 
-LOSS_NOTE: Final = (
+LOSS_NOTE: Final = Phrase(
+    "note_loss",
     "A rehearsal's orders end with its connection, so its feedback is back at where it "
     "began. On the operator's own link stops always hold, and limits follow the site's "
-    "setting for a lost link (see “The site”)."
+    "setting for a lost link (see “The site”).",
 )
 
 
@@ -389,9 +475,14 @@ async def _orders_end(run: Run, begun: float) -> None:
             break
         await asyncio.sleep(run.pace.poll / 10)
     run.add(
-        "Connection cut under an order",
-        expected="The rehearsal's orders end, the operator's own are in force",
-        seen="They ended" if limit is not None else "They are still in force",
+        Phrase("title_cut", "Connection cut under an order"),
+        expected=Phrase(
+            "expect_cut",
+            "The rehearsal's orders end, the operator's own are in force",
+        ),
+        seen=Phrase("seen_ended", "They ended")
+        if limit is not None
+        else Phrase("seen_in_force", "They are still in force"),
         passed=limit is not None,
         ms=limit,
     )
