@@ -4,14 +4,21 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 import re
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Page, expect
 import pytest
 
 from custom_components.netflex.simulation.remote import RemoteClient
+from scripts.demo_site.commissioning import (
+    BUTTON,
+    RUN,
+    choose_checks,
+    open_commissioning,
+    press_button,
+    say_on_site,
+)
 from scripts.demo_site.stage import Stage, StageSettings, staged
 
 from .browsing import browsing
-from .forms import Person
 
 pytestmark = [
     pytest.mark.browser,
@@ -20,10 +27,6 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.usefixtures("socket_enabled"),
 ]
-
-RUN = 300_000
-"""ms that a part of a run may take on a loaded machine."""
-BUTTON = "input of Solar contactor"
 
 FOLLOWED = re.compile(
     r"It follows\. A step of \d+ W was told; its own reading moved by \d+ W after "
@@ -45,70 +48,36 @@ async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
         yield stage
 
 
-async def open_commissioning(person: Person) -> None:
-    """Open the options of the site, and its commissioning."""
-    await person.open("config/integrations/integration/netflex")
-    await person.page.get_by_role("button", name="Configure").first.click()
-    await person.choose("Commissioning")
-
-
-async def only(group: Locator, *names: str) -> None:
-    """Choose these of a group of boxes, and no other."""
-    boxes = group.get_by_role("checkbox")
-    await expect(boxes).not_to_have_count(0)
-    for box in await boxes.all():
-        if await box.get_attribute("aria-checked") == "true":
-            await box.press("Space")
-        await expect(box).not_to_be_checked()
-    for name in names:
-        chosen = group.get_by_role("checkbox", name=name, exact=True)
-        await chosen.press("Space")
-        await expect(chosen).to_be_checked()
-
-
 async def test_a_commissioning_tells_what_is_proven_and_what_is_only_configured(
     demo: Stage, plant: RemoteClient, chromium: Path
 ) -> None:
     await plant.ask("set", sun=1.0, car_plugged=True)
     async with browsing(chromium, height=1400) as page:
-        person = Person(page, f"http://127.0.0.1:{demo.ports.http}")
-        await open_commissioning(person)
-        await person.choose("Try what is set up")
-        groups = page.locator("ha-selector-select")
-        await only(groups.filter(has_text="Small steps"), "Charger", "Solar inverter")
-        await only(groups.filter(has_text="Stops by their own setpoint"))
-        await only(groups.filter(has_text="Emergency outputs"), "Solar contactor")
-        await only(groups.filter(has_text="Stop buttons"), BUTTON)
-        switches = page.locator("ha-selector-boolean").get_by_role("switch")
-        await expect(switches).to_have_count(2)
-        rehearse, on_site = await switches.all()
+        address = f"http://127.0.0.1:{demo.ports.http}"
+        await open_commissioning(page, address)
+        await choose_checks(page)
+        rehearse = page.locator("ha-selector-boolean").get_by_role("switch").first
         await expect(rehearse).to_be_checked()
-        await person.submit()
+        await page.get_by_role("button", name="Submit").click()
         await expect(page.get_by_text("Somebody has to be there")).to_be_visible()
-        await on_site.press("Space")
-        await person.submit()
+        await say_on_site(page)
         await expect(page.get_by_text("1 of 5: Charger: small steps")).to_be_visible()
 
         # A page that is loaded anew finds the run again.
         await page.reload()
-        await open_commissioning(person)
+        await open_commissioning(page, address)
         await expect(page.get_by_text("2 of 5: Solar inverter: small")).to_be_visible(
             timeout=RUN
         )
         await expect(page.get_by_text("Charger: ✓ proven. It follows")).to_be_visible()
-        press = page.get_by_text(f"Press the stop button now: {BUTTON}")
-        await expect(press).to_be_visible(timeout=RUN)
-        await plant.ask("set", stop_button=True)
-        release = page.get_by_text(f"Release the stop button now: {BUTTON}")
-        await expect(release).to_be_visible(timeout=RUN)
-        await plant.ask("set", stop_button=False)
+        await press_button(page, plant)
         await expect(page.get_by_text("5 of 5: Rehearsal")).to_be_visible(timeout=RUN)
         await expect(page.get_by_text("What was proven")).to_be_visible(timeout=RUN)
         await expect_proofs(page)
         await page.get_by_role("button", name="Close").first.click()
 
-        await open_commissioning(person)
-        await person.choose("Show the checklist")
+        await open_commissioning(page, address)
+        await page.get_by_text("Show the checklist").last.click()
         await expect_proofs(page)
     async with demo.home_assistant() as home_assistant:
         state = await home_assistant.get("states/sensor.demo_site_commissioning")

@@ -1,10 +1,12 @@
 """What is wrong with a battery for long enough that somebody should look."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from custom_components.netflex.model.asset import Asset, AssetState, Category, Nature
+from custom_components.netflex.model.phrase import Phrase
 from custom_components.netflex.site.battery_health import (
     BATTERY_FAULT,
     BATTERY_HOT,
@@ -121,8 +123,29 @@ def test_faults_that_a_profile_names_are_said(
 ) -> None:
     assert watch.run(9.0, details=details) == []
     assert watch.run(1.0, details=details) == [BATTERY_FAULT]
-    (value,) = details.values()
-    assert str(value) in watch.health.problems[0].text
+    ((name, value),) = details.items()
+    said = name if value is True else f"{name}: {value}"
+    assert watch.health.problems[0].text.endswith(f"reports {said}")
+
+
+def test_known_words_of_a_fault_can_be_said_in_another_language(watch: Watch) -> None:
+    details = {"fault_code": 7, "alarm": "high temperature", "error": "E41"}
+    assert watch.run(10.0, details=details) == [BATTERY_FAULT]
+    text = watch.health.problems[0].text
+    assert text.endswith("fault code: 7; alarm: high temperature; error: E41")
+    assert isinstance(text, Phrase)
+    words = list(phrases(text))
+    assert "device_hot" in [phrase.key for phrase in words]
+    # What the device says in its own words stays as it is.
+    assert "E41" not in words
+
+
+def phrases(text: str) -> Iterator[Phrase]:
+    """Yield everything in a text that can be said in another language."""
+    if isinstance(text, Phrase):
+        yield text
+        for figure in text.figures.values():
+            yield from phrases(figure)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ..model.asset import Asset, AssetState, Nature
-from ..model.phrase import Phrase
+from ..model.phrase import Phrase, listed
 from .config import DEFAULT_HEALTH, HealthLimits
 from .lasting import Lasting
 from .view import SiteProblem
@@ -34,8 +34,22 @@ BATTERY_ALERTS: Final = (
 )
 
 _TEMPERATURES: Final = ("temperature", "battery_temperature", "cell_temperature_max")
-_FAULTS: Final = ("fault", "faults", "fault_code", "alarm", "alarms", "error")
+_FAULTS: Final = {
+    "fault": Phrase("device_fault", "fault"),
+    "faults": Phrase("device_faults", "faults"),
+    "fault_code": Phrase("device_fault_code", "fault code"),
+    "alarm": Phrase("device_alarm", "alarm"),
+    "alarms": Phrase("device_alarms", "alarms"),
+    "error": Phrase("device_error", "error"),
+}
 """Names by which profiles tell of a temperature in degC, and of faults; 0 is none."""
+
+
+_WORDS: Final = {
+    "fault": Phrase("device_in_fault", "in fault"),
+    "high temperature": Phrase("device_hot", "high temperature"),
+}
+"""What profiles say in words; a device's own words stay as they are."""
 
 
 class BatteryHealth:
@@ -109,23 +123,33 @@ def _wrong(
             ),
             FAULT_FOR,
         )
-    faults = {
-        name: value
+    faults = [
+        _fault(name, value)
         for name in _FAULTS
         if (value := state.details.get(name)) not in (None, False, 0, "", "none", "ok")
-    }
+    ]
     if faults:
-        words = ", ".join(f"{name} {value}" for name, value in faults.items())
         yield (
             BATTERY_FAULT,
             Phrase(
                 "battery_reports",
                 "{battery} reports {faults}",
                 battery=asset.name,
-                faults=words,
+                faults=listed(*faults),
             ),
             FAULT_FOR,
         )
+
+
+def _fault(name: str, value: object) -> str:
+    """Return what a device says of a fault, its own words as they are."""
+    what = _FAULTS[name]
+    if value is True:
+        return what
+    words = str(value)
+    return Phrase(
+        "device_says", "{name}: {value}", name=what, value=_WORDS.get(words, words)
+    )
 
 
 def _silence(name: str, problem: str | None) -> str:
