@@ -18,6 +18,7 @@ from .actions_common import loaded_entry
 from .const import DOMAIN
 from .site.quality_problems import fault_text
 from .telemetry.quality import QualityReport, SourceQuality
+from .words import words_of
 
 SERVICE_GET_DATA_QUALITY: Final = "get_data_quality"
 
@@ -42,10 +43,13 @@ async def _async_get_data_quality(call: ServiceCall) -> ServiceResponse:
     """Return what the last 24 hours of data were like, and the newest daily report."""
     quality = loaded_entry(call).runtime_data.quality
     daily = quality.daily
-    return {
-        "now": report_message(quality.report()),
-        "daily": None if daily is None else report_message(daily),
-    }
+    answer: dict[str, Any] = words_of(call.hass).say_all(
+        {
+            "now": report_message(quality.report()),
+            "daily": None if daily is None else report_message(daily),
+        }
+    )
+    return answer
 
 
 def report_message(report: QualityReport) -> dict[str, Any]:

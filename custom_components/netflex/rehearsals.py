@@ -156,16 +156,16 @@ def _response(
     evidence: Evidence,
     files: ReportFiles,
 ) -> dict[str, Any]:
-    result = evidence.result
+    result, say = evidence.result, words_of(hass).say
     return {
         "outcome": result.outcome.value,
         "mode": result.mode.value,
         "passed": result.count(True),
         "failed": result.count(False),
         "not_judged": result.count(None),
-        "ended_early": result.ended_early,
+        "ended_early": None if result.ended_early is None else say(result.ended_early),
         "failed_steps": [
-            f"{step.chapter}: {step.title}: {step.seen}"
+            f"{say(step.chapter)}: {say(step.title)}: {say(step.seen)}"
             for step in result.steps
             if step.passed is False
         ],

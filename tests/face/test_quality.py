@@ -8,6 +8,7 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.helpers.translation import async_get_translations
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -167,6 +168,12 @@ async def test_at_six_each_fault_is_named_and_raised(counted: Counted) -> None:
     charger = missing[sites.CHARGER_ID]
     assert charger["series"] is None
     assert charger["text"].endswith(" % of its values did not come: data")
+    counted.hass.config.language = "nl"
+    await async_get_translations(counted.hass, "nl", "common", {"netflex"})
+    dutch = (await ask(counted))["daily"]["faults"]
+    assert charger["text"] not in [fault["text"] for fault in dutch]
+    assert any("van de waarden kwam niet binnen" in fault["text"] for fault in dutch)
+    counted.hass.config.language = "en"
     issues = {
         key: issue
         for (_domain, key), issue in ir.async_get(hass).issues.items()
