@@ -9,6 +9,15 @@ from typing import Final
 
 from playwright.async_api import Browser, async_playwright, expect
 
+from custom_components.netflex.simulation.remote import RemoteClient
+
+from .commissioning import (
+    RUN,
+    choose_checks,
+    open_commissioning,
+    press_button,
+    say_on_site,
+)
 from .home_assistant import HomeAssistant
 from .processes import ROOT, DemoError
 from .seed import ENTRY_ID
@@ -56,21 +65,26 @@ async def take_pictures(images: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise DemoError("Chromium is not installed: scripts/setup --ci brings it")
-    settings = StageSettings(folder=demo_folder("pictures"), day_length=_DAY)
+    expect.set_options(timeout=60_000)
+    settings = StageSettings(
+        folder=demo_folder("pictures"), day_length=_DAY, brisk=True
+    )
     async with staged(settings) as stage, async_playwright() as playwright:
         site = await stage.start_devices()
         child = await stage.start_home_assistant()
         async with stage.home_assistant() as home_assistant:
             await home_assistant.wait_until_running(child)
-        await stage.start_day(site)
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=[*_CHROMIUM_ARGUMENTS]
         )
+        images.mkdir(parents=True, exist_ok=True)
+        address = f"http://127.0.0.1:{stage.ports.http}"
+        await _commission(browser, address, site, images / "commissioning.png")
+        await stage.start_day(site)
         await asyncio.sleep(_SETTLING)
         async with stage.home_assistant() as home_assistant:
             await hold_boiler_back(home_assistant)
-        url = f"http://127.0.0.1:{stage.ports.http}/demo-site"
-        images.mkdir(parents=True, exist_ok=True)
+        url = f"{address}/demo-site"
         for name, width, height, dark, page in _SHOTS:
             address = f"{url}/{page}-{ENTRY_ID.lower()}"
             await _shoot(browser, address, images / name, width, height, dark=dark)
@@ -82,6 +96,24 @@ async def take_pictures(images: Path) -> None:
             await card.screenshot(path=images / name)
             print((images / name).relative_to(ROOT))
         await browser.close()
+
+
+async def _commission(
+    browser: Browser, address: str, site: RemoteClient, path: Path
+) -> None:
+    """Commission a part of the site, and take a picture of what that has proven."""
+    await site.ask("set", sun=1.0, car_plugged=True)
+    page = await browser.new_page(viewport={"width": 1000, "height": 1500})
+    page.set_default_timeout(60_000)
+    await open_commissioning(page, address)
+    await choose_checks(page)
+    await say_on_site(page)
+    await press_button(page, site)
+    await expect(page.get_by_text("What was proven")).to_be_visible(timeout=RUN)
+    await asyncio.sleep(1)
+    await page.get_by_role("dialog").last.screenshot(path=path)
+    await page.close()
+    print(path.relative_to(ROOT))
 
 
 async def hold_boiler_back(home_assistant: HomeAssistant) -> None:
