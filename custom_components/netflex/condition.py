@@ -47,15 +47,21 @@ class _SiteCondition(Condition):
         entry: NetflexConfigEntry | None = self._hass.config_entries.async_get_entry(
             self._options[ATTR_CONFIG_ENTRY_ID]
         )
-        if (
-            entry is None
-            or entry.domain != DOMAIN
-            or entry.state is not ConfigEntryState.LOADED
-        ):
-            raise ConditionErrorMessage(
-                DOMAIN, "The Netflex site of this condition does not run"
-            )
+        if entry is None or entry.domain != DOMAIN:
+            raise _unknown("site_not_found")
+        if entry.state is not ConfigEntryState.LOADED:
+            raise _unknown("site_not_loaded", site=entry.title)
         return entry.runtime_data.coordinator.data
+
+
+def _unknown(key: str, **placeholders: str) -> ConditionErrorMessage:
+    """Return the error of a site that says nothing; the log has it in English."""
+    err = ConditionErrorMessage(
+        DOMAIN, "The Netflex site of this condition does not run"
+    )
+    err.translation_domain, err.translation_key = DOMAIN, key
+    err.translation_placeholders = placeholders
+    return err
 
 
 class IsStopped(_SiteCondition):

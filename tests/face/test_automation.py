@@ -39,6 +39,7 @@ from custom_components.netflex.model.plan import (
 from custom_components.netflex.trigger import TRIGGERS
 
 from .fakes import NOW, FakeSite
+from .translations import assert_exception_is_translated
 
 LIMIT = Limit(
     scope=SITE,
@@ -257,5 +258,13 @@ async def test_a_condition_on_a_site_that_does_not_run_is_an_error_not_a_no(
     await start(hass, entry)
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert entry.state is ConfigEntryState.NOT_LOADED
-    with pytest.raises(ConditionError, match="does not run"):
+    with pytest.raises(ConditionError, match="does not run") as unknown:
         await holds(hass, entry, "is_connected")
+    # What the editor of automations shows when the condition is tested there.
+    assert_exception_is_translated(unknown.value)
+    assert unknown.value.translation_key == "site_not_loaded"
+    await hass.config_entries.async_remove(entry.entry_id)
+    with pytest.raises(ConditionError) as unknown:
+        await holds(hass, entry, "is_connected")
+    assert_exception_is_translated(unknown.value)
+    assert unknown.value.translation_key == "site_not_found"
