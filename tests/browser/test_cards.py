@@ -659,6 +659,18 @@ async def test_a_refusal_of_not_now_is_said(page: Page) -> None:
     )
     await page.get_by_role("button", name="Boiler: Not now").click()
     await expect(page.get_by_role("alert")).to_have_text("Not allowed")
+    await page.evaluate(
+        """() => { window.card.hass = { ...window.card.hass,
+            loadBackendTranslation: async (category, domain) =>
+              (key, figures) => `${category} ${domain}: ${key} ${figures.site}`,
+            callService: async () => { throw Object.assign(new Error("Bakery is not running."), {
+              translation_domain: "netflex", translation_key: "site_not_loaded",
+              translation_placeholders: { site: "Bakery" } }); } }; }"""
+    )
+    await page.get_by_role("button", name="Boiler: Not now").click()
+    await expect(page.get_by_role("alert")).to_have_text(
+        "exceptions netflex: component.netflex.exceptions.site_not_loaded.message Bakery"
+    )
 
 
 def report(**changes: Any) -> dict[str, Any]:

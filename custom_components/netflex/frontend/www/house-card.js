@@ -1,7 +1,7 @@
 // For the people in the house: what is held back now, why, until when, and what can be done.
 
 import { NetflexCard } from "./card.js";
-import { clockTime, h, kilowatt, money, number } from "./lib.js";
+import { clockTime, h, kilowatt, money, number, refusalText } from "./lib.js";
 import { ICONS } from "./site-card.js";
 
 /** Hours for which a device is left alone. */
@@ -272,7 +272,7 @@ export class HouseCard extends NetflexCard {
     try {
       await this.hass.callService("netflex", action, { device_id: subject.device_id, ...data });
     } catch (error) {
-      this.failure = error && error.message ? error.message : String(error);
+      this.failure = await refusalText(this.hass, error);
     }
     this.busy = null;
     this.draw();

@@ -224,6 +224,20 @@ const RETRY = 5000;
 /** What the cards say where a site cannot be followed, by the code of the answer. */
 const REFUSALS = { not_found: "site_gone", not_loaded: "not_running" };
 
+/** Why an action was refused, in the user's language where its refusal has words. */
+export async function refusalText(hass, error) {
+  const domain = error && error.translation_domain;
+  if (domain && hass.loadBackendTranslation) {
+    const localize = await hass.loadBackendTranslation("exceptions", domain);
+    const text = localize(
+      `component.${domain}.exceptions.${error.translation_key}.message`,
+      error.translation_placeholders,
+    );
+    if (text) return text;
+  }
+  return faultText(error);
+}
+
 /** What an error itself says. */
 export function faultText(error) {
   return error && error.message ? error.message : String(error);
