@@ -26,6 +26,8 @@ from .words import words_of
 
 HOLDER: Final = "entity"
 """Name under which a switch holds a local stop."""
+_ANY_MAKE: Final = "Generic"
+"""Vendor of the profiles that fit any device whose registers are known."""
 
 
 class NetflexEntity(CoordinatorEntity[SiteCoordinator]):
@@ -240,10 +242,15 @@ def async_register_devices(hass: HomeAssistant, entry: NetflexConfigEntry) -> No
 def _maker_and_model(
     hass: HomeAssistant, subentry: ConfigSubentry
 ) -> tuple[str | None, str | None]:
-    """Return who makes a subentry's device and what it is, as its profile says."""
+    """Return who makes a subentry's device and what it is, as its profile says.
+
+    A profile for devices of any make says neither.
+    """
     profiles = hass.data.get(DATA_PROFILES)
     profile_id = subentry.data.get(CONF_PROFILE)
     if profiles is None or profile_id not in profiles.ids():
         return None, None
     profile = profiles.get(profile_id)
+    if profile.vendor == _ANY_MAKE:
+        return None, None
     return profile.vendor, profile.models[0] if profile.models else None

@@ -171,6 +171,8 @@ async def test_devices_hang_below_the_site(
     charger = device(sites.CHARGER_ID)
     assert charger.manufacturer is not None
     assert charger.manufacturer.startswith("Alfen")
+    battery = device(sites.BATTERY_ID)
+    assert (battery.manufacturer, battery.model) == (None, None)
 
 
 async def test_meter_shows_its_reading_in_our_sign(
