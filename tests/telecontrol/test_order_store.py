@@ -206,7 +206,7 @@ class Syscalls:
         self.flush_error: OSError | None = None
         self.offsets: list[int] = []
         self.flushes = 0
-        write, flush = order_store._write_all, os.fdatasync
+        write, flush = order_store.write_all, os.fdatasync
 
         def write_all(fd: int, content: bytes, offset: int) -> None:
             self.may_write.wait(50)
@@ -222,7 +222,7 @@ class Syscalls:
                 raise self.flush_error
             flush(fd)
 
-        monkeypatch.setattr(order_store, "_write_all", write_all)
+        monkeypatch.setattr(order_store, "write_all", write_all)
         monkeypatch.setattr(order_store.os, "fdatasync", fdatasync)
 
 

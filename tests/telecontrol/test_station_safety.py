@@ -75,7 +75,7 @@ class Disk:
         self.working = threading.Event()
         self.working.set()
         self.writes = 0
-        write = order_store._write_all
+        write = order_store.write_all
 
         def write_all(fd: int, content: bytes, offset: int) -> None:
             self.writes += 1
@@ -84,7 +84,7 @@ class Disk:
                 raise self.error
             write(fd, content, offset)
 
-        monkeypatch.setattr(order_store, "_write_all", write_all)
+        monkeypatch.setattr(order_store, "write_all", write_all)
 
     def fill(self) -> None:
         self.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

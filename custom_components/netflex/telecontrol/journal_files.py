@@ -7,7 +7,6 @@ compressed.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-import errno
 import gzip
 import json
 import os
@@ -104,25 +103,6 @@ def pack(segment: Segment) -> None:
     temporary.chmod(0o600)
     temporary.replace(segment.packed)
     segment.path.unlink()
-
-
-def reserve(fd: int, start: int, size: int) -> None:
-    """Take space on the disk for what will be written; OSError where there is none."""
-    try:
-        os.posix_fallocate(fd, start, size)
-    except OSError as err:
-        if err.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-            raise
-        write_all(fd, bytes(size), start)
-
-
-def write_all(fd: int, content: bytes, offset: int) -> None:
-    """Write octets at their place; a write that falls short is an OSError."""
-    written = os.pwrite(fd, content, offset)
-    if written != len(content):
-        raise OSError(
-            errno.ENOSPC, f"only {written} of {len(content)} octets were written"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Everything here blocks and belongs to the one thread that writes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC
 import fcntl
 import os
@@ -11,15 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from .journal_files import (
-    MARKER_NAME,
-    MARKER_SIZE,
-    Marker,
-    Segment,
-    list_segments,
-    reserve,
-    write_all,
-)
+from .disk import reserve, sync_folder, write_all
+from .journal_files import MARKER_NAME, MARKER_SIZE, Marker, Segment, list_segments
 from .journal_format import ChainEnd, Draft, Record, RecordKind, Stamp, encode
 from .journal_verify import Break, ChainCheck, read_records
 
@@ -244,6 +238,7 @@ class JournalWriter:
             segment.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
         )
         before = (self.fd, self.segment, self._offset, self._reserved)
+        end = self.end
         self.fd, self.segment, self._offset, self._reserved = fd, segment, 0, 0
         header = Draft(
             RecordKind.SEGMENT,
@@ -252,11 +247,15 @@ class JournalWriter:
         )
         try:
             self._write([header])
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         except BaseException:
             self.fd, self.segment, self._offset, self._reserved = before
+            self.end = end
             os.close(fd)
             segment.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                # The marker may tell of a first record that is gone again.
+                self._mark(stamp, closed=False)
             raise
         old_fd, _segment, old_offset, _reserved = before
         if old_fd is not None:
@@ -272,9 +271,16 @@ class JournalWriter:
         content = b"".join(lines)
         self._take_space(len(content))
         write_all(self.fd, content, self._offset)
-        self._offset += len(content)
-        self.end = end
-        self._mark(drafts[-1].stamp, closed=False)
+        before = self._offset, self.end
+        self._offset, self.end = self._offset + len(content), end
+        try:
+            self._mark(drafts[-1].stamp, closed=False)
+        except BaseException:
+            # They will be written again: nobody is to find them twice.
+            self._offset, self.end = before
+            self._reserved = self._offset
+            os.ftruncate(self.fd, self._offset)
+            raise
 
     def _take_space(self, size: int) -> None:
         """Keep space ahead; a full disk is only an error once that is used up."""
@@ -379,11 +385,3 @@ def _without_empty(segments: list[Segment]) -> list[Segment]:
 
 def _month(stamp: Stamp) -> str:
     return f"{stamp.utc.astimezone(UTC):%Y%m}"
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-import errno
 import fcntl
 from functools import partial
 import logging
@@ -19,6 +18,7 @@ import threading
 import time
 from typing import Any, Final
 
+from .disk import reserve, sync_folder, write_all
 from .order_book import BookFormatError, OrderBook
 from .order_slots import (
     FILE_SIZE,
@@ -202,19 +202,10 @@ class OrderStore:
 
     def _create(self, fd: int) -> None:
         """Take the space now: later a full disk shall not keep an order out."""
-        try:
-            os.posix_fallocate(fd, 0, FILE_SIZE)
-        except OSError as err:
-            if err.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-                raise
-            _write_all(fd, bytes(FILE_SIZE), 0)
-        _write_all(fd, encode_slot(1, _stamped(OrderBook(), fd)), 0)
+        reserve(fd, 0, FILE_SIZE)
+        write_all(fd, encode_slot(1, _stamped(OrderBook(), fd)), 0)
         os.fsync(fd)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.path.parent)
         self._begin_after(1, 0)
 
     def _begin_after(self, sequence: int, slot: int) -> None:
@@ -250,7 +241,7 @@ class OrderStore:
                 slot = 1 - self._durable_slot
                 self._busy_since = time.monotonic()
                 fd = self._fd
-            error = _attempt(partial(_write_all, fd, content, slot * SLOT_SIZE))
+            error = _attempt(partial(write_all, fd, content, slot * SLOT_SIZE))
             with self._lock:
                 self._busy_since = None
                 if error is None:
@@ -304,12 +295,6 @@ def set_aside(path: Path, now: datetime) -> Path | None:
 def _stamped(book: OrderBook, fd: int) -> dict[str, Any]:
     """Add the file's own identity, which a copy does not share."""
     return book.to_json() | {"inode": os.fstat(fd).st_ino}
-
-
-def _write_all(fd: int, content: bytes, offset: int) -> None:
-    written = os.pwrite(fd, content, offset)
-    if written != len(content):
-        raise OSError(f"only {written} of {len(content)} octets were written")
 
 
 def _attempt(action: Callable[[], None]) -> OrderStoreError | None:
