@@ -10,6 +10,7 @@ from custom_components.netflex.control.replay import replay
 from custom_components.netflex.control.scenario import open_scenario
 from custom_components.netflex.model.orders import GridOrders, OrderName
 from custom_components.netflex.model.snapshot import Clock, SiteModel, Snapshot
+from custom_components.netflex.site import recording as recording_module
 from custom_components.netflex.site.recording import BLOCK, Recording
 from tests.control.sites import START, charger, orders, reading, site, state
 
@@ -100,6 +101,54 @@ async def test_orders_are_kept_at_once_and_readings_once_a_second() -> None:
     given = Snapshot(reading=reading(0.0), orders=orders(maxsetp=10.0))
     recording.note(MODEL, given, Clock(monotonic=100.45, utc=START))
     assert len(recording._newest) == 2
+
+
+async def test_of_one_moment_the_first_is_kept() -> None:
+    recording = Recording()
+    assert recording.bounds is None
+    clock = Clock(monotonic=100.0, utc=START)
+    recording.note(MODEL, Snapshot(), clock)
+    recording.note(MODEL, Snapshot(orders=orders(maxsetp=10.0)), clock)
+    assert len(recording._newest) == 1
+    assert recording.bounds == (START, START)
+
+
+async def test_an_export_waits_for_what_is_being_packed(tmp_path: Path) -> None:
+    recording = Recording()
+    fill(recording, BLOCK)
+    assert recording._packing is not None
+    end = START + timedelta(days=1)
+    export = await recording.export(tmp_path / "a.jsonl", START, end)
+    assert export is not None
+    assert export.count == BLOCK
+
+
+async def test_a_block_that_cannot_be_packed_is_lost_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_frames: object) -> None:
+        raise MemoryError
+
+    recording = Recording()
+    with monkeypatch.context() as patch:
+        patch.setattr(recording_module, "_compress", fail)
+        fill(recording, BLOCK)
+        await settle(recording)
+    assert "A part of the recording is lost" in caplog.text
+    fill(recording, 20, first=BLOCK)
+    end = START + timedelta(days=1)
+    export = await recording.export(tmp_path / "a.jsonl", START, end)
+    assert export is not None
+    assert export.count == 20
+
+
+async def test_an_end_in_the_middle_of_packing_is_an_end() -> None:
+    recording = Recording()
+    fill(recording, BLOCK)
+    task = recording._packing
+    assert task is not None
+    await recording.stop()
+    assert task.done()
 
 
 @pytest.mark.usefixtures("socket_enabled")

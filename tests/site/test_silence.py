@@ -51,6 +51,7 @@ from custom_components.netflex.site.silence_test import (
     run,
 )
 from custom_components.netflex.telecontrol.journal_format import RecordKind
+from tests.virtual_time import now, virtual_time
 
 from .fakes import until
 
@@ -338,3 +339,147 @@ async def test_a_device_that_holds_on_is_reported_as_holding_on(
     assert result.fell_back_after is None
     assert result.ended_by == "the time was over"
     await actor.stop()
+
+
+# ------------------------------------------------------------- other natures, other ends
+
+BATTERY = Asset(
+    id="charger",
+    name="Battery",
+    nature=Nature.BATTERY,
+    category=Category.STORAGE,
+    rated_consumption=5_000.0,
+    rated_production=5_000.0,
+    phases=3,
+    lines=tuple(Line),
+)
+BOILER = Asset(
+    id="charger",
+    name="Boiler",
+    nature=Nature.LOAD,
+    category=Category.FLEXIBLE_CONSUMPTION,
+    rated_consumption=2_400.0,
+    phases=3,
+    lines=tuple(Line),
+)
+
+
+@asynccontextmanager
+async def alone(
+    asset: Asset, facts: SilenceFacts, **decided: Any
+) -> AsyncIterator[tuple[Alone, SilenceSubject]]:
+    """A device that follows what it was told, under a plan that the test may change."""
+    device = Alone(facts)
+    actor = AssetActor(device, asset.name, lambda: None)
+    actor.start()
+    actor.post(setpoint(16.0))
+    await until(lambda: actor.done)
+    yield (
+        device,
+        SilenceSubject(
+            asset=asset,
+            device=device,
+            state=lambda: device.state,
+            actor=actor,
+            plan=lambda: plan(**decided),
+            grid_type=GridType.STAR,
+            clock=now,
+        ),
+    )
+    await actor.stop()
+
+
+@virtual_time
+async def test_one_that_does_not_answer_is_not_left_alone() -> None:
+    async with alone(CHARGER, SilenceFacts(fallback=6.0)) as (device, subject):
+        device.state = replace(device.state, available=False)
+        with pytest.raises(SilenceRefusedError, match="Charger does not answer") as one:
+            await run(subject, 5.0)
+        assert one.value.key == "not_answering"
+
+
+@virtual_time
+async def test_one_that_has_not_taken_its_setpoint_yet_is_not_left_alone() -> None:
+    async with alone(CHARGER, SilenceFacts(fallback=6.0)) as (device, subject):
+        subject.actor.write_again()
+        with pytest.raises(SilenceRefusedError, match="has not taken") as caught:
+            await run(subject, 5.0)
+        assert caught.value.key == "nothing_written"
+        assert not device.silent
+
+
+@virtual_time
+async def test_a_battery_that_would_fall_back_to_feeding_in_needs_room_for_that() -> (
+    None
+):
+    facts = SilenceFacts(fallback=-3_000.0)
+    room = Headroom(injection_power=2_000.0)
+    async with alone(BATTERY, facts, headroom=room) as (_device, subject):
+        with pytest.raises(SilenceRefusedError, match="3000 W more injection, 2000 W"):
+            await run(subject, 5.0)
+    room = Headroom(injection_power=3_500.0)
+    async with alone(BATTERY, facts, headroom=room) as (_device, subject):
+        assert (await run(subject, 5.0)).ended_by == "the time was over"
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    ("asset", "before", "after", "fallback"),
+    [
+        (BATTERY, {"power_limit": 2_000.0}, {"power_limit": 0.0}, 0.0),
+        (BOILER, {"enabled": True}, {"enabled": False}, 0.0),
+    ],
+)
+async def test_what_a_battery_or_a_load_falls_back_to_is_seen(
+    asset: Asset, before: dict[str, Any], after: dict[str, Any], fallback: float
+) -> None:
+    async with alone(asset, SilenceFacts(fallback=0.0)) as (device, subject):
+        device.state = replace(device.state, **before)
+        test = asyncio.create_task(run(subject, 60.0))
+        await asyncio.sleep(10.0)
+        device.state = replace(device.state, **after)
+        result = await test
+        assert result.ended_by == "it has fallen back"
+        assert result.fell_back_after == pytest.approx(10.0, abs=0.3)
+        assert result.fallback == fallback
+
+
+@virtual_time
+async def test_one_that_says_nothing_of_what_it_applies_has_shown_nothing() -> None:
+    async with alone(BATTERY, SilenceFacts(fallback=0.0)) as (_device, subject):
+        result = await run(subject, 30.0)
+        assert result.fell_back_after is None
+        assert result.ended_by == "the time was over"
+
+
+@virtual_time
+async def test_one_that_falls_silent_itself_ends_the_test() -> None:
+    async with alone(CHARGER, SilenceFacts(fallback=6.0)) as (device, subject):
+        test = asyncio.create_task(run(subject, 60.0))
+        await asyncio.sleep(5.0)
+        device.state = replace(device.state, available=False)
+        result = await test
+        assert result.ended_by == "it does not answer any more"
+        assert not device.silent
+
+
+@virtual_time
+async def test_a_plan_that_leaves_it_out_ends_the_test() -> None:
+    setpoints = {"charger": setpoint(16.0)}
+    async with alone(CHARGER, SilenceFacts(fallback=6.0), setpoints=setpoints) as (
+        _device,
+        subject,
+    ):
+        test = asyncio.create_task(run(subject, 60.0))
+        await asyncio.sleep(5.0)
+        setpoints.clear()
+        assert (await test).ended_by == "nothing is decided any more"
+
+
+@virtual_time
+async def test_one_that_does_not_follow_again_is_said_not_to_have_come_back() -> None:
+    async with alone(CHARGER, SilenceFacts(fallback=6.0)) as (device, subject):
+        device.state = replace(device.state, follows=False)
+        result = await run(subject, 5.0)
+        assert not result.came_back
+        assert now() >= 5.0 + silence_test.BACK_WITHIN

@@ -2,7 +2,9 @@
 
 import asyncio
 import csv
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+import errno
 from itertools import pairwise
 import json
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from custom_components.netflex.telecontrol import journal_house
 from custom_components.netflex.telecontrol.journal import JournalProblem
 from custom_components.netflex.telecontrol.journal_export import (
     COLUMNS,
@@ -17,10 +20,15 @@ from custom_components.netflex.telecontrol.journal_export import (
     export_journal,
 )
 from custom_components.netflex.telecontrol.journal_files import Segment, list_segments
-from custom_components.netflex.telecontrol.journal_format import RecordKind, decode
+from custom_components.netflex.telecontrol.journal_format import (
+    RecordKind,
+    Stamp,
+    decode,
+)
 from custom_components.netflex.telecontrol.journal_house import (
     FREE_FLOOR,
     MONTHS_KEPT,
+    Housekeeping,
     expired,
 )
 
@@ -159,6 +167,68 @@ async def test_a_disk_that_will_be_short_is_said_long_before(tmp_path: Path) -> 
     ) as journal:
         await until(lambda: journal._verified and not journal._house.due)
     assert not problems
+
+
+def tend(folder: Path, newest: Segment, clock: Clock) -> list[RecordKind]:
+    """Go through one round; return the kinds of what it records."""
+    house = Housekeeping(folder, lambda _path: 2 * FREE_FLOOR)
+    stamp = Stamp(utc=clock.at, boot_time=1.0, boot_id="boot")
+    found = [kind for kind, _data in house.run(newest, stamp)]
+    assert house.shortage is None
+    return found
+
+
+async def test_a_file_that_cannot_be_compressed_stays_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_segment: Segment) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    clock = Clock()
+    async with running(tmp_path / "j", clock=clock) as journal:
+        journal.hold_segment(True)
+        await write(journal, 1)
+    first = list_segments(tmp_path / "j")[0]
+    later = Segment(100, "202604", tmp_path / "j")
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_house, "pack", fail)
+        tend(tmp_path / "j", later, clock)
+    assert "could not be tended: [Errno 30] Read-only file system" in caplog.text
+    assert first.path.exists()
+    tend(tmp_path / "j", later, clock)
+    assert not first.path.exists()
+    assert first.packed.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no record\n"])
+def test_an_old_file_whose_end_nobody_can_read_is_not_deleted(
+    tmp_path: Path, content: bytes
+) -> None:
+    """Its record would have to say what it ended with."""
+    segments = [
+        replace(segment, folder=tmp_path) for segment in months(MONTHS_KEPT + 5)
+    ]
+    for segment in segments:
+        segment.path.write_bytes(content)
+    clock = Clock(datetime(2026, 7, 15, tzinfo=UTC))
+    assert expired(segments, clock.at)
+    assert tend(tmp_path, segments[-1], clock) == []
+    assert list_segments(tmp_path) == segments
+
+
+def test_a_file_that_is_gone_takes_no_space(tmp_path: Path) -> None:
+    assert Segment(1, "202603", tmp_path).size() == 0
+
+
+async def test_what_stands_behind_the_end_of_a_file_is_a_break(tmp_path: Path) -> None:
+    await fill(tmp_path / "j", 3)
+    (segment,) = list_segments(tmp_path / "j")
+    with segment.path.open("ab") as file:
+        file.write(bytes(100))
+    assert check(tmp_path / "j").sound
+    with segment.path.open("ab") as file:
+        file.write(b"hidden" + bytes(100))
+    assert not check(tmp_path / "j").sound
 
 
 # ------------------------------------------------------------------------------ export
