@@ -20,8 +20,6 @@ def measure(
     """
     sums = {category: CategoryMeasurement() for category in Category}
     for asset in assets.values():
-        if asset.nature in (Nature.RELAY, Nature.METER):
-            continue
         state = states.get(asset.id)
         power = asset_power(asset, state)
         topical = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from ..model.asset import Asset, AssetState, Nature
+from ..model.asset import Asset, AssetState
 from ..model.connection import NO_LINE_VALUES, GridType, Line, LineValues
 from ..model.phrase import Phrase
 from ..model.reading import MeterReading, line_import_current
@@ -283,9 +283,9 @@ def _seen(
 def _known(
     assets: Mapping[str, Asset], states: Mapping[str, AssetState], now: float
 ) -> Iterator[tuple[str, AssetState]]:
-    for key, asset in assets.items():
+    for key in assets:
         state = states.get(key)
-        if asset.nature in {Nature.RELAY, Nature.METER} or state is None:
+        if state is None:
             continue
         fresh = state.at is not None and now - state.at <= _OLD
         if state.available and fresh and state.power is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..model.asset import Asset, AssetState, Nature
+from ..model.asset import Asset, AssetState
 from ..model.connection import GridType, power_of_current
 from ..model.phrase import Phrase
 from ..model.plan import Plan, Setpoint, SetpointKind
@@ -121,12 +121,6 @@ def in_words(asset: Asset, setpoint: Setpoint) -> str:
             told = Phrase("told_rest", "neither charge nor discharge")
     elif setpoint.kind is SetpointKind.PRODUCTION:
         told = Phrase("told_produce", "produce at most {power}", power=f"{value:.0f} W")
-    elif asset.nature is Nature.RELAY:
-        told = (
-            Phrase("told_energised", "energised")
-            if value
-            else Phrase("told_released", "released")
-        )
     else:
         told = Phrase("value_on", "on") if value else Phrase("value_off", "off")
     return Phrase("told", "{name}: {told}", name=asset.name, told=told)

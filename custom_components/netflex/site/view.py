@@ -244,11 +244,11 @@ class SiteView:
     northbound: NorthboundState | None = None
     """None while nothing is told to any broker."""
     flexoffers: FlexOffersState | None = None
+    """None while nothing is offered to any aggregator."""
     flexibility: Mapping[str, LoadFlexibility] = field(
         default_factory=lambda: MappingProxyType({})
     )
     """How loads follow sources outside, of each that was ever held back."""
-    """None while nothing is offered to any aggregator."""
     plan: Plan | None = None
     economy: Economy = NO_ECONOMY
     """What markets, schedules and dispatch sources say."""
