@@ -47,6 +47,8 @@ class Words:
 
     def say(self, text: str) -> str:
         """Return a text in this language, in English where it has no words for it."""
+        if isinstance(text, Moment):
+            return self._clock(text)
         if not isinstance(text, Phrase):
             return text
         words = self._texts.get(f"{_PREFIX}{text.key}")
@@ -70,8 +72,6 @@ class Words:
         return value
 
     def _figure(self, figure: str) -> str:
-        if isinstance(figure, Moment):
-            return self._clock(figure)
         if self._comma and (found := _FIGURE.fullmatch(figure)):
             return f"{found[1]},{found[2]}"
         return self.say(figure)

@@ -103,7 +103,7 @@ async def _commission(
 ) -> None:
     """Commission a part of the site, and take a picture of what that has proven."""
     await site.ask("set", sun=1.0, car_plugged=True)
-    page = await browser.new_page(viewport={"width": 1000, "height": 1500})
+    page = await browser.new_page(viewport={"width": 1000, "height": 1000})
     page.set_default_timeout(60_000)
     await open_commissioning(page, address)
     await choose_checks(page)

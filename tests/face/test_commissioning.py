@@ -354,7 +354,10 @@ async def test_proofs_are_shown_and_forgotten(
     checklist = result["description_placeholders"]["checklist"]
     assert "✓ proven | **Charger**: Follows small steps" in checklist
     assert "✗ failed | **Battery**: Follows small steps" in checklist
-    assert "2026-11-22 12:00 UTC" in checklist
+    # 12:00 UTC, on the clocks of the house.
+    assert "2026-11-22 04:00" in checklist
+    assert "UTC" not in checklist
+    assert checklist.startswith("**1 proven, 5 failed**; ")
     assert (await answer(hass, result))["type"] is FlowResultType.CREATE_ENTRY
     result = await choose(hass, await open_menu(hass, entry), "commissioning_reset")
     result = await answer(hass, result, subjects=[sites.CHARGER_ID])

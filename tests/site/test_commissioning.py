@@ -337,7 +337,8 @@ async def test_the_rehearsal_waits_until_what_was_stopped_is_back(
         async with asyncio.timeout(150):
             await bench.site.commissioning.finished()
         assert seen
-        assert seen[0] >= 0.8 * before
+        # All the way: it still rises at four fifths.
+        assert seen[0] >= 0.9 * before
 
 
 def produced(bench: Bench) -> float:

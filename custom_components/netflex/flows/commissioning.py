@@ -26,10 +26,11 @@ from ..commissioning import (
 )
 from ..coordinator import NetflexConfigEntry
 from ..entry_data import CONF_TELECONTROL
+from ..model.phrase import Moment
 from ..site.commissioning import CommissioningRefusedError, SiteCommissioning
 from ..site.commissioning_checklist import Item, Standing
 from ..site.commissioning_record import Check, CommissioningStatus, Result
-from ..site.commissioning_report import KEYS, STANDINGS
+from ..site.commissioning_report import KEYS, STANDINGS, counted
 from ..words import words_of
 from .site_checks import Errors
 from .topics import TopicFlow
@@ -286,15 +287,17 @@ def _in_words(result: Result, say: Callable[[str], str]) -> str:
 
 
 def _in_markdown(items: Iterable[Item], say: Callable[[str], str]) -> str:
-    """Return the checklist as a table."""
-    rows = ["| | | | |", "|---|---|---|---|"]
+    """Return the checklist as a table, with its counts above."""
+    items = list(items)
+    proven, others = (say(words) for words in counted(items))
+    rows = [f"**{proven}**; {others}", "", "| | | | |", "|---|---|---|---|"]
     for item in items:
-        when = "" if item.at is None else f"{item.at:%Y-%m-%d %H:%M} UTC"
+        when = "" if item.at is None else Moment(item.at)
         cells = (
             say(STANDINGS[item.standing][1]),
             f"**{say(item.name)}**: {say(KEYS[item.key])}",
             say(item.text),
-            when,
+            say(when),
         )
         rows.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(rows)

@@ -76,6 +76,25 @@ def to_json(
     }
 
 
+def counted(items: Sequence[Item]) -> tuple[Phrase, Phrase]:
+    """Return how many lines are proven and have failed, and how many are neither."""
+    standings = [item.standing for item in items]
+    proven, failed = map(standings.count, (Standing.PROVEN, Standing.FAILED))
+    return (
+        Phrase(
+            "report_proven",
+            "{proven} proven, {failed} failed",
+            proven=str(proven),
+            failed=str(failed),
+        ),
+        Phrase(
+            "report_not_proven",
+            "{count} not proven",
+            count=str(len(standings) - proven - failed),
+        ),
+    )
+
+
 def write(
     folder: Path,
     data: Mapping[str, Any],
@@ -120,19 +139,9 @@ def to_html(
     def text(phrase: str) -> str:
         return escape(say(phrase))
 
-    counts = {
-        standing: sum(item.standing is standing for item in items)
-        for standing in Standing
-    }
-    tone = "bad" if counts[Standing.FAILED] else "good"
-    rest = len(items) - counts[Standing.PROVEN] - counts[Standing.FAILED]
-    verdict = Phrase(
-        "report_proven",
-        "{proven} proven, {failed} failed",
-        proven=str(counts[Standing.PROVEN]),
-        failed=str(counts[Standing.FAILED]),
-    )
-    others = Phrase("report_not_proven", "{count} not proven", count=str(rest))
+    failed = any(item.standing is Standing.FAILED for item in items)
+    tone = "bad" if failed else "good"
+    proven, others = counted(items)
     heads = "".join(f"<th>{text(head)}</th>" for head in _HEADS)
     rows = "".join(_row(item, text) for item in items)
     facts = "".join(
@@ -149,7 +158,7 @@ def to_html(
         f"<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<main>\n<header><p class=kind>{text(_SHOWS)}</p><h1>{escape(site)}</h1>"
         f"<p class=when>{at:%Y-%m-%d %H:%M:%S} UTC</p>"
-        f'<div class="verdict {tone}"><strong>{text(verdict)}</strong>'
+        f'<div class="verdict {tone}"><strong>{text(proven)}</strong>'
         f"<span>{text(others)}</span></div></header>"
         f"<section><h2>{text(_CHECKLIST)}</h2><table><thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></section>"

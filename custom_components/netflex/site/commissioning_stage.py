@@ -6,7 +6,7 @@ looking ends the run.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -28,6 +28,8 @@ STOPPING: Final = frozenset({Check.SOFTWARE_STOP, Check.RELAY, Check.STOP_INPUT}
 _TEST: Final = OverrideReason.COMMISSIONING
 _BACK: Final = 0.8
 """Share of its earlier production with which an inverter is back."""
+_AT_REST: Final = 500.0
+"""W by which a power may move at a site at rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,10 +191,19 @@ class Stage:
     async def recover(self, before: Look) -> None:
         """Wait, for `ready` s at most, until what was stopped flows as `before`.
 
-        Loads and generation come back slowly after a stop, and what is judged
-        meanwhile says nothing of the site.
+        Loads and generation come back slowly after a stop, batteries follow them, and
+        what is judged meanwhile says nothing of the site: it must be at rest.
         """
-        await self.until(lambda: _as_before(before, self.look()), self.pace.ready)
+        begun = self.now
+        trail: list[tuple[float, Mapping[str, float]]] = []
+
+        def rests() -> bool:
+            look, since = self.look(), self.now - 2 * self.pace.level
+            trail.append((self.now, _powers(look)))
+            newest = [powers for at, powers in trail if at >= since]
+            return begun <= since and _as_before(before, look) and _steady(newest)
+
+        await self.until(rests, self.pace.ready)
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait for a condition; False where it did not come true in time."""
@@ -218,6 +229,23 @@ def _as_before(before: Look, now: Look) -> bool:
         for key, asset in now.model.assets.items()
         if asset.nature is Nature.INVERTER
     )
+
+
+def _powers(look: Look) -> dict[str, float]:
+    """Return all W that somebody says: of assets by id, of the meter without one."""
+    reading = look.snapshot.reading
+    found = {key: state.power for key, state in look.snapshot.states.items()}
+    found[""] = None if reading is None else reading.power
+    return {key: power for key, power in found.items() if power is not None}
+
+
+def _steady(trail: Sequence[Mapping[str, float]]) -> bool:
+    """Whether nothing moves by more than a household does."""
+    for key in trail[-1]:
+        values = [powers[key] for powers in trail if key in powers]
+        if max(values) - min(values) > _AT_REST:
+            return False
+    return True
 
 
 def _produced(look: Look, asset_id: str) -> float:
