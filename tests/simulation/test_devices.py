@@ -386,6 +386,17 @@ async def test_rebooting_module_lets_its_relays_fall(bench: Bench) -> None:
     assert not (await client.read_coils(0, count=1, device_id=1)).bits[0]
 
 
+async def test_the_stop_button_opens_its_circuit_while_it_is_held(
+    bench: Bench,
+) -> None:
+    client = await bench.client(RELAY)
+    for held in (False, True, False):
+        bench.site.relays.button_held = held
+        inputs = await client.read_discrete_inputs(0, count=6, device_id=1)
+        assert inputs.bits[:6] == [False, not held, *[False] * 4]
+        assert not (await client.read_coils(0, count=6, device_id=1)).bits[0]
+
+
 async def test_there_is_no_seventh_relay(bench: Bench) -> None:
     client = await bench.client(RELAY)
     assert (await client.write_coil(6, True, device_id=1)).exception_code == 2
