@@ -15,7 +15,6 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.netflex.const import DOMAIN
 from custom_components.netflex.devices.profile_loader import ProfileLibrary
 from custom_components.netflex.devices.session import SLOW_POLLS
 from custom_components.netflex.entry_site import site_config
@@ -199,18 +198,6 @@ async def test_at_six_each_fault_is_named_and_raised(counted: Counted) -> None:
     described = registry.async_get(own)
     assert described is not None
     assert described.disabled_by is er.RegistryEntryDisabler.INTEGRATION
-
-
-async def test_the_action_speaks_the_language_of_home_assistant(
-    counted: Counted,
-) -> None:
-    counted.minutes(11, charger=False)
-    await at_six(counted)
-    counted.hass.config.language = "nl"
-    await async_get_translations(counted.hass, "nl", "common", {DOMAIN})
-    faults = (await ask(counted))["daily"]["faults"]
-    texts = [item["text"] for item in faults if item["source"] == sites.CHARGER_ID]
-    assert any("van de waarden kwam niet binnen" in text for text in texts)
 
 
 async def test_a_better_day_takes_the_repair_back(counted: Counted) -> None:
