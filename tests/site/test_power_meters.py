@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 import time
 from typing import Any
 
@@ -21,9 +21,12 @@ from custom_components.netflex.model.connection import (
     LineValues,
 )
 from custom_components.netflex.model.power_quality import (
+    Inrush,
     Overload,
     PowerEvent,
+    StepEvent,
     VoltageEvent,
+    VoltageEventKind,
 )
 from custom_components.netflex.model.reading import MeterReading, MeterRole
 from custom_components.netflex.site.config import MeterConfig, S1Config, SiteConfig
@@ -221,6 +224,62 @@ async def test_a_sag_is_counted_and_told() -> None:
         assert (counts().swells, counts().interruptions) == (0, 0)
 
 
+INRUSH = Inrush(
+    at=1.0, line=Line.L1, current=40.0, peak=60.0, settled=8.0, duration=0.2
+)
+STEP = StepEvent(
+    at=1.0,
+    duration=0.1,
+    power=2_000.0,
+    reactive_power=0.0,
+    line_power=LineValues(l1=2_000.0),
+    line_current=LineValues(l1=8.7),
+    harmonics=(LineValues(), LineValues(), LineValues()),
+)
+SAG = VoltageEvent(
+    kind=VoltageEventKind.SAG,
+    at=1.0,
+    duration=0.5,
+    lines=(Line.L1,),
+    voltage=190.0,
+    ratio=0.83,
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "counted"),
+    [
+        (INRUSH, {"inrushes": 1}),
+        (STEP, {"steps": 1}),
+        (SAG, {"sags": 1}),
+        (replace(SAG, kind=VoltageEventKind.SWELL), {"swells": 1}),
+        (replace(SAG, kind=VoltageEventKind.INTERRUPTION), {"interruptions": 1}),
+        # It has only begun: it is counted when it ends.
+        (replace(SAG, duration=None), {}),
+    ],
+)
+def test_every_event_is_told_and_counted_once_it_has_ended(
+    event: PowerEvent, counted: dict[str, int]
+) -> None:
+    meters = PowerMeters()
+    told: list[tuple[str, PowerEvent]] = []
+    meters.on_event = lambda meter_id, event: told.append((meter_id, event))
+    source = S1Source("socket://127.0.0.1:1", meter_id="s1")
+    meters.follow(source, MeterRole.CONNECTION_POINT)
+    listen = source._listeners.on_event
+    assert listen is not None
+    listen(event)
+    assert told == [("s1", event)]
+    assert counts(meters) == counted
+
+
+def counts(meters: PowerMeters) -> dict[str, int]:
+    """What was counted at the meter, without zeros."""
+    view = meters.view("s1")
+    assert view is not None
+    return {key: value for key, value in asdict(view.counts).items() if value}
+
+
 def test_currents_that_run_the_other_way_round_than_P1_says() -> None:
     meters = PowerMeters()
     source = S1Source("socket://127.0.0.1:1", meter_id="s1")
@@ -240,6 +299,26 @@ def test_currents_that_run_the_other_way_round_than_P1_says() -> None:
     (finding,) = meters.findings("s1")
     assert finding.key == CURRENT_REVERSED
     assert "of L2 runs" in finding.text
+
+
+def test_voltages_that_follow_each_other_the_wrong_way_are_said_once_it_is_sure() -> (
+    None
+):
+    meters = PowerMeters()
+    source = S1Source("socket://127.0.0.1:1", meter_id="s1")
+    meters.follow(source, MeterRole.CONNECTION_POINT)
+    (quality,) = S1Analysis("s1").take(S1Port().wire.frames(2700), 1.0).qualities
+    listen = source._listeners.on_quality
+    assert listen is not None
+    said = []
+    for second in range(60):
+        turned = replace(quality, received=float(second), reversed_order=True)
+        listen(turned)
+        said.append([finding.text for finding in meters.findings("s1")])
+    assert said[0] == []
+    assert said[-1] == ["Its voltages follow each other in the order 132"]
+    listen(replace(quality, received=61.0))
+    assert meters.findings("s1") == ()
 
 
 async def test_the_port_is_closed_and_counted_no_more() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from custom_components.netflex.control.explain import q_band
-from custom_components.netflex.control.stops import weak_stops
+from custom_components.netflex.control.stops import Weakness, WeakStop, weak_stops
 from custom_components.netflex.model.asset import AssetState, Direction, EmergencyOutput
 from custom_components.netflex.model.connection import ConnectionPoint, GridType
 from custom_components.netflex.model.orders import LinkState
@@ -182,3 +182,28 @@ def test_case_12_a_validity_that_lapses_is_an_alarm() -> None:
 
 def test_a_clock_that_is_not_synchronised_is_said() -> None:
     assert set(problems(FINE, synchronised=False)) == {"clock_not_synchronised"}
+
+
+def test_a_station_that_does_not_listen_says_why() -> None:
+    view = replace(FINE, link=LinkState(problem="Port 2404 is used by another program"))
+    found = problems(view)["station_not_listening"]
+    assert found.subject == "station"
+    assert found.text == "Port 2404 is used by another program"
+
+
+def test_a_loop_that_is_held_up_says_how_long_at_worst() -> None:
+    found = problems(replace(FINE, loop_lag=2.34), loop_endangers=True)["loop_held_up"]
+    assert found.text == "At worst 2.3 s in the last minute"
+    # One that is late now and then endangers nothing.
+    assert problems(replace(FINE, loop_lag=2.34)) == {}
+
+
+def test_a_stop_that_nothing_carries_out_is_named_with_its_direction() -> None:
+    weak = WeakStop(
+        asset_id="solar",
+        direction=Direction.PRODUCTION,
+        weakness=Weakness.NOT_STOPPED,
+    )
+    found = problems(FINE, weak=(weak,))["stop_not_possible"]
+    assert found.subject == "solar"
+    assert found.text == "Nothing stops the production of Solar"

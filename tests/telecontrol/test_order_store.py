@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 import pytest
 
@@ -160,6 +161,23 @@ async def test_what_is_not_understood_is_never_guessed(
     assert aside.read_bytes() == content
     assert _value(await _read(path)) is None
     assert set_aside(path.with_name("none"), AT) is None
+
+
+def test_what_does_not_fit_a_slot_is_refused() -> None:
+    with pytest.raises(OrderStoreError, match=r"the orders take \d+ octets, not"):
+        encode_slot(1, {"text": "x" * SLOT_SIZE})
+
+
+def test_a_slot_that_is_whole_and_no_json_is_refused_aloud() -> None:
+    slot = bytearray(encode_slot(1, {"orders": {}}))
+    body = slot.index(b"{")
+    length = slot.index(b"}}") + 2 - body
+    slot[body] = ord("[")
+    head = bytes(slot[: body - 4])
+    crc = zlib.crc32(bytes(slot[body : body + length]), zlib.crc32(head))
+    struct.pack_into("<I", slot, body - 4, crc)
+    with pytest.raises(UnknownFormatError, match="not JSON"):
+        read_slots(bytes(slot) + bytes(SLOT_SIZE))
 
 
 async def test_an_interrupted_creation_begins_anew(path: Path) -> None:
