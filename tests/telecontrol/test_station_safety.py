@@ -38,7 +38,7 @@ from custom_components.netflex.telecontrol.link_loss import (
     LinkLossAction,
     LinkLossPolicy,
 )
-from custom_components.netflex.telecontrol.order_slots import read_slots
+from custom_components.netflex.telecontrol.order_slots import SLOT_SIZE, read_slots
 from custom_components.netflex.telecontrol.order_store import OrderStoreError
 from custom_components.netflex.telecontrol.point import Sign, StaleQuality
 from custom_components.netflex.telecontrol.settings import (
@@ -489,6 +489,24 @@ async def test_S06_orders_of_a_restored_backup_hold_with_a_problem(
         async with connected(station) as rtu:
             await rtu.order("redenp", 0.0)
         assert ProblemKey.ORDERS_RESTORED not in told.problems
+
+
+async def test_S04_orders_that_a_power_cut_tore_are_the_ones_before_and_that_is_logged(
+    told: Told, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "orders"
+    async with running(told, path=path) as station, connected(station) as rtu:
+        await rtu.order("maxsetp", 20.0)
+        await rtu.order("maxsetp", 10.0)
+    content = bytearray(path.read_bytes())
+    newest = read_slots(bytes(content)).newest
+    assert newest is not None
+    at = newest.index * SLOT_SIZE + 40
+    content[at : at + 100] = bytes(100)
+    path.write_bytes(content)
+    async with running(told, path=path) as station:
+        assert station.orders.maxsetp is not None
+        assert "were torn by a power cut" in caplog.text
 
 
 # -------------------------------------------------------------- S05, A29: link loss

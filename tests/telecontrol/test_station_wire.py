@@ -2,6 +2,8 @@
 
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+import errno
 from pathlib import Path
 import shutil
 
@@ -9,10 +11,14 @@ import pytest
 
 from custom_components.netflex.iec104 import (
     Cause,
+    ConnectionInfo,
     ControllingConfig,
     ControllingStation,
     MonitorObject,
+    Rejection,
+    RejectionReason,
 )
+from custom_components.netflex.telecontrol import station as station_module
 from custom_components.netflex.telecontrol.monitor_image import MonitorImage
 from custom_components.netflex.telecontrol.station import TelecontrolStation
 from custom_components.netflex.telecontrol.wire_trace import WireTrace
@@ -136,3 +142,75 @@ async def test_measurements_that_cannot_be_sent_are_logged_once(
     async with running(told, settings=replace(SETTINGS, timing=timing)):
         await until(lambda: len(tries) >= 20)
     assert caplog.text.count("Measurements could not be sent") == 1
+
+
+async def test_listeners_that_fail_fail_neither_the_operator_nor_the_link(
+    told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_told: object) -> None:
+        raise ValueError("no such entity")
+
+    told.on_order = told.on_link = told.on_problem = fail  # type: ignore[method-assign]
+    settings = replace(SETTINGS, timing=replace(SETTINGS.timing, link_alarm=0.02))
+    async with running(told, settings=settings) as station:
+        async with connected(station) as rtu:
+            assert (await rtu.order("maxsetp", 30.0)).accepted
+            assert station.orders.maxsetp is not None
+        await until(lambda: "listener to the station's problems failed" in caplog.text)
+    assert "A listener to the operator's orders failed" in caplog.text
+    assert "A listener to the operator's link failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "without more rights"),
+        (OSError(errno.EMFILE, "Too many open files"), "cannot be listened on: "),
+    ],
+)
+async def test_why_it_does_not_listen_is_shown_until_it_does(
+    told: Told, monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
+    class Refusing:
+        async def start(self) -> None:
+            raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(station_module, "make_station", lambda *_a, **_b: Refusing())
+        async with running(told) as station:
+            assert station.link.problem is not None
+            assert words in station.link.problem
+            assert not station.link.listening
+            patch.undo()
+            await until(lambda: station.link.listening)
+            assert station.link.problem is None
+
+
+@pytest.mark.parametrize(
+    "request_octets",
+    [
+        # An interrogation, and a type that no standard knows.
+        bytes((100, 1, 5, 0, 100, 0, 0, 0, 0, 20)),
+        bytes((200, 1, 6, 0, 100, 0, 1, 0, 0, 0)),
+        b"",
+    ],
+)
+async def test_a_refused_request_that_is_no_order_is_told_as_none(
+    told: Told, request_octets: bytes
+) -> None:
+    async with running(told) as station, connected(station):
+        await until(lambda: station.link.connected)
+        station._events.rejected(
+            Rejection(
+                reason=RejectionReason.CAUSE,
+                cause=45,
+                request=request_octets,
+                connection=ConnectionInfo(
+                    number=1,
+                    address="127.0.0.1",
+                    port=1,
+                    opened_at=datetime.now(UTC),
+                ),
+            )
+        )
+        assert told.events == []
