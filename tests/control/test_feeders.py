@@ -259,3 +259,29 @@ def test_a_tighter_limit_on_production_raises_no_inverter_behind_a_feeder(
         for percent in (100.0, tight)
     )
     assert all((bound[name] or 0.0) <= (loose[name] or 0.0) for name in states)
+
+
+def test_a_discharging_battery_gives_way_to_the_sun_behind_one_feeder() -> None:
+    """At night the battery has the feeder to itself; what the sun brings goes first."""
+    model = site(
+        battery("store", rated=10_000.0),
+        inverter("sun", rated=4000.0),
+        contract_injection=None,
+        feeders=(feeder("row", 10.0, "store", "sun"),),
+    )
+    loop = Loop(
+        site=model,
+        devices=devices_of(
+            model,
+            store={"charge": 90.0, "capacity": 100_000.0},
+            sun={"sun": lambda at: min(3000.0, max(0.0, at - 1060.0) * 10.0)},
+        ),
+        base=lambda _: (3000, 3000, 3000),
+    )
+    night = loop.run(60)
+    assert night[-1].devices["store"] < -6500
+    day = loop.run(600)
+    assert day[-1].devices["sun"] == pytest.approx(-3000, abs=50)
+    delivered = [-sample.devices["store"] - sample.devices["sun"] for sample in day]
+    assert min(delivered) > 6000
+    assert max(delivered) <= 6900 + 100

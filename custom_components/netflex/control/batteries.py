@@ -7,7 +7,7 @@ from ..model.plan import Cause, Source
 from . import explain
 from .allocate import Capacity
 from .bank import Bank
-from .flows import Balance, Bound, distribute, movements, total
+from .flows import Balance, Bound, distribute, may_rise, movements, total
 from .tuning import Tuning
 from .units import Unit
 from .wishes import battery_wish
@@ -31,6 +31,7 @@ def set_batteries(balance: Balance, tuning: Tuning, bank: Bank | None = None) ->
     picture = balance.picture
     now, then = movements(balance)
     _wish(balance, batteries, (now[0], then[0]), tuning, bank)
+    _give_way(balance, batteries, then)
     ranges = []
     for bound in balance.imports:
         channel = bound.channel
@@ -57,6 +58,21 @@ def set_batteries(balance: Balance, tuning: Tuning, bank: Bank | None = None) ->
             if sign < 0:
                 _fit(batteries, bound, flow, sign, yielding=True)
     _relieve_fuses(balance, batteries, then)
+
+
+def _give_way(balance: Balance, batteries: list[Unit], then: list[float]) -> None:
+    """Leave the sun room to rise on the lines and feeders that batteries discharge into.
+
+    Before every limit: what one of them asks of a battery goes before the sun.
+    """
+    if not any((unit.told or 0.0) < 0 for unit in batteries):
+        return
+    rise = may_rise(balance)
+    for bound in balance.injections:
+        channel = bound.channel
+        if rise[channel] > 0:
+            flow = total(balance.picture.injection_base, channel) + then[channel]
+            _fit(batteries, bound, flow - rise[channel], -1, yielding=True)
 
 
 def _relieve_fuses(balance: Balance, batteries: list[Unit], then: list[float]) -> None:

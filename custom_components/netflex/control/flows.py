@@ -85,6 +85,19 @@ def lead_of(unit: Unit) -> float:
     return unit.asset.rated_production * _INVERTER_LEAD
 
 
+def may_rise(balance: Balance) -> list[float]:
+    """Return by channel the A that inverters may rise by before batteries have yielded.
+
+    On lines and feeders; at the connection point batteries follow the meter instead.
+    """
+    flows = [0.0] * len(balance.extra)
+    for unit in balance.of(Nature.INVERTER):
+        more = min(lead_of(unit), future_production(unit) - unit.low)
+        for channel in unit.paths:
+            flows[channel] += more / unit.watts
+    return flows
+
+
 def set_curtailed(units: list[Unit]) -> None:
     """Set what limits on injection keep inverters from producing, a little at a time."""
     for unit in units:
