@@ -62,31 +62,55 @@ def on_line(asset: Asset, power: float, line: int | None) -> float:
     return power / 230 / len(asset.lines) if ALL[line] in asset.lines else 0.0
 
 
-def booked(case: Case, result: Plan, asset: Asset, *, help_in_need: bool) -> float:
-    """Return the W that an asset may draw under the plan.
+def booked(
+    case: Case,
+    result: Plan,
+    asset: Asset,
+    *,
+    help_in_need: bool,
+    drawn: bool = False,
+) -> float:
+    """Return the W that an asset may draw under the plan, `drawn` only if it does so now.
 
     With `help_in_need` a battery counts with what it could still discharge.
     """
     value = result.setpoints[asset.id].value
     present = case.states[asset.id].power or 0.0
+    if asset.nature is Nature.BATTERY and help_in_need:
+        return -most_help(case, asset)
     if asset.nature is Nature.CHARGER:
-        return (value or 0.0) * 230 * len(asset.lines)
+        told = (value or 0.0) * 230 * len(asset.lines)
+        return min(told, present) if drawn else told
     if asset.nature is Nature.LOAD:
         if not value:
             return 0.0
         return present if case.states[asset.id].enabled else asset.rated_consumption
     if asset.nature is Nature.INVERTER:
         return -min(-present, asset.rated_production if value is None else value)
-    return -asset.rated_production if help_in_need else (value or 0.0)
+    return value or 0.0
+
+
+def most_help(case: Case, asset: Asset) -> float:
+    """Return the W that a battery could deliver: not from its reserve, nor when stopped."""
+    charge = case.states[asset.id].state_of_charge
+    stops = Stops(orders=case.given, local=case.local)
+    if charge is None or charge <= asset.reserve or stops.stopped(Direction.PRODUCTION):
+        return 0.0
+    return 0.0 if stopped_by_override(case, asset) else asset.rated_production
 
 
 def flow(
-    case: Case, result: Plan, line: int | None, *, help_in_need: bool = False
+    case: Case,
+    result: Plan,
+    line: int | None,
+    *,
+    help_in_need: bool = False,
+    drawn: bool = False,
 ) -> float:
     total = base_of(case, line)
     for asset in case.model.assets.values():
         if asset.controllable:
-            power = booked(case, result, asset, help_in_need=help_in_need)
+            power = booked(case, result, asset, help_in_need=help_in_need, drawn=drawn)
             total += on_line(asset, power, line)
     return total
 
@@ -272,6 +296,15 @@ def test_tightening_a_limit_never_loosens_its_own_scope(name: str, case: Case) -
 
     Inside it may rise: a load that does not fit any more leaves room for a car.
     """
+    assert_never_loosens(name, case)
+
+
+def assert_never_loosens(name: str, case: Case) -> None:
+    """Check one limit at two values.
+
+    A car that is told more than it draws counts with all of it. Batteries help such a
+    car inside the limit only as it begins to draw: what they still can do then counts.
+    """
     flows = []
     for percent in (80.0, 30.0):
         changed = replace(case.given, **{name: order(percent)})
@@ -285,7 +318,46 @@ def test_tightening_a_limit_never_loosens_its_own_scope(name: str, case: Case) -
             ),
             0.0,
         )
-    assert flows[1] <= max(flows[0], limit) + 10
+    if flows[1] <= max(flows[0], limit) + 10:
+        return
+    assert name == "maxsetp"
+    drawn = flow(case, result, None, drawn=True)
+    assert drawn <= limit + 10
+    assert flow(case, result, None, help_in_need=True) <= limit + 10
+
+
+def test_tightening_the_import_gives_a_car_what_a_load_leaves_and_batteries_add() -> (
+    None
+):
+    """The load had waited; for the car, the battery will go from its target of 0 W."""
+    boiler = load("boiler", lines=ALL, phases=3)
+    car = charger(lines=(ALL[1],), maximum=16.0)
+    store = battery("store", rated=3000.0)
+    case = Case(
+        model=site(car, store, boiler, main_fuse=25.0),
+        measured=reading(6210.0, currents=(0.0, 20.0, 7.0)),
+        states={
+            "car": state(car, 0.0),
+            "store": state(store, 0.0, state_of_charge=15.0),
+            "boiler": state(boiler, 0.0, enabled=False),
+        },
+        given=orders(),
+        local=LocalStops(),
+        user={
+            "car": UserLimits(),
+            "store": UserLimits(target_power=0.0),
+            "boiler": UserLimits(),
+        },
+    )
+    loose = decided(replace(case, given=orders(maxsetp=80.0)))
+    tight = decided(replace(case, given=orders(maxsetp=30.0)))
+    assert keys(loose, "boiler") == ["coming_back"]
+    assert values(loose)["car"] == 0
+    assert keys(tight, "boiler") == ["maxsetp"]
+    assert (values(tight)["car"] or 0.0) >= 6
+    # Now exactly what is drawn too much, and once the car draws, what it draws.
+    assert values(tight)["store"] == -210
+    assert_never_loosens("maxsetp", case)
 
 
 def _flow_in_scope(name: str, case: Case, result: Plan) -> float:
