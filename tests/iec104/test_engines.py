@@ -252,7 +252,14 @@ async def test_A09_clock_synchronization(engine: Engine, common_address: int):
         assert bench.watcher.clocks[0].time == NOW + timedelta(seconds=2)
 
 
-@pytest.mark.parametrize("request_object", [clock(invalid=True), clock(ioa=4)])
+@pytest.mark.parametrize(
+    "request_object",
+    [
+        clock(invalid=True),
+        clock(ioa=4),
+        clock(day=30, month=2),
+    ],
+)
 async def test_A09_a_clock_that_is_none_is_not_used(
     engine: Engine, request_object: InformationObject
 ):
@@ -690,6 +697,35 @@ async def test_A28_events_from_before_a_connect_are_delivered(engine: Engine):
         bench.station.report(bench.plant.values[STOP_PRODUCTION + FEEDBACK])
         async with await bench.client() as client:
             assert await client.answers(1) == [(30, 3, False)]
+
+
+async def test_A28_a_stopped_client_is_sent_nothing_until_it_starts_again(
+    engine: Engine,
+):
+    async with running_on(engine) as bench, await bench.client() as client:
+        await until(lambda: bench.station.status.state is LinkState.STARTED)
+        client.function(UFunction.STOPDT_ACT)
+        await client.expect_function(UFunction.STOPDT_CON)
+        await until(lambda: bench.station.status.state is LinkState.STOPPED)
+        bench.station.report(bench.plant.values[STOP_PRODUCTION + FEEDBACK])
+        assert bench.station.status.events_waiting == 1
+        client.function(UFunction.TESTFR_ACT)
+        await client.expect_function(UFunction.TESTFR_CON)
+        client.function(UFunction.STARTDT_ACT)
+        await client.expect_function(UFunction.STARTDT_CON)
+        assert await client.answers(1) == [(30, 3, False)]
+
+
+async def test_starting_and_stopping_twice_is_once(engine: Engine):
+    async with running_on(engine) as bench:
+        address = bench.address
+        async with await bench.client() as client:
+            await bench.station.start()
+            assert bench.address == address
+            assert await answered(client) == []
+        await bench.station.stop()
+        await bench.station.stop()
+        assert bench.station.address is None
 
 
 async def test_A28_what_was_not_acknowledged_is_sent_again(engine: Engine):

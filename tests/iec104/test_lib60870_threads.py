@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+import shutil
 import socket
 import struct
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from custom_components.netflex.iec104 import (
     Cause,
     Command,
+    MinimumVersion,
     ParameterError,
     Responder,
     StationConfig,
@@ -22,9 +24,11 @@ from custom_components.netflex.iec104 import (
     TypeId,
     engine as engine_module,
     lib60870_calls,
+    lib60870_station,
 )
 from custom_components.netflex.iec104.apdu import UFunction, build_i, build_u
 from custom_components.netflex.iec104.engine import Engine, check_engine
+from custom_components.netflex.iec104.lib60870 import Report, Verdict
 from custom_components.netflex.iec104.link_user import Direction
 
 from .bench import (
@@ -41,6 +45,7 @@ from .bench import (
 from .engines import answered, answers_to, running_on
 from .test_application_layer import interrogated, interrogation
 from .test_engines import until
+from .test_tls import Authority, works
 
 needs_c104 = pytest.mark.lib60870
 SE = TypeId.C_SE_NC_1
@@ -254,6 +259,108 @@ async def test_certificates_that_are_not_there_are_an_error_of_the_start(
     with pytest.raises(OSError, match="c104 does not start"):
         async with running_on(Engine.C104, tls=TlsSettings(**files)):
             pass
+
+
+@needs_c104
+async def test_more_events_than_are_kept_drop_the_oldest_and_are_flagged(
+    lib60870: None,
+):
+    async with running_on(Engine.C104, max_events=1000) as bench:
+        for value in range(1010):
+            bench.station.report(
+                bench.plant.put(TypeId.M_ME_NC_1, MEASUREMENT, float(value))
+            )
+        status = bench.station.status
+        assert (status.events_waiting, status.events_dropped) == (1000, 10)
+        assert status.overflow
+
+
+@needs_c104
+@pytest.mark.parametrize("version", MinimumVersion)
+async def test_certificates_are_read_anew_with_another_server(
+    lib60870: None, tmp_path, version: MinimumVersion
+):
+    authority, foreign = Authority(tmp_path, "grid"), Authority(tmp_path, "foreign")
+    server = authority.settings("ems", minimum_version=version)
+    async with running_on(Engine.C104, tls=server) as bench:
+        assert await works(bench.station, authority.settings("rtu"))
+        assert not await works(bench.station, foreign.settings("rtu"))
+        renewed = foreign.settings("ems")
+        shutil.copy(renewed.certificate, server.certificate)
+        shutil.copy(renewed.key, server.key)
+        shutil.copy(foreign.path, server.authorities)
+        await bench.station.reload_certificates()
+        assert await works(bench.station, foreign.settings("rtu"))
+        assert not await works(bench.station, authority.settings("rtu"))
+        address = bench.address
+        server.certificate.write_text("broken")
+        with pytest.raises(OSError):
+            await bench.station.reload_certificates()
+        assert bench.address == address
+        assert await works(bench.station, foreign.settings("rtu"))
+
+
+@needs_c104
+async def test_without_tls_there_is_nothing_to_read_anew(lib60870: None):
+    async with running_on(Engine.C104) as bench, await bench.client() as client:
+        await bench.station.reload_certificates()
+        assert await answered(client) == []
+
+
+@needs_c104
+async def test_a_start_that_takes_too_long_is_given_up_and_can_be_tried_again(
+    lib60870: None, monkeypatch: pytest.MonkeyPatch
+):
+    async with running_on(Engine.C104) as bench:
+        await bench.station.stop()
+        with monkeypatch.context() as hurried:
+            hurried.setattr(lib60870_station, "START_TIMEOUT", 0.0)
+            with pytest.raises(TimeoutError):
+                await bench.station.start()
+        assert bench.station.address is None
+        await bench.station.start()
+        async with await bench.client() as client:
+            assert await answers_to(client, setpoint(SETPOINT)) != []
+
+
+class Unasked:
+    """A station that no call may come to."""
+
+    config = StationConfig()
+
+    def image(self) -> dict[int, Report]:
+        raise ZeroDivisionError
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def never(*_arguments: object) -> None:
+            raise AssertionError(f"{name} was called")
+
+        return never
+
+
+async def test_after_the_end_no_call_of_a_thread_gets_through():
+    calls = lib60870_calls.Calls(Unasked(), asyncio.get_running_loop())  # type: ignore[arg-type]
+    calls.close()
+    assert calls.command(b"") is Verdict.NEGATIVE
+    assert not calls.admits("127.0.0.1")
+    calls.apdu(Direction.RECEIVED, b"")
+    assert calls.current(1) is None
+    await asyncio.sleep(0)
+
+
+def test_a_loop_that_is_gone_is_no_fault_of_a_thread():
+    loop = asyncio.new_event_loop()
+    calls = lib60870_calls.Calls(Unasked(), loop)  # type: ignore[arg-type]
+    loop.close()
+    assert calls.command(b"") is Verdict.NEGATIVE
+    assert not calls.admits("127.0.0.1")
+
+
+async def test_a_fault_while_values_are_read_is_raised_in_the_thread_that_asked():
+    loop = asyncio.get_running_loop()
+    calls = lib60870_calls.Calls(Unasked(), loop)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        await loop.run_in_executor(None, calls.current, 1)
 
 
 def test_nothing_of_it_is_loaded_unless_chosen():

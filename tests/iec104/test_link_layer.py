@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+import errno
 import random
 import socket
 import time
@@ -22,6 +23,7 @@ from custom_components.netflex.iec104 import (
     StationConfig,
     TimeTag,
     TypeId,
+    controlled_station,
 )
 from custom_components.netflex.iec104.apdu import UFunction, build_i, build_s, build_u
 from custom_components.netflex.iec104.information_objects import (
@@ -712,6 +714,27 @@ async def test_refused_address_is_told_once_a_minute_and_never_read():
         await client.disconnect()
         assert len(bench.watcher.refused) == 2
         assert not bench.watcher.opened
+
+
+async def test_a_failed_accept_does_not_end_the_listening(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Out of descriptors for a moment: who is connected stays, others come later."""
+    loop = asyncio.get_running_loop()
+    accept, failures = loop.sock_accept, 2
+
+    async def failing(listener: socket.socket) -> object:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await accept(listener)
+
+    monkeypatch.setattr(controlled_station, "ACCEPT_RETRY", 0.01)
+    monkeypatch.setattr(loop, "sock_accept", failing)
+    async with running() as bench, await bench.client() as client:
+        await client.barrier()
+        assert not failures
 
 
 async def test_events_beyond_the_queue_drop_the_oldest_and_are_flagged():

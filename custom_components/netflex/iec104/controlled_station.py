@@ -96,11 +96,6 @@ class ControlledStation:
         self._numbers = 0
 
     @property
-    def config(self) -> StationConfig:
-        """Return the settings."""
-        return self._config
-
-    @property
     def address(self) -> tuple[str, int] | None:
         """Return host and port that are listened on, None while closed."""
         if self._listener is None:
