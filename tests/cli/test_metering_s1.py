@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from custom_components.netflex.cli.metering import main
-from tests.metering.s1_waves import METER, STAR, frame, star, stream
+from tests.metering.s1_waves import METER, SINGLE, STAR, ZERO, frame, sine, star, stream
 from tests.metering.wires import Adapter
 
 _ROOT = Path(__file__).parents[2]
@@ -79,6 +79,30 @@ def test_recording_as_json_lines_without_home_assistant(tmp_path: Path) -> None:
     packages = set(json.loads(done.stderr.splitlines()[-1]))
     assert "numpy" in packages
     assert not packages & {"homeassistant", "voluptuous", "probatio"}
+
+
+def test_a_sag_and_an_inrush_are_lines_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def supply(time: float) -> float:
+        return 0.7 if 0.3 <= time < 0.5 else 1.0
+
+    def motor(time: float) -> float:
+        if time < 0.8:
+            return 0.1
+        return 6.0 if time < 0.98 else 1.0
+
+    channels = [sine(230, factor=supply), sine(5, factor=motor), *[ZERO] * 5]
+    recording = tmp_path / "s1.bin"
+    recording.write_bytes(b"".join(stream(channels, 1.8, info=SINGLE)))
+    assert main(["s1", str(recording)]) == 0
+    events = [line for line in _lines(capsys.readouterr().out) if "event" in line]
+    sag = [event for event in events if event["event"] == "sag"][-1]
+    assert sag["ratio"] == pytest.approx(0.7, abs=0.01)
+    assert sag["lines"] == ["l1"]
+    (inrush,) = [event for event in events if event["event"] == "inrush"]
+    assert inrush["current"] == pytest.approx(30, abs=0.5)
+    assert inrush["line"] == "l1"
 
 
 def test_count_limits_what_is_printed(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+import signal
 import sys
 
 import pytest
@@ -100,3 +101,36 @@ async def test_watching_needs_a_broker(tmp_path: Path) -> None:
     assert (status, output) == (1, "")
     assert errors.startswith("connection_refused: ")
     assert "secret" not in errors
+
+
+async def test_a_file_of_the_password_that_is_not_there_is_said(
+    tmp_path: Path,
+) -> None:
+    status, output, errors = await run(
+        *("test", "127.0.0.1", "--no-tls", "--user", "me"),
+        *("--password", f"@{tmp_path / 'gone'}"),
+    )
+    assert (status, output) == (1, "")
+    (said,) = errors.splitlines()
+    assert "No such file" in said
+    assert "gone" in said
+
+
+async def test_watching_ends_well_when_it_is_interrupted(
+    tls_broker: Broker,  # noqa: F811
+) -> None:
+    async with listening(tls_broker) as (client, _):
+        await client.publish("news", b"1", retain=True, qos=1)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _RUN, "watch", "127.0.0.1"),
+            *map(str, ("--port", tls_broker.port, *tls(tls_broker))),
+            cwd=_ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(50):
+            assert json.loads(await process.stdout.readline())["topic"] == "news"
+            process.send_signal(signal.SIGINT)
+            _, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
