@@ -313,6 +313,61 @@ async def test_a_hung_disk_does_not_hold_up_the_end(
     journal._writer.close()
 
 
+async def test_a_fault_in_writing_is_said_and_the_records_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_fd: int, _content: bytes, _offset: int) -> int:
+        raise ValueError("no offset")
+
+    problems = Problems()
+    async with running(tmp_path / "j", problems, retry=0.01) as journal:
+        await write(journal, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", fail)
+            journal.record(RecordKind.WRITE, {"value": 2})
+            await until(lambda: "no offset" in problems.get("journal_not_written", ""))
+        await until(lambda: not problems)
+        await write(journal, 3)
+    assert caplog.text.count("Writing the journal failed") == 1
+    assert values(records(tmp_path / "j")) == [1, 2, 3]
+
+
+async def test_a_listener_that_fails_keeps_no_record_from_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_fd: int, _content: bytes, _offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Failing(Problems):
+        def __call__(self, key: str, text: str | None) -> None:
+            raise ValueError("no such entity")
+
+    async with running(tmp_path / "j", Failing(), retry=0.01) as journal:
+        await write(journal, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", full)
+            journal.record(RecordKind.WRITE, {"value": 2})
+            await until(lambda: "listener to the journal's problems" in caplog.text)
+        await until(lambda: 2 in values(records(tmp_path / "j")))
+
+
+async def test_a_disk_that_fails_at_the_end_is_logged_and_lets_go_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_fd: int, _size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    journal = Journal(tmp_path / "j")
+    journal.start(Problems())
+    await write(journal, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", fail)
+        await journal.close()
+    assert "could not be closed in order" in caplog.text
+    await fill(tmp_path / "j", 1)
+    assert check(tmp_path / "j").sound
+
+
 # -------------------------------------------------------------- orders, forks, markers
 
 
