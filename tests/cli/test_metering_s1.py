@@ -99,10 +99,10 @@ def test_a_sag_and_an_inrush_are_lines_of_their_own(
     events = [line for line in _lines(capsys.readouterr().out) if "event" in line]
     sag = [event for event in events if event["event"] == "sag"][-1]
     assert sag["ratio"] == pytest.approx(0.7, abs=0.01)
-    assert sag["lines"] == ["l1"]
+    assert sag["lines"] == ["L1"]
     (inrush,) = [event for event in events if event["event"] == "inrush"]
     assert inrush["current"] == pytest.approx(30, abs=0.5)
-    assert inrush["line"] == "l1"
+    assert inrush["line"] == "L1"
 
 
 def test_count_limits_what_is_printed(
