@@ -27,7 +27,7 @@ from custom_components.netflex.telecontrol.journal_format import RecordKind
 from custom_components.netflex.telecontrol.meaning import decode_order, encode_command
 from custom_components.netflex.telecontrol.point import Execution, Sign, TimeTagChoice
 from custom_components.netflex.telecontrol.points import DEFAULT_POINTS
-from custom_components.netflex.telecontrol.rehearsal import CHAPTERS, Rehearsal
+from custom_components.netflex.telecontrol.rehearsal import CHAPTERS, Chapter, Rehearsal
 from custom_components.netflex.telecontrol.rehearsal_client import (
     RehearsalClient,
     in_words,
@@ -38,7 +38,7 @@ from custom_components.netflex.telecontrol.rehearsal_record import (
     Outcome,
     RehearsalResult,
 )
-from custom_components.netflex.telecontrol.rehearsal_run import Pace
+from custom_components.netflex.telecontrol.rehearsal_run import Pace, Run
 from custom_components.netflex.telecontrol.rehearsal_station import (
     RehearsalEnd,
     RehearsalState,
@@ -370,6 +370,43 @@ async def test_the_list_ends_early_when_the_station_goes() -> None:
     assert "Loss of the connection" in result.left_out
 
 
+@pytest.mark.parametrize("dropped", [False, True])
+async def test_an_answer_that_is_missing_fails_and_ends_it_only_with_the_link(
+    dropped: bool,
+) -> None:
+    async def wait(run: Run) -> None:
+        if dropped:
+            await run.client.drop()
+        raise TimeoutError
+
+    async def after(run: Run) -> None:
+        run.add("After", expected="It goes on", seen="It went on", passed=True)
+
+    link = next(chapter for chapter in CHAPTERS if chapter.title == "Link")
+    async with station(Host()) as (_rehearsal, address):
+        result = await Rehearsal(
+            address,
+            IMPATIENT,
+            RehearsalMode.WIRE,
+            None,
+            pace=QUICK,
+            chapters=(
+                link,
+                Chapter(title="Wait", shows="", steps=wait),
+                Chapter(title="After", shows="", steps=after),
+            ),
+        ).run()
+    missing = next(step for step in result.steps if step.chapter == "Wait")
+    assert missing.passed is False
+    assert missing.seen == "No answer in time"
+    if dropped:
+        assert result.ended_early == "The connection ended: no answer came"
+        assert result.left_out == ("After",)
+    else:
+        assert result.ended_early is None
+        assert result.steps[-1].seen == "It went on"
+
+
 def limit(value: float, source: OrderSource = OrderSource.OPERATOR) -> Order[float]:
     return Order(value=value, source=source, at=NOW)
 
@@ -424,6 +461,10 @@ def test_S07_a_reactive_band_keeps_to_the_operators() -> None:
     local = replace(other, q_mode=Order(value=QMode.LOCAL, source=REHEARSAL, at=NOW))
     assert tighter(own, local) == own
     assert tighter(NO_ORDERS, other).q_mode == other.q_mode
+    # A side that one of both leaves open is the other's.
+    open_below = replace(other, minsetq=None)
+    assert tighter(own, open_below).minsetq == own.minsetq
+    assert tighter(replace(own, maxsetq=None), other).maxsetq == other.maxsetq
 
 
 @pytest.mark.parametrize("sign", list(Sign))

@@ -12,6 +12,10 @@ import pytest
 
 from custom_components.netflex.model.orders import OrderName
 from custom_components.netflex.telecontrol.rehearsal import CHAPTERS
+from custom_components.netflex.telecontrol.rehearsal_charts import (
+    draw_predictions,
+    draw_trace,
+)
 from custom_components.netflex.telecontrol.rehearsal_files import (
     newest_report,
     write_evidence,
@@ -202,6 +206,64 @@ def test_shadow_says_that_powers_are_predicted() -> None:
     assert "Predicted" in text
     assert "predicted under the order" in text
     assert "Kept after" not in text
+
+
+def test_what_there_is_nothing_of_has_no_section() -> None:
+    shown = replace(
+        evidence(steps=(step(effect=None),), traces=(), points=()), warnings=()
+    )
+    found = read(report(shown, "c" * 64))
+    text = " ".join(found.text)
+    assert "MAXSETP 50 %" in text
+    assert "What the orders did" not in text
+    assert "Before you rely on this" not in text
+    assert "by its orders" not in text
+    assert "svg" not in found.tags
+
+
+def test_a_limit_below_which_everything_flowed_already_has_no_time() -> None:
+    effect = replace(step().effect, exercised=False, seconds=0.0)  # type: ignore[type-var]
+    text = " ".join(read(report(evidence(steps=(step(effect=effect),)), "c")).text)
+    assert "no change needed" in text
+    assert "0.0 s" not in text
+
+
+def test_a_limit_that_was_never_kept_has_no_time() -> None:
+    effect = replace(step().effect, seconds=None)  # type: ignore[type-var]
+    text = " ".join(read(report(evidence(steps=(step(effect=effect),)), "c")).text)
+    assert "no change needed" not in text
+    assert "2.5 s" not in text
+
+
+def test_a_stop_has_its_picture_and_only_its_own() -> None:
+    stop = OrderName.EMERGENCY_STOP_PRODUCTION
+    chapter = next(
+        chapter.title
+        for chapter in CHAPTERS
+        if chapter.title.startswith("Emergency stop of production")
+    )
+    trace = evidence().result.traces[0]
+    shown = evidence(
+        steps=(
+            step(chapter=chapter, title="Emergency stop of production on", ms=1234.0),
+            step(chapter="Test command", title="Test on", effect=None),
+        ),
+        traces=(trace, replace(trace, name=stop, what="production of the assets")),
+    )
+    html = report(shown, "c" * 64)
+    assert html.count("<svg") == 1
+    assert "production of the assets, measured and ordered" in html
+    assert "1.23 s" in html
+
+
+def test_a_trace_without_values_and_effects_without_powers_have_no_picture() -> None:
+    trace = evidence().result.traces[0]
+    silent = replace(
+        trace, samples=tuple(replace(one, value=None) for one in trace.samples)
+    )
+    assert draw_trace(silent) == ""
+    effect = replace(step().effect, before=None, after=None)  # type: ignore[type-var]
+    assert draw_predictions("production", (step(effect=effect),)) == ""
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
