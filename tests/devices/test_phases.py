@@ -100,6 +100,17 @@ async def test_phases_that_are_in_use_already_are_left_alone(
         await device.stop()
 
 
+async def test_a_number_of_phases_that_it_does_not_offer_is_not_asked_for(
+    units: DedicatedUnits, profiles: ProfileLibrary
+) -> None:
+    async with serving(alfen(), car()) as server:
+        device = await started(server, units, profiles)
+        assert device.state.phase_choices == (1, 3)
+        await device.apply(current(10.0, phases=2))
+        assert told(server) == [(1210, 10.0)]
+        await device.stop()
+
+
 async def test_a_car_that_goes_on_drawing_keeps_its_phases(
     units: DedicatedUnits, profiles: ProfileLibrary
 ) -> None:

@@ -23,33 +23,31 @@ class PhaseChange:
         """The profile's own words on it, None where it cannot be changed."""
         return self._session.profile.phase_switch
 
-    @property
-    def current(self) -> int | None:
-        """How many phases it charges with, None where that is not known.
+    def due(self, phases: int | None, now: float) -> bool:
+        """Whether a switch to that many phases is wanted and allowed now."""
+        switch = self.switch
+        if switch is None or phases not in switch.choices:
+            return False
+        if phases == self._in_use(switch):
+            return False
+        attempts = [
+            at for at in (self._switched_at, self._gave_up_at) if at is not None
+        ]
+        return all(now - at >= switch.cooldown for at in attempts)
+
+    def _in_use(self, switch: PhaseSwitch) -> int | None:
+        """Return how many phases it charges with, None where that is not known.
 
         Read back from the currents: chargers were seen to answer 3 whatever they do,
         and a car that uses one phase of three says nothing.
         """
         if self._written is not None:
             return self._written
-        if self.switch is None:
-            return None
         amperes = [
-            number_of(self._session.values.get(key)) or 0.0 for key in self.switch.idle
+            number_of(self._session.values.get(key)) or 0.0 for key in switch.idle
         ]
         used = sum(current > _CARRIES_CURRENT for current in amperes)
         return used if used > 1 else None
-
-    def due(self, phases: int | None, now: float) -> bool:
-        """Whether a switch to that many phases is wanted and allowed now."""
-        if self.switch is None or phases not in self.switch.choices:
-            return False
-        if phases == self.current:
-            return False
-        attempts = [
-            at for at in (self._switched_at, self._gave_up_at) if at is not None
-        ]
-        return all(now - at >= self.switch.cooldown for at in attempts)
 
     def idle(self) -> bool:
         """Whether no phase carries current; unknown counts as load."""
