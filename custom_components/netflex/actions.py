@@ -40,6 +40,7 @@ from .telecontrol.journal_export import ExportFormat, export_journal
 from .telecontrol.order_store import OrderStoreError
 from .telecontrol.point_csv import write_points
 from .telecontrol.settings import TelecontrolSettings
+from .words import said, words_of
 
 SERVICE_RELEASE_ORDERS: Final = "release_orders"
 SERVICE_EXPORT_JOURNAL: Final = "export_journal"
@@ -202,7 +203,7 @@ async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key=err.key,
-            translation_placeholders=err.placeholders,
+            translation_placeholders=words_of(call.hass).say_all(err.placeholders),
         ) from err
     if not call.data[ATTR_PSEUDONYMS]:
         return found
@@ -219,7 +220,7 @@ async def _async_erase_readings(call: ServiceCall) -> None:
     try:
         await entry.runtime_data.readings.async_erase()
     except OSError as err:
-        raise not_erased(entry, err) from err
+        raise not_erased(call.hass, entry, err) from err
 
 
 async def _async_release_orders(call: ServiceCall) -> None:
@@ -234,7 +235,10 @@ async def _async_release_orders(call: ServiceCall) -> None:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="orders_not_released",
-            translation_placeholders={"site": entry.title, "error": str(err)},
+            translation_placeholders={
+                "site": entry.title,
+                "error": said(call.hass, err),
+            },
         ) from err
 
 
@@ -282,7 +286,10 @@ async def _async_reload_certificates(call: ServiceCall) -> None:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="tls_files_unusable",
-            translation_placeholders={"site": entry.title, "error": str(err)},
+            translation_placeholders={
+                "site": entry.title,
+                "error": said(call.hass, err),
+            },
         ) from err
 
 
@@ -318,7 +325,7 @@ async def _async_export_journal(call: ServiceCall) -> ServiceResponse:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="export_failed",
-            translation_placeholders={"error": str(err)},
+            translation_placeholders={"error": said(call.hass, err)},
         ) from err
     return {
         "path": str(export.path),

@@ -6,7 +6,7 @@ from typing import Final
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_DEVICE_ID
-from homeassistant.core import ServiceCall
+from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
@@ -14,6 +14,7 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry
 from .entry_data import ASSET_TYPES
+from .words import said
 
 ATTR_UNTIL: Final = "until"
 ATTR_DURATION: Final = "duration"
@@ -93,10 +94,12 @@ def end_of(call: ServiceCall) -> datetime:
     return end
 
 
-def not_erased(entry: NetflexConfigEntry, err: OSError) -> HomeAssistantError:
+def not_erased(
+    hass: HomeAssistant, entry: NetflexConfigEntry, err: OSError
+) -> HomeAssistantError:
     """Return what is said where files of a site cannot be deleted."""
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key="not_erased",
-        translation_placeholders={"site": entry.title, "error": str(err)},
+        translation_placeholders={"site": entry.title, "error": said(hass, err)},
     )

@@ -33,7 +33,7 @@ from .model.programme import ModeEntry
 from .model.snapshot import Snapshot
 from .site.economy_problems import unheard
 from .view_values import shown_preview
-from .words import words_of
+from .words import said, words_of
 
 SERVICE_DISPATCH: Final = "dispatch"
 SERVICE_CANCEL_DISPATCH: Final = "cancel_dispatch"
@@ -208,7 +208,9 @@ async def _async_mode(
             decode, ModeEntry, _with_zone(stored, hass.config.time_zone), ATTR_MODE
         )
     except CodecError as err:
-        raise _refused("mode_not_possible", number=str(number), error=str(err)) from err
+        raise _refused(
+            "mode_not_possible", number=str(number), error=said(hass, err)
+        ) from err
     return entry
 
 

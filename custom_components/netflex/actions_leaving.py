@@ -104,7 +104,7 @@ async def _async_withdraw(
             await runtime.readings.async_erase()
             erased.append("readings")
     except OSError as err:
-        raise not_erased(entry, err) from err
+        raise not_erased(hass, entry, err) from err
     runtime.journal.record(
         RecordKind.CONSENT,
         {"value": False, "withdrawn": withdrawn, "erased": erased},

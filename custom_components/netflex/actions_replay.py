@@ -29,6 +29,7 @@ from .control.scenario import ScenarioError
 from .coordinator import NetflexConfigEntry
 from .replays import compare
 from .site.recording import ReplayExport
+from .words import said
 
 SERVICE_EXPORT_REPLAY: Final = "export_replay"
 SERVICE_REPLAY: Final = "replay"
@@ -79,7 +80,7 @@ async def _async_export_replay(call: ServiceCall) -> ServiceResponse:
     start, end = _period(call)
     name = f"replay_{slugify(entry.title)}_{end:%Y%m%dT%H%M%SZ}.jsonl"
     target = Path(call.hass.config.path(DOMAIN, name))
-    export = await _async_exported(entry, target, start, end)
+    export = await _async_exported(call.hass, entry, target, start, end)
     return {"path": str(export.path), **_covers(export)}
 
 
@@ -96,7 +97,7 @@ async def _async_replay(call: ServiceCall) -> ServiceResponse:
         folder = await call.hass.async_add_executor_job(mkdtemp)
         try:
             target = Path(folder) / "replay.jsonl"
-            export = await _async_exported(entry, target, start, end)
+            export = await _async_exported(call.hass, entry, target, start, end)
             if export.count > LONGEST:
                 raise ServiceValidationError(
                     translation_domain=DOMAIN,
@@ -117,7 +118,7 @@ async def _async_replay(call: ServiceCall) -> ServiceResponse:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="replay_change",
-            translation_placeholders={"error": str(err)},
+            translation_placeholders={"error": said(call.hass, err)},
         ) from err
     return {**_covers(export), **found.to_response()}
 
@@ -134,7 +135,11 @@ def _period(call: ServiceCall) -> tuple[datetime, datetime]:
 
 
 async def _async_exported(
-    entry: NetflexConfigEntry, target: Path, start: datetime, end: datetime
+    hass: HomeAssistant,
+    entry: NetflexConfigEntry,
+    target: Path,
+    start: datetime,
+    end: datetime,
 ) -> ReplayExport:
     """Write what is kept of a period to a file."""
     try:
@@ -143,7 +148,7 @@ async def _async_exported(
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="export_failed",
-            translation_placeholders={"error": str(err)},
+            translation_placeholders={"error": said(hass, err)},
         ) from err
     if export is None:
         raise ServiceValidationError(

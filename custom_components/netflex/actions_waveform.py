@@ -25,6 +25,7 @@ from .entry_s1 import LONGEST_RECORDING
 from .metering.errors import MeterError
 from .metering.recorder import Recording
 from .metering.recording_files import save_recording
+from .words import said
 
 SERVICE_RECORD_WAVEFORM: Final = "record_waveform"
 ATTR_SECONDS: Final = "seconds"
@@ -81,7 +82,7 @@ async def _async_record_waveform(call: ServiceCall) -> ServiceResponse:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="recording_failed",
-            translation_placeholders={"meter": name, "error": str(err)},
+            translation_placeholders={"meter": name, "error": said(hass, err)},
         ) from err
     if recording is None:
         raise _no_waveform()
@@ -94,7 +95,7 @@ async def _async_record_waveform(call: ServiceCall) -> ServiceResponse:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="recording_failed",
-            translation_placeholders={"meter": name, "error": str(err)},
+            translation_placeholders={"meter": name, "error": said(hass, err)},
         ) from err
     return {
         "files": [str(path) for path in files],

@@ -19,7 +19,7 @@ from .rehearsals import async_rehearse, async_versions, rehearsals_path, report_
 from .site.commissioning_checklist import Item, Proposal, Standing
 from .site.commissioning_record import Check, Turned
 from .site.commissioning_report import to_json, write
-from .words import words_of
+from .words import said, words_of
 
 SIGN_PARAMS: Final = {Turned.READING: "power_sign", Turned.SETPOINT: "setpoint_sign"}
 _OTHER: Final = {"load_positive": "load_negative", "load_negative": "load_positive"}
@@ -134,7 +134,7 @@ async def async_export(
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="checklist_not_written",
-            translation_placeholders={"site": entry.title, "error": str(err)},
+            translation_placeholders={"site": entry.title, "error": said(hass, err)},
         ) from err
     counts = {
         standing.value: sum(item.standing is standing for item in items)

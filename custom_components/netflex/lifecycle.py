@@ -28,6 +28,7 @@ from .simulated_site import SimulatedWires
 from .site_readings import ReadingsView
 from .telecontrol.order_store import OrderStoreError, StoreInUseError
 from .telecontrol_options import OptionsError
+from .words import said
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -65,26 +66,26 @@ async def async_setup_entry(hass: HomeAssistant, entry: NetflexConfigEntry) -> b
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="profile_error",
-            translation_placeholders={"error": str(err)},
+            translation_placeholders={"error": said(hass, err)},
         ) from err
     except OptionsError as err:
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="options_error",
-            translation_placeholders={"error": str(err)},
+            translation_placeholders={"error": said(hass, err)},
         ) from err
     except (StoreInUseError, OSError) as err:
         # A disk or a mount that is not there yet, or a process that is still ending.
         raise ConfigEntryNotReady(
             translation_domain=DOMAIN,
             translation_key="files_not_usable",
-            translation_placeholders={"error": str(err)},
+            translation_placeholders={"error": said(hass, err)},
         ) from err
     except OrderStoreError as err:
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="order_store_error",
-            translation_placeholders={"error": str(err)},
+            translation_placeholders={"error": said(hass, err)},
         ) from err
     entry.runtime_data = runtime
 

@@ -30,7 +30,7 @@ from .telecontrol.rehearsal_files import (
 )
 from .telecontrol.rehearsal_plant import RehearsalMode
 from .telecontrol.rehearsal_record import Evidence, Outcome
-from .words import words_of
+from .words import said, words_of
 
 LINK_DAYS: Final = 1
 """For how long the link to a report can be opened."""
@@ -63,7 +63,7 @@ async def async_rehearse(
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="rehearsal_failed",
-            translation_placeholders={"site": entry.title, "error": str(err)},
+            translation_placeholders={"site": entry.title, "error": said(hass, err)},
         ) from err
     except Exception as err:
         LOGGER.exception("The rehearsal of %s had a fault of its own", entry.title)
@@ -83,7 +83,7 @@ async def async_rehearse(
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="report_not_written",
-            translation_placeholders={"site": entry.title, "error": str(err)},
+            translation_placeholders={"site": entry.title, "error": said(hass, err)},
         ) from err
     rehearsal.set_report(str(files.html))
     return _response(hass, entry, evidence, files)

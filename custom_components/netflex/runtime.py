@@ -42,6 +42,7 @@ from .metering.recorder import Recording
 from .metering.s1_reader import S1Source
 from .model.connection import Feeder
 from .model.orders import NO_LOCAL_STOPS, LinkState, LocalStops
+from .model.phrase import Phrase
 from .model.schedule import zone_of
 from .northbound_options import CONF_NORTHBOUND
 from .protection_options import CONF_PROTECTION, island_input
@@ -258,7 +259,14 @@ class NetflexRuntime:
         if config.url is not None:
             return P1Source(config.url, meter_id=config.meter_id)
         if config.device is None:
-            raise DeviceError("config", f"{config.name} has neither port nor profile")
+            raise DeviceError(
+                "config",
+                Phrase(
+                    "meter_needs_way",
+                    "{name} has neither port nor profile",
+                    name=config.name,
+                ),
+            )
         return build_meter(
             config.device,
             units=self._links,

@@ -30,6 +30,7 @@ from .entry_dlms import DLMS_KEYS
 from .flexoffer_options import CONF_FLEXOFFERS
 from .metadata_options import CONF_METADATA, PERSONAL
 from .model.connection import GridType
+from .model.failure import reason_of
 from .northbound_options import CONF_NORTHBOUND
 from .telecontrol_options import CONF_TLS, OptionsError, checked_options
 
@@ -138,7 +139,7 @@ def read_site_file(text: str, new_id: Callable[[], str]) -> SiteFile:
     try:
         content = json.loads(text)
     except ValueError as err:
-        raise SiteFileError("not_json", str(err)) from err
+        raise SiteFileError("not_json", reason_of(err)) from err
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise SiteFileError("not_a_site")
     if content.get("version") != VERSION:
@@ -148,7 +149,7 @@ def read_site_file(text: str, new_id: Callable[[], str]) -> SiteFile:
     try:
         checked_options(options)
     except OptionsError as err:
-        raise SiteFileError("options_unusable", str(err)) from err
+        raise SiteFileError("options_unusable", reason_of(err)) from err
     parts = _parts(content)
     ids = {str(part["id"]): new_id() for part in parts}
     return SiteFile(

@@ -177,7 +177,9 @@ class SiteFlexOffers:
             await asyncio.gather(running.task, return_exceptions=True)
         await self._async_store(running)
         self._told.clear()
-        self._site.withdraw_remote(SOURCE, "FlexOffers were switched off")
+        self._site.withdraw_remote(
+            SOURCE, Phrase("flexoffers_off", "FlexOffers were switched off")
+        )
         for asset_id in self._assets:
             self._market.async_cancel(_dispatch_source(asset_id))
         self._site.set_flexoffers(None)

@@ -94,7 +94,10 @@ class SiteNorthbound:
         allowed = settings is not None and settings.control is not None
         await self.async_stop()
         if not allowed:
-            self._site.withdraw_remote(SOURCE, "control from outside was switched off")
+            self._site.withdraw_remote(
+                SOURCE,
+                Phrase("set_switched_off", "control from outside was switched off"),
+            )
         self._settings, self._marks = settings, marks
         self._description = description
         if settings is None:
@@ -191,11 +194,15 @@ class SiteNorthbound:
         settings, asset_id = self._settings, setting.attribute.commands
         asset = None if asset_id is None else self._assets.get(asset_id)
         if settings is None or settings.control is None or asset is None:
-            return "there is no such load any more"
+            return Phrase("set_load_gone", "there is no such load any more")
         if asset.nature is not Nature.LOAD or not asset.controllable:
-            return f"{asset.name} cannot be controlled"
+            return Phrase(
+                "set_uncontrolled", "{name} cannot be controlled", name=asset.name
+            )
         if asset.never_shed:
-            return f"{asset.name} is never held back"
+            return Phrase(
+                "set_never_held", "{name} is never held back", name=asset.name
+            )
         at = datetime.fromtimestamp(setting.at, UTC)
         enabled = setting.value
         figures = {"host": settings.host, "time": Moment(at)}
@@ -230,7 +237,7 @@ def problems_of(
     problems = []
     since = state.since or now
     if not state.connected and now - since >= WITHOUT_BROKER:
-        text = state.problem_text or "it does not answer"
+        text = state.problem_text or Phrase("does_not_answer", "it does not answer")
         problems.append(
             SiteProblem(key="northbound_no_broker", subject=host, text=text)
         )

@@ -15,6 +15,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .coordinator import NetflexConfigEntry, SiteCoordinator
+from .model.failure import reason_of
 from .readings_options import CONF_DAYS, CONF_KEEP, CONF_MEGABYTES
 from .site.config import SiteConfig
 from .site.site import Site
@@ -161,7 +162,7 @@ class SiteReadings:
         try:
             return await keeper.ask(question)
         except TelemetryStoreError as err:
-            raise ReadingsError("readings_unusable", error=str(err)) from err
+            raise ReadingsError("readings_unusable", error=reason_of(err)) from err
 
     async def async_erase(self) -> None:
         """Forget everything that was kept; keeping goes on if it is switched on.

@@ -24,6 +24,8 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
 from .devices.profile_parts import MEASURES
+from .model.failure import reason_of
+from .model.phrase import Phrase
 from .site_readings_sources import Formulas, Sources, Term
 from .telemetry.held import (
     SILENCE,
@@ -257,7 +259,13 @@ def _history(hass: HomeAssistant, hour: int, entity_ids: list[str]) -> _History:
             significant_changes_only=False,
         )
     except SQLAlchemyError as err:
-        raise _HistoryError(f"the recorder does not answer: {err}") from err
+        raise _HistoryError(
+            Phrase(
+                "recorder_silent",
+                "the recorder does not answer: {reason}",
+                reason=reason_of(err),
+            )
+        ) from err
     return {
         entity_id: [state for state in states if isinstance(state, State)]
         for entity_id, states in found.items()

@@ -18,6 +18,7 @@ from .flexoffer_options import CONF_FLEXOFFERS, FLEXOFFERS_SCHEMA
 from .iec104 import (
     EndOfInitializationRule,
     LinkParameters,
+    ParameterError,
     SecondClientRule,
     StaleCommandRule,
     TimeZoneMode,
@@ -29,12 +30,16 @@ from .iec104.tls import MinimumVersion
 from .market.options import CONF_MARKET, MARKET_SCHEMA
 from .metadata_options import CONF_METADATA, METADATA_SCHEMA
 from .model.asset import Direction
+from .model.failure import reason_of
 from .model.orders import POWER_LIMIT_ORDERS, OrderName
+from .model.phrase import Phrase
 from .northbound_options import CONF_NORTHBOUND, NORTHBOUND_SCHEMA
 from .protection_options import CONF_PROTECTION, PROTECTION_SCHEMA
 from .readings_options import CONF_READINGS, READINGS_SCHEMA
 from .site_options import CONF_LIMITS, LIMITS_SCHEMA
 from .telecontrol.link_loss import LinkLossAction, LinkLossPolicy
+from .telecontrol.parameter_words import parameter_words
+from .telecontrol.point import first_problems
 from .telecontrol.point_csv import read_points, write_points
 from .telecontrol.points import DEFAULT_POINTS, PointTable, PointTableError
 from .telecontrol.settings import (
@@ -188,7 +193,13 @@ def checked_options(stored: Mapping[str, Any]) -> dict[str, Any]:
         stored = {CONF_VERSION: OPTIONS_VERSION}
     version = stored.get(CONF_VERSION)
     if version != OPTIONS_VERSION:
-        raise OptionsError(f"the options have the unknown version {version}")
+        raise OptionsError(
+            Phrase(
+                "options_version",
+                "the options have the unknown version {version}",
+                version=str(version),
+            )
+        )
     try:
         options: dict[str, Any] = _OPTIONS_SCHEMA(dict(stored))
     except vol.Invalid as err:
@@ -233,8 +244,12 @@ def telecontrol_settings(
             points=_points(options.get(CONF_POINTS)),
             tls=tls_settings(options.get(CONF_TLS)),
         )
-    except (ValueError, PointTableError) as err:
-        raise OptionsError(str(err)) from err
+    except ParameterError as err:
+        raise OptionsError(parameter_words(err)) from err
+    except PointTableError as err:
+        raise OptionsError(first_problems(err.problems)) from err
+    except ValueError as err:
+        raise OptionsError(reason_of(err)) from err
 
 
 def missing_engine(stored: Mapping[str, Any]) -> Engine | None:

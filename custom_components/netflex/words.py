@@ -16,6 +16,7 @@ from homeassistant.helpers.translation import (
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
+from .model.failure import reason_of
 from .model.phrase import Moment, Phrase
 
 _CATEGORY: Final = "common"
@@ -90,6 +91,12 @@ def words_of(hass: HomeAssistant) -> Words:
     language = hass.config.language
     texts = async_get_cached_translations(hass, language, _CATEGORY, DOMAIN)
     return Words(language, texts, dt_util.get_default_time_zone())
+
+
+@callback
+def said(hass: HomeAssistant, err: BaseException) -> str:
+    """Return what an error says, in the language of Home Assistant itself."""
+    return words_of(hass).say(reason_of(err))
 
 
 async def async_words(

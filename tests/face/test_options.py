@@ -171,16 +171,16 @@ async def test_rules_and_times_of_the_link(
 @pytest.mark.parametrize(
     ("changes", "more", "field", "detail"),
     [
-        ({}, {"t1": 0.5}, "base", "t1 is 0.5: must be 1..255"),
+        ({}, {"t1": 0.5}, "base", "t1 is 0.5: must be 1 to 255"),
         ({}, {"t2": 12}, "base", "t2 is 12.0: must be below t1 (12)"),
-        ({}, {"k": 0}, "base", "k is 0: must be 1..32767"),
+        ({}, {"k": 0}, "base", "k is 0: must be 1 to 32767"),
         ({}, {"w": 7}, "base", "w is 7: must be at most 2/3 of k (6)"),
         ({}, {"select_timeout": 0}, "base", "select_timeout is 0"),
         (
             {"max_command_delay": -1},
             {},
             "max_command_delay",
-            "max_command_delay is -1.0: must be 0..3600",
+            "max_command_delay is -1.0: must be 0 to 3600",
         ),
     ],
 )
@@ -223,8 +223,8 @@ async def test_S05_what_becomes_of_limits_without_a_link(
 @pytest.mark.parametrize(
     ("changes", "detail"),
     [
-        ({"delay": -1}, "delay is -1.0: must be 0 s or more"),
-        ({"fallback": {"minsetp": 120}}, "must be 0..100 %"),
+        ({"delay": -1}, "the delay is -1 s: it must be 0 s or more"),
+        ({"fallback": {"minsetp": 120}}, "must be 0 to 100 %"),
         ({"fallback": {}}, "a fallback needs at least one value"),
     ],
 )
@@ -384,7 +384,7 @@ async def test_tls_needs_its_three_files(
     gone = tls(files, key=str(files / "gone.key"))
     result = await submit(hass, result, gone)
     assert result["errors"] == {"key": "file_unreadable"}
-    assert "No such file" in result["description_placeholders"]["detail"]
+    assert "it is not there" in result["description_placeholders"]["detail"]
     # They can be read, and are no certificates.
     result = await submit(hass, result, tls(files))
     assert result["errors"] == {"base": "tls_unusable"}
@@ -497,7 +497,7 @@ async def test_without_telecontrol_only_the_sites_own_topics_can_be_chosen(
         ({"link": {}}, "unknown version None"),
         ({"version": 1, "colour": "red"}, "colour"),
         ({"version": 1, "link": {"t9": 3}}, "t9"),
-        ({"version": 1, "link": {"t1": 300}}, "must be 1..255"),
+        ({"version": 1, "link": {"t1": 300}}, "must be 1 to 255"),
         ({"version": 1, "link": {"stale_command": "shout"}}, "stale_command"),
         ({"version": 1, "link_loss": {"action": "hold"}}, "delay"),
         (

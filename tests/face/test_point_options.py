@@ -36,6 +36,7 @@ from custom_components.netflex.telecontrol.point import (
 )
 from custom_components.netflex.telecontrol.point_csv import read_points, write_points
 from custom_components.netflex.telecontrol.points import DEFAULT_POINTS
+from custom_components.netflex.words import Words
 
 from . import sites
 from .fakes import FakeRuntime, FakeSite, full_view
@@ -373,7 +374,7 @@ async def test_back_to_the_placeholders(
 def test_of_very_many_faults_the_first_are_said() -> None:
     faults = [PointProblem(text=f"fault {number}") for number in range(MOST_FAULTS + 5)]
 
-    text = in_words(faults)
+    text = in_words(faults, Words("en", {}))
 
     assert text.startswith("fault 0; fault 1; ")
     assert text.endswith("; (+ 5)")

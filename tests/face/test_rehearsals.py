@@ -273,7 +273,7 @@ async def test_what_the_machine_refuses_is_told_in_the_users_words(
     ):
         await rehearse(hass, entry)
     assert failed.value.translation_key == key
-    assert "No space left" in str(failed.value.translation_placeholders)
+    assert "the disk is full" in str(failed.value.translation_placeholders)
 
 
 async def test_reports_are_for_administrators_and_one_that_is_damaged_is_none(

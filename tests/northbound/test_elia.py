@@ -531,11 +531,11 @@ async def test_failures_slow_it_down_and_what_was_known_stays_with_its_time(
     seen, ticks, _ = await followed(handler, 6)
     jittered = [wait / 1.1 for wait in ticks.waits[1:]]
     assert jittered == pytest.approx([60, 60, 120, 240, 480, 60])
-    assert seen[4].problem == "The site answers 500"
+    assert seen[4].problem == "It answers 500"
     assert seen[4].running is not None
     assert seen[4].running.end.minute == 7
     assert seen[5].problem is None
-    assert caplog.text.count("The site answers 500") == 1
+    assert caplog.text.count("It answers 500") == 1
     assert "are back" in caplog.text
 
 

@@ -817,7 +817,9 @@ async def test_a_fault_of_our_own_does_not_end_the_heartbeats(
     while house.agent.status.problem is None:
         await asyncio.sleep(0.01)
     assert not running.done()
-    assert house.agent.status.problem == "RuntimeError: made to fail"
+    assert house.agent.status.problem == (
+        "an error of the integration itself: RuntimeError: made to fail"
+    )
     assert "A heartbeat of the FlexOffers failed" in caplog.text
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -214,7 +214,7 @@ async def test_S01_a_full_disk_leaves_a_gap_with_counts(
             assert not await journal.settled(50.0)
         journal.record(RecordKind.ORDER, {"name": "maxsetp", "value": 1.0})
         await until(lambda: JournalProblem.NOT_WRITTEN in problems)
-        assert "No space left" in problems[JournalProblem.NOT_WRITTEN]
+        assert "the disk is full" in problems[JournalProblem.NOT_WRITTEN]
         full = False
         await until(lambda: not problems)
         await write(journal, "after")

@@ -313,7 +313,7 @@ async def test_a_full_disk_fails_both_stages_and_the_next_write_is_tried(
     syscalls.error = OSError(errno.ENOSPC, "No space left on device")
     ticket = store.write(_book(1.0))
     for future in (ticket.written, ticket.synced):
-        with pytest.raises(OrderStoreError, match="No space left"):
+        with pytest.raises(OrderStoreError, match="the disk is full"):
             await future
     syscalls.error = None
     await store.write(_book(2.0)).synced

@@ -116,7 +116,7 @@ async def test_the_log_of_the_wire_tells_the_story_of_a_link(told: Told) -> None
         "data transfer started",
         "C_SE_NC_1 activation CA=100",
         "C_SE_NC_1 activation_confirmation CA=100",
-        "closed: peer_closed",
+        "closed: the RTU has closed the connection",
         "link lost",
         "not listening",
     ]

@@ -13,6 +13,7 @@ from math import isfinite
 from types import MappingProxyType, UnionType
 from typing import (
     Any,
+    Final,
     TypeAliasType,
     TypeVar,
     Union,
@@ -21,8 +22,32 @@ from typing import (
     get_type_hints,
 )
 
+from ..model.failure import reason_of
 from ..model.phrase import Moment, Phrase
 from ..model.programme import PARAMETERS, ModeEntry
+
+_OBJECT: Final = Phrase("must_be_object", "must be an object")
+_NUMBER: Final = Phrase("must_be_number", "must be a number")
+_WHOLE: Final = Phrase("must_be_whole", "must be a whole number")
+_KINDS: Final[Mapping[Any, Phrase]] = {
+    bool: Phrase("must_be_truth", "must be true or false"),
+    int: _WHOLE,
+    str: Phrase("must_be_text", "must be a text"),
+}
+_DAY: Final = Phrase("must_be_iso_day", "must be a day in ISO 8601")
+_TIME_OF_DAY: Final = Phrase(
+    "must_be_iso_time_of_day", "must be a time of the day in ISO 8601"
+)
+
+
+def not_known(known: str) -> Phrase:
+    """Return that a name has no meaning at its place."""
+    return Phrase("not_known_here", "is not known here; known are {known}", known=known)
+
+
+def must_be(wanted: str) -> Phrase:
+    """Return what a value must be."""
+    return Phrase("must_be", "must be {wanted}", wanted=wanted)
 
 
 class CodecError(ValueError):
@@ -31,7 +56,11 @@ class CodecError(ValueError):
     def __init__(self, place: str, problem: str) -> None:
         """Name the place, and what is wrong there."""
         self.place = place
-        super().__init__(f"{place}: {problem}" if place else problem)
+        super().__init__(
+            Phrase("point_problem", "{place}: {problem}", place=place, problem=problem)
+            if place
+            else problem
+        )
 
 
 def encode(value: Any) -> Any:
@@ -87,10 +116,10 @@ def kept_text(stored: Any, place: str) -> str:
     if isinstance(stored, dict) and stored.keys() == {"at"}:
         return Moment(decode(datetime, stored["at"], f"{place}.at"))
     if not isinstance(stored, dict) or stored.keys() != {"key", "text", "figures"}:
-        raise CodecError(place, "must be a text or a phrase")
+        raise CodecError(place, Phrase("must_be_phrase", "must be a text or a phrase"))
     figures = stored["figures"]
     if not isinstance(figures, dict):
-        raise CodecError(f"{place}.figures", "must be an object")
+        raise CodecError(f"{place}.figures", _OBJECT)
     return Phrase.kept(
         decode(str, stored["key"], f"{place}.key"),
         decode(str, stored["text"], f"{place}.text"),
@@ -128,7 +157,7 @@ def _union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
     if value is None:
         if type(None) in kinds:
             return None
-        raise CodecError(place, "must not be null")
+        raise CodecError(place, Phrase("must_not_be_null", "must not be null"))
     problems = []
     for kind in kinds:
         if kind is type(None):
@@ -143,7 +172,7 @@ def _union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
 
 def _sequence(kind: Any, value: Any, place: str) -> Any:
     if not isinstance(value, list):
-        raise CodecError(place, "must be a list")
+        raise CodecError(place, Phrase("must_be_a_list", "must be a list"))
     kinds = get_args(kind)
     if get_origin(kind) is frozenset:
         return frozenset(
@@ -153,7 +182,14 @@ def _sequence(kind: Any, value: Any, place: str) -> Any:
     if kinds[-1] is Ellipsis:
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):
-        raise CodecError(place, f"must have {len(kinds)} entries")
+        raise CodecError(
+            place,
+            Phrase(
+                "must_have_entries",
+                "must have {number} entries",
+                number=str(len(kinds)),
+            ),
+        )
     return tuple(
         _decode(item_kind, item, f"{place}[{index}]")
         for index, (item_kind, item) in enumerate(zip(kinds, value, strict=True))
@@ -162,7 +198,7 @@ def _sequence(kind: Any, value: Any, place: str) -> Any:
 
 def _mapping(kind: Any, value: Any, place: str) -> Any:
     if not isinstance(value, dict):
-        raise CodecError(place, "must be an object")
+        raise CodecError(place, _OBJECT)
     key_kind, item_kind = get_args(kind)
     return MappingProxyType(
         {
@@ -179,14 +215,12 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _dataclass(kind: Any, value: Any, place: str, arguments: tuple[Any, ...]) -> Any:
     if not isinstance(value, dict):
-        raise CodecError(place, "must be an object")
+        raise CodecError(place, _OBJECT)
     hints = _hints(kind)
     filled = dict(zip(kind.__type_params__, arguments, strict=True))
     if unknown := sorted(value.keys() - hints.keys()):
         known = ", ".join(sorted(hints))
-        raise CodecError(
-            _join(place, unknown[0]), f"is not known here; known are {known}"
-        )
+        raise CodecError(_join(place, unknown[0]), not_known(known))
     given: dict[str, Any] = {}
     for item in fields(kind):
         if item.name in value:
@@ -198,11 +232,13 @@ def _dataclass(kind: Any, value: Any, place: str, arguments: tuple[Any, ...]) ->
                 hint = PARAMETERS[given["mode"]]
             given[item.name] = _decode(hint, value[item.name], _join(place, item.name))
         elif item.default is MISSING and item.default_factory is MISSING:
-            raise CodecError(_join(place, item.name), "is missing")
+            raise CodecError(
+                _join(place, item.name), Phrase("is_missing", "is missing")
+            )
     try:
         return kind(**given)
     except ValueError as err:
-        raise CodecError(place, str(err)) from err
+        raise CodecError(place, reason_of(err)) from err
 
 
 def _join(place: str, name: str) -> str:
@@ -218,15 +254,14 @@ def _scalar(kind: Any, value: Any, place: str) -> Any:
         return _word(kind, value, place)
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise CodecError(place, "must be a number")
+            raise CodecError(place, _NUMBER)
         if not isfinite(value):
-            raise CodecError(place, "must be a finite number")
+            raise CodecError(place, Phrase("must_be_finite", "must be a finite number"))
         return float(value)
     if kind is int and isinstance(value, bool):
-        raise CodecError(place, "must be a whole number")
+        raise CodecError(place, _WHOLE)
     if not isinstance(value, kind):
-        names = {bool: "true or false", int: "a whole number", str: "a text"}
-        raise CodecError(place, f"must be {names.get(kind, kind.__name__)}")
+        raise CodecError(place, _KINDS.get(kind) or must_be(kind.__name__))
     return value
 
 
@@ -234,9 +269,13 @@ def _time(value: Any, place: str) -> datetime:
     try:
         time = datetime.fromisoformat(value)
     except (TypeError, ValueError) as err:
-        raise CodecError(place, "must be a time in ISO 8601") from err
+        raise CodecError(
+            place, Phrase("must_be_iso_time", "must be a time in ISO 8601")
+        ) from err
     if time.tzinfo is None:
-        raise CodecError(place, "must be a time with its offset to UTC")
+        raise CodecError(
+            place, Phrase("must_be_utc", "must be a time with its offset to UTC")
+        )
     return time
 
 
@@ -244,8 +283,7 @@ def _day_or_time(kind: type[date | time], value: Any, place: str) -> date | time
     try:
         return kind.fromisoformat(value)
     except (TypeError, ValueError) as err:
-        what = "day" if kind is date else "time of the day"
-        raise CodecError(place, f"must be a {what} in ISO 8601") from err
+        raise CodecError(place, _DAY if kind is date else _TIME_OF_DAY) from err
 
 
 def _word(kind: type[Enum], value: Any, place: str) -> Enum:
@@ -253,4 +291,12 @@ def _word(kind: type[Enum], value: Any, place: str) -> Enum:
         if encode(member) == value:
             return member
     known = ", ".join(str(encode(member)) for member in kind)
-    raise CodecError(place, f"{value!r} must be one of {known}")
+    raise CodecError(
+        place,
+        Phrase(
+            "value_one_of",
+            "{value} must be one of {known}",
+            value=repr(value),
+            known=known,
+        ),
+    )

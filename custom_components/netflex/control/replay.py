@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..model.demand import QUARTER
+from ..model.phrase import Phrase
 from ..model.plan import Compliance, ComplianceState, Plan, Setpoint, SetpointKind
 from ..model.snapshot import Clock, SiteModel, Snapshot
 from .decide import decide
@@ -44,7 +45,16 @@ def changes_of(given: Mapping[str, str]) -> tuple[Tuning, dict[str, str]]:
         try:
             times[name] = float(value)
         except ValueError as err:
-            raise ChangeError(f"{place}: {value!r} is no number") from err
+            raise ChangeError(
+                Phrase(
+                    "point_problem",
+                    "{place}: {problem}",
+                    place=place,
+                    problem=Phrase(
+                        "is_no_number", "{value} is no number", value=repr(value)
+                    ),
+                )
+            ) from err
     return replace(DEFAULT, **times), places
 
 

@@ -59,14 +59,16 @@ from typing import Any, Final
 from ..model.asset import AssetState
 from ..model.demand import QuarterDemand
 from ..model.dispatch import DispatchCommand
+from ..model.failure import reason_of
 from ..model.market import GridFrequency, Market
 from ..model.orders import NO_ORDERS, GridOrders, LocalStops, OrderSource
+from ..model.phrase import Phrase
 from ..model.power_quality import Overload
 from ..model.reading import MeterReading
 from ..model.remote import RemoteCommand
 from ..model.schedule import Holidays, Window
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
-from .codec import CodecError, decode, encode
+from .codec import CodecError, decode, encode, must_be, not_known
 
 FORMAT: Final = "netflex-replay"
 VERSION: Final = 1
@@ -104,7 +106,11 @@ class ScenarioError(ValueError):
     def __init__(self, line: int, problem: str) -> None:
         """Name the line, counted from 1."""
         self.line = line
-        super().__init__(f"line {line}: {problem}")
+        super().__init__(
+            Phrase(
+                "table_line", "line {line}: {problem}", line=str(line), problem=problem
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +160,9 @@ def open_scenario(
         try:
             head = _head(_object(text), changes or {})
         except CodecError as err:
-            raise ScenarioError(number, str(err)) from err
+            raise ScenarioError(number, reason_of(err)) from err
         return head, _moments(head, numbered, changes or {})
-    raise ScenarioError(1, "there is no head")
+    raise ScenarioError(1, Phrase("scenario_no_head", "there is no head"))
 
 
 def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -173,27 +179,38 @@ def _moments(
         try:
             yield _moment(known, _object(text), number, changes)
         except CodecError as err:
-            raise ScenarioError(number, str(err)) from err
+            raise ScenarioError(number, reason_of(err)) from err
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except ValueError as err:
-        raise CodecError("", f"is no JSON: {err}") from err
+        raise CodecError(
+            "", Phrase("scenario_no_json", "is no JSON: {reason}", reason=str(err))
+        ) from err
     if not isinstance(data, dict):
-        raise CodecError("", "must be an object")
+        raise CodecError("", Phrase("must_be_object", "must be an object"))
     return data
 
 
 def _head(data: dict[str, Any], changes: Mapping[str, str]) -> Head:
     if data.get("format") != FORMAT:
-        raise CodecError("format", f"must be {FORMAT!r}: this is no scenario")
+        raise CodecError(
+            "format",
+            Phrase(
+                "scenario_none",
+                "must be {format}: this is no scenario",
+                format=repr(FORMAT),
+            ),
+        )
     if data.get("version") != VERSION:
-        raise CodecError("version", f"must be {VERSION}")
+        raise CodecError("version", must_be(str(VERSION)))
     head = decode(Head, {**data, "site": _changed(data.get("site"), changes)})
     if head.repeat is not None and head.repeat <= 0:
-        raise CodecError("repeat", "must be more than 0")
+        raise CodecError(
+            "repeat", Phrase("must_be_more", "must be more than {least}", least="0")
+        )
     return head
 
 
@@ -216,7 +233,9 @@ def _changed(site: Any, changes: Mapping[str, str]) -> Any:
         for name in path:
             target = target.setdefault(name, {})
             if not isinstance(target, dict):
-                raise CodecError(f"site.{place}", "does not exist")
+                raise CodecError(
+                    f"site.{place}", Phrase("does_not_exist", "does not exist")
+                )
         try:
             target[last] = json.loads(text)
         except ValueError:
@@ -229,10 +248,13 @@ def _moment(
 ) -> Moment:
     if unknown := sorted(data.keys() - _MOMENT):
         names = ", ".join(sorted(_MOMENT))
-        raise CodecError(unknown[0], f"is not known here; known are {names}")
+        raise CodecError(unknown[0], not_known(names))
     at = decode(float, data.get("t"), "t")
     if known.at is not None and at <= known.at:
-        raise CodecError("t", f"must be later than {known.at:g}")
+        raise CodecError(
+            "t",
+            Phrase("must_be_later", "must be later than {time}", time=f"{known.at:g}"),
+        )
     known.at = at
     if "anew" in data and decode(bool, data["anew"], "anew"):
         known.snapshot = Snapshot()
@@ -328,7 +350,7 @@ _AS_A_WHOLE: Final[Mapping[str, Any]] = {
 
 def _orders(data: Any, utc: datetime) -> GridOrders:
     if not isinstance(data, dict):
-        raise CodecError("orders", "must be an object")
+        raise CodecError("orders", Phrase("must_be_object", "must be an object"))
     full = {
         name: order
         if order is None or isinstance(order, dict)
@@ -353,7 +375,7 @@ def _merged[T](
     """Return what is known by id after a line; `defaults` are what it may leave out."""
     given = data[name]
     if not isinstance(given, dict):
-        raise CodecError(name, "must be an object")
+        raise CodecError(name, Phrase("must_be_object", "must be an object"))
     merged = dict(before)
     for item_id, item in given.items():
         merged.pop(item_id, None)

@@ -28,6 +28,7 @@ from tmodbus.exceptions import (
 )
 from tmodbus.pdu.coils import WriteSingleCoilPDU
 
+from ..model.phrase import Phrase
 from .own_units import OwnUnits, keep_wish
 from .ports import LinkParams, Transport
 
@@ -113,10 +114,11 @@ class DedicatedConnection:
         try:
             await client.connect()
         except TimeoutError as err:
-            raise ModbusTimeoutError(f"no connection to {link}") from err
+            raise ModbusTimeoutError(
+                Phrase("no_connection_to", "no connection to {link}", link=str(link))
+            ) from err
         except (TModbusError, OSError) as err:
-            reason = err.__cause__ or err
-            raise ModbusConnectionError(f"{link}: {reason}") from err
+            raise ModbusConnectionError(f"{link}: {err.__cause__ or err}") from err
         if delay := max(self.delays.values(), default=0.0):
             await asyncio.sleep(delay)
         return client

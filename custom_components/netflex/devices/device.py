@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from ..model.asset import Asset, AssetState, Nature
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from ..model.reading import MeterReading
 from .ports import LinkParams
@@ -41,6 +42,9 @@ class DeviceConfig:
     virtual_meter: VirtualMeterConfig | None = None
     table: tuple[str, ...] = ()
     """Points of a controller's own, in place of a profile; see `exchange_table.py`."""
+
+
+SUPERSEDED: Final = Phrase("superseded", "a newer setpoint took the place of this one")
 
 
 class DeviceError(Exception):

@@ -12,16 +12,18 @@ import time
 from types import MappingProxyType
 
 from ..model.asset import Asset, AssetState, ChargerState, HeatPumpState, Nature
+from ..model.failure import reason_of
 from ..model.phrase import Phrase
 from ..model.plan import Setpoint, SetpointKind
 from .contest import Contest
-from .device import Applied, DeviceError, ProbeError, ProbeResult
+from .device import SUPERSEDED, Applied, DeviceError, ProbeError, ProbeResult
 from .levers import HEAT_PUMP
 from .modbus_device import Tasks
 from .natures import NATURES, Driven, asset_state
 from .ports import EntityPort, EntityValue
 from .profile_parts import MEASURES
 from .registers import Value
+from .words import entity_away, entity_gone, nature_of, other_unit
 
 SWITCH = "switch"
 NUMBER = "number"
@@ -95,12 +97,23 @@ class _Told:
 def _check_roles(asset: Asset, roles: Mapping[str, str]) -> None:
     kind = NATURES[asset.nature].kind
     if unknown := sorted(set(roles) - set(ROLES)):
-        raise DeviceError("config", f"there is no role {', '.join(unknown)}")
+        raise DeviceError(
+            "config",
+            Phrase("no_role", "there is no role {role}", role=", ".join(unknown)),
+        )
     needed = SWITCH if kind is SetpointKind.SWITCH else NUMBER
     if needed not in roles and not (
         kind is SetpointKind.PRODUCTION and ENABLE in roles
     ):
-        raise DeviceError("config", f"a {asset.nature} needs a {needed} to be driven")
+        raise DeviceError(
+            "config",
+            Phrase(
+                "needs_entity",
+                "a {nature} needs a {entity} to be driven",
+                nature=nature_of(asset.nature),
+                entity=needed,
+            ),
+        )
 
 
 class EntityDevice:
@@ -174,7 +187,15 @@ class EntityDevice:
     async def apply(self, setpoint: Setpoint) -> Applied:
         """Drive the entities and wait for what they say."""
         if setpoint.kind is not self._kind:
-            raise DeviceError("config", f"a {self._asset.nature} takes {self._kind}")
+            raise DeviceError(
+                "config",
+                Phrase(
+                    "takes",
+                    "a {nature} takes {kind}",
+                    nature=nature_of(self._asset.nature),
+                    kind=str(self._kind),
+                ),
+            )
         self._ticket += 1
         ticket = self._ticket
         told = self._translate(setpoint)
@@ -208,9 +229,7 @@ class EntityDevice:
 
     def _check(self, ticket: int) -> None:
         if ticket != self._ticket:
-            raise DeviceError(
-                "superseded", "a newer setpoint took the place of this one"
-            )
+            raise DeviceError("superseded", SUPERSEDED)
 
     def _translate(self, setpoint: Setpoint) -> _Told:
         at, value = self._clock(), setpoint.value
@@ -230,7 +249,7 @@ class EntityDevice:
             if on is False:
                 # The switch alone stops it.
                 return _Told(on=False, at=at)
-            raise DeviceError("unavailable", f"{self._roles[NUMBER]} is not available")
+            raise DeviceError("unavailable", entity_away(self._roles[NUMBER]))
         wanted, shortfall = self._number(number, value, on)
         return _Told(on=on, number=wanted, at=at, shortfall=shortfall)
 
@@ -253,7 +272,11 @@ class EntityDevice:
         if on is False:
             return None, None
         lowest = f"{number.minimum:g} {number.unit or ''}".strip()
-        return number.minimum, f"its lowest value is {lowest}: it cannot be stopped"
+        return number.minimum, Phrase(
+            "lowest_value",
+            "its lowest value is {lowest}: it cannot be stopped",
+            lowest=lowest,
+        )
 
     def _factor(self, number: EntityValue) -> float:
         """Return what one of the number's own unit is in A or W."""
@@ -261,13 +284,14 @@ class EntityDevice:
         unit = number.unit or wanted
         if unit == "%" and self._kind is SetpointKind.PRODUCTION:
             if not self._asset.rated_production:
-                raise DeviceError("config", "its rated production is not known")
+                raise DeviceError(
+                    "config",
+                    Phrase("no_rated_production", "its rated production is not known"),
+                )
             return self._asset.rated_production / 100
         measure, factor = MEASURES.get(unit, (None, 1.0))
         if measure != wanted:
-            raise DeviceError(
-                "config", f"{self._roles[NUMBER]} is in {unit}, not in {wanted}"
-            )
+            raise DeviceError("config", other_unit(self._roles[NUMBER], unit, wanted))
         return factor
 
     def unit_problem(self) -> str | None:
@@ -287,9 +311,7 @@ class EntityDevice:
         if told.on is not None:
             entity = self._read(role)
             if entity is None or not entity.available:
-                raise DeviceError(
-                    "unavailable", f"{self._roles[role]} is not available"
-                )
+                raise DeviceError("unavailable", entity_away(self._roles[role]))
             if told.heat_pump is None:
                 calls.append(self._entities.set_switch(self._roles[role], told.on))
             else:
@@ -302,10 +324,17 @@ class EntityDevice:
             async with asyncio.timeout(_CALL_LIMIT):
                 await asyncio.gather(*calls)
         except TimeoutError:
-            raise DeviceError("timeout", "the call did not end in time") from None
+            raise DeviceError(
+                "timeout", Phrase("call_too_slow", "the call did not end in time")
+            ) from None
         except Exception as err:
             # Whatever another integration raises says that it did not work.
-            raise DeviceError("refused", f"the call failed: {err}") from err
+            raise DeviceError(
+                "refused",
+                Phrase(
+                    "call_failed", "the call failed: {reason}", reason=reason_of(err)
+                ),
+            ) from err
 
     async def _wait(self, told: _Told, ticket: int, limit: float) -> bool:
         deadline = self._clock() + limit
@@ -393,15 +422,9 @@ class EntityDevice:
                 continue
             value = self._read(role)
             if value is None:
-                return Phrase(
-                    "entity_gone", "{entity} does not exist", entity=self._roles[role]
-                )
+                return entity_gone(self._roles[role])
             if not value.available:
-                return Phrase(
-                    "entity_away",
-                    "{entity} is not available",
-                    entity=self._roles[role],
-                )
+                return entity_away(self._roles[role])
         return None
 
     def _changed(self) -> None:
@@ -467,11 +490,14 @@ def probe_entities(
     for role, entity in roles.items():
         value = entities.read(entity)
         if value is None:
-            raise ProbeError("config", f"{entity} does not exist")
+            raise ProbeError("config", entity_gone(entity))
         if not value.available:
-            raise ProbeError("no_answer", f"{entity} is not available")
+            raise ProbeError("no_answer", entity_away(entity))
         if role in {SWITCH, ENABLE} and not isinstance(value.value, bool):
-            raise ProbeError("config", f"{entity} is not a switch")
+            raise ProbeError(
+                "config",
+                Phrase("not_a_switch", "{entity} is not a switch", entity=entity),
+            )
         values[role] = value.value
     problem = device.unit_problem()
     if problem is not None:

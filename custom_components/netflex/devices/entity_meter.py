@@ -12,11 +12,13 @@ from typing import Final
 
 from ..model.asset import Nature
 from ..model.connection import LineValues
+from ..model.phrase import Phrase, listed
 from ..model.reading import MeterReading
 from .device import DeviceError, MeterStatus, ProbeError, ProbeResult
 from .modbus_device import Tasks
 from .ports import EntityPort, EntityValue
 from .profile_parts import LOAD_NEGATIVE, MEASURES
+from .words import entity_away, entity_gone, other_unit
 
 MAX_AGE: Final = 15.0
 """s without a report after which a value is left out, where nothing else is set."""
@@ -55,11 +57,23 @@ def check_roles(roles: Iterable[str]) -> None:
     """Check that sensors make a meter. Raises DeviceError (`config`)."""
     named = set(roles)
     if unknown := sorted(named - METER_ROLES.keys()):
-        raise DeviceError("config", f"there is no role {', '.join(unknown)}")
+        raise DeviceError(
+            "config",
+            Phrase("no_role", "there is no role {role}", role=", ".join(unknown)),
+        )
     if len(named) < FEWEST:
-        raise DeviceError("config", f"a meter needs {FEWEST} sensors or more")
+        raise DeviceError(
+            "config",
+            Phrase(
+                "few_sensors",
+                "a meter needs {number} sensors or more",
+                number=str(FEWEST),
+            ),
+        )
     if "power" not in named and not any(f"power_{line}" in named for line in _LINES):
-        raise DeviceError("config", "a meter needs a sensor of its power")
+        raise DeviceError(
+            "config", Phrase("no_power_sensor", "a meter needs a sensor of its power")
+        )
 
 
 class EntityMeter:
@@ -154,7 +168,7 @@ class EntityMeter:
                 continue
             limit = COUNTER_MAX_AGE if role in _COUNTERS else self._max_age
             if now - found[1] > max(limit, self._max_age):
-                problems[role] = f"{entity} has said nothing for {now - found[1]:.0f} s"
+                problems[role] = _quiet(entity, now - found[1])
             else:
                 fresh[role] = found
         missing = next(
@@ -229,17 +243,26 @@ def _read(
 ) -> tuple[float, float] | str:
     """Return a sensor's value in our unit and its time, or why there is none."""
     if found is None:
-        return f"{entity} does not exist"
+        return entity_gone(entity)
     if not found.available:
-        return f"{entity} is not available"
+        return entity_away(entity)
     if isinstance(found.value, bool | str) or found.value is None:
-        return f"{entity} is not a number"
+        return Phrase("not_a_number", "{entity} is not a number", entity=entity)
     wanted = METER_ROLES[role]
     measure, factor = MEASURES.get(found.unit or wanted, (found.unit, 1.0))
     if measure != wanted:
-        return f"{entity} is in {found.unit}, not in {wanted}"
+        return other_unit(entity, str(found.unit), wanted)
     at = now if found.last_reported is None else found.last_reported
     return found.value * factor, at
+
+
+def _quiet(entity: str, age: float) -> Phrase:
+    return Phrase(
+        "entity_quiet",
+        "{entity} has said nothing for {age}",
+        entity=entity,
+        age=f"{age:.0f} s",
+    )
 
 
 def probe_sensors(
@@ -265,8 +288,14 @@ def probe_sensors(
         if role not in _COUNTERS and now - found[1] > max_age:
             raise ProbeError(
                 "no_answer",
-                f"{entity} has said nothing for {now - found[1]:.0f} s; the oldest "
-                f"allowed is {max_age:.0f} s",
+                listed(
+                    _quiet(entity, now - found[1]),
+                    Phrase(
+                        "oldest_allowed",
+                        "the oldest allowed is {age}",
+                        age=f"{max_age:.0f} s",
+                    ),
+                ),
             )
         values[role] = found[0]
     return ProbeResult(nature=Nature.METER, values=MappingProxyType(values))

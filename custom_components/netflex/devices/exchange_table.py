@@ -14,6 +14,7 @@ import re
 from typing import Final
 
 from ..model.asset import Nature
+from ..model.phrase import Phrase
 from .natures import NATURES
 from .profile_loader import ProfileFile, read_file
 
@@ -35,7 +36,11 @@ class TableError(Exception):
 
     def __init__(self, line: int, text: str) -> None:
         """Keep where and why."""
-        super().__init__(f"line {line}: {text}" if line else text)
+        super().__init__(
+            Phrase("table_line", "line {line}: {problem}", line=str(line), problem=text)
+            if line
+            else text
+        )
         self.line = line
 
 
@@ -68,19 +73,32 @@ class ExchangeTable:
 def points_of(lines: tuple[str, ...]) -> tuple[ExchangePoint, ...]:
     """Return the points of a table. Raises TableError."""
     if len(lines) > LONGEST:
-        raise TableError(0, f"a table has {LONGEST} points at most")
+        raise TableError(
+            0,
+            Phrase(
+                "table_longest",
+                "a table has {number} points at most",
+                number=str(LONGEST),
+            ),
+        )
     points = []
     known: set[str] = set()
     for number, line in enumerate(lines, start=1):
         point = _point(number, line)
         if point.name in known:
-            raise TableError(number, f"{point.name} is there twice")
+            raise TableError(
+                number, Phrase("table_twice", "{name} is there twice", name=point.name)
+            )
         known.add(point.name)
         points.append(point)
     if "request" not in known:
-        raise TableError(0, "a table needs a point that is called request")
+        raise TableError(
+            0, Phrase("table_request", "a table needs a point that is called request")
+        )
     if "accepted" not in known and "cause" in known:
-        raise TableError(0, "a cause needs a point that is called accepted")
+        raise TableError(
+            0, Phrase("table_accepted", "a cause needs a point that is called accepted")
+        )
     return tuple(points)
 
 
@@ -88,30 +106,84 @@ def _point(number: int, line: str) -> ExchangePoint:
     cells = [cell.strip() for cell in line.split(";")]
     if not 3 <= len(cells) <= 6:
         raise TableError(
-            number, "it must read: name; direction; address; type; scale; unit"
+            number,
+            Phrase(
+                "table_form",
+                "it must read: name; direction; address; type; scale; unit",
+            ),
         )
     name, direction, address, kind, scale, unit = [*cells, *[""] * (6 - len(cells))]
     if not _NAME.fullmatch(name):
-        raise TableError(number, f"{name} is no name: small letters, digits and _")
+        raise TableError(
+            number,
+            Phrase(
+                "table_name",
+                "{name} is no name: small letters, digits and _",
+                name=name,
+            ),
+        )
     if direction not in _DIRECTIONS:
-        raise TableError(number, f"the direction is read or write, not {direction}")
+        raise TableError(
+            number,
+            Phrase(
+                "table_direction",
+                "the direction is read or write, not {direction}",
+                direction=direction,
+            ),
+        )
     write = direction == "write"
     if (write and name not in _WRITTEN) or (not write and name in _WRITTEN):
-        raise TableError(number, f"{name} cannot be of the direction {direction}")
+        raise TableError(
+            number,
+            Phrase(
+                "table_name_direction",
+                "{name} cannot be of the direction {direction}",
+                name=name,
+                direction=direction,
+            ),
+        )
     if write is False and name in _READ and kind == "f32":
-        raise TableError(number, f"{name} is a whole number, not f32")
+        raise TableError(
+            number,
+            Phrase("table_whole", "{name} is a whole number, not f32", name=name),
+        )
     if not address.isdecimal() or not 0 <= int(address) <= 65_535:
-        raise TableError(number, f"{address} is no address from 0 to 65535")
+        raise TableError(
+            number,
+            Phrase(
+                "table_address",
+                "{address} is no address from 0 to 65535",
+                address=address,
+            ),
+        )
     if (kind or "u16") not in _TYPES:
-        raise TableError(number, f"{kind} is none of {', '.join(sorted(_TYPES))}")
+        raise TableError(
+            number,
+            Phrase(
+                "table_none_of",
+                "{given} is none of {known}",
+                given=kind,
+                known=", ".join(sorted(_TYPES)),
+            ),
+        )
     if unit and unit not in _UNITS:
-        raise TableError(number, f"{unit} is none of {', '.join(sorted(_UNITS))}")
+        raise TableError(
+            number,
+            Phrase(
+                "table_none_of",
+                "{given} is none of {known}",
+                given=unit,
+                known=", ".join(sorted(_UNITS)),
+            ),
+        )
     try:
         factor = float(scale or 1)
     except ValueError:
         factor = 0.0
     if not factor:
-        raise TableError(number, f"{scale} is no scale")
+        raise TableError(
+            number, Phrase("table_scale", "{scale} is no scale", scale=scale)
+        )
     return ExchangePoint(
         name=name,
         write=write,

@@ -8,6 +8,8 @@ import time
 from types import MappingProxyType
 
 from ..model.asset import Nature
+from ..model.failure import reason_of
+from ..model.phrase import Phrase, sentences
 from ..model.reading import MeterReading
 from .budget import DailyBudget
 from .device import (
@@ -39,6 +41,7 @@ from .sensed_inverter import SensedInverter
 from .session import Session, problem_key
 from .sunspec import SCALE_SUFFIX
 from .values import text_of
+from .words import nature_of
 from .yaml_nodes import ProfileError
 
 _PROBE_LIMIT = 30.0
@@ -65,26 +68,39 @@ def _bind(config: DeviceConfig, profiles: ProfileLibrary) -> Profile:
     except KeyError:
         raise DeviceError(
             "config",
-            f"there is no device profile {config.profile}",
+            Phrase(
+                "no_profile",
+                "there is no device profile {profile}",
+                profile=str(config.profile),
+            ),
             {"profile": str(config.profile)},
         ) from None
     try:
         profile = file.bind(config.params)
     except ProfileError as err:
-        raise DeviceError("config", str(err), {"profile": file.id}) from err
+        raise DeviceError("config", reason_of(err), {"profile": file.id}) from err
     nature = Nature.METER if config.asset is None else config.asset.nature
     # A relay's module switches a load just as well.
     loads = {Nature.LOAD, Nature.RELAY}
     if profile.kind is not nature and not {profile.kind, nature} <= loads:
         raise DeviceError(
-            "config", f"{profile.id} is the profile of a {profile.kind}, not a {nature}"
+            "config",
+            Phrase(
+                "profile_of_another",
+                "{profile} is the profile of a {kind}, not a {nature}",
+                profile=profile.id,
+                kind=nature_of(profile.kind),
+                nature=nature_of(nature),
+            ),
         )
     return profile
 
 
 def _bind_table(config: DeviceConfig) -> Profile:
     if config.asset is None:
-        raise DeviceError("config", "an exchange table belongs to an asset")
+        raise DeviceError(
+            "config", Phrase("table_of_asset", "an exchange table belongs to an asset")
+        )
     params = config.params
     try:
         return table_profile(
@@ -97,12 +113,15 @@ def _bind_table(config: DeviceConfig) -> Profile:
             config.asset.nature,
         ).bind({})
     except (TableError, ProfileError) as err:
-        raise DeviceError("config", str(err)) from err
+        raise DeviceError("config", reason_of(err)) from err
 
 
 def _link(config: DeviceConfig) -> LinkParams:
     if config.link is None:
-        raise DeviceError("config", "a device with a profile needs an address")
+        raise DeviceError(
+            "config",
+            Phrase("needs_address", "a device with a profile needs an address"),
+        )
     return config.link
 
 
@@ -128,10 +147,15 @@ def build_device(
     Raises DeviceError (`config`).
     """
     if (asset := config.asset) is None:
-        raise DeviceError("config", "a device that is driven needs an asset")
+        raise DeviceError(
+            "config", Phrase("needs_asset", "a device that is driven needs an asset")
+        )
     if (meter := config.virtual_meter) is not None:
         if metering is None:
-            raise DeviceError("config", "a virtual meter cannot be served here")
+            raise DeviceError(
+                "config",
+                Phrase("no_virtual_meter", "a virtual meter cannot be served here"),
+            )
         drives = config.profile is not None or NUMBER in config.entities
         own: Device | None = None
         if drives:
@@ -162,7 +186,10 @@ def build_device(
     ):
         raise DeviceError(
             "config",
-            "it balances itself, and no virtual meter serves it yet: add one for it",
+            Phrase(
+                "needs_virtual_meter",
+                "it balances itself, and no virtual meter serves it yet: add one for it",
+            ),
         )
     if (
         asset.nature is Nature.INVERTER
@@ -175,13 +202,22 @@ def build_device(
     time_to_live = float(config.params.get("time_to_live", TIME_TO_LIVE))
     if config.profile is None and not config.table:
         if entities is None:
-            raise DeviceError("config", "existing entities cannot be reached here")
+            raise DeviceError(
+                "config",
+                Phrase("no_entities", "existing entities cannot be reached here"),
+            )
         roles, port = levered(config, entities)
         return EntityDevice(asset=asset, roles=roles, entities=port, clock=clock)
     profile = _bind(config, profiles)
     if NATURES[asset.nature].control not in profile.controls:
         raise DeviceError(
-            "config", f"{profile.id} offers nothing that a {asset.nature} is driven by"
+            "config",
+            Phrase(
+                "profile_not_driving",
+                "{profile} offers nothing that a {nature} is driven by",
+                profile=profile.id,
+                nature=nature_of(asset.nature),
+            ),
         )
     return ModbusDevice(
         asset=asset,
@@ -206,7 +242,10 @@ def build_meter(
     """Return a meter; it opens nothing before `start`. Raises DeviceError."""
     if config.profile is None:
         if entities is None:
-            raise DeviceError("config", "a meter needs a device profile or sensors")
+            raise DeviceError(
+                "config",
+                Phrase("meter_needs", "a meter needs a device profile or sensors"),
+            )
         return entity_meter(
             config.device_id, config.entities, config.params, entities, clock
         )
@@ -231,7 +270,9 @@ async def probe(
     """Test a configuration: read only, everything given back. Raises ProbeError."""
     if config.profile is None and not config.table:
         if entities is None:
-            raise ProbeError("config", "there is nothing to test")
+            raise ProbeError(
+                "config", Phrase("nothing_to_test", "there is nothing to test")
+            )
         if config.asset is None:
             return probe_sensors(
                 config.entities,
@@ -264,18 +305,30 @@ async def probe(
         text = err.text
         clients = profile.link.max_clients
         if err.kind is LinkErrorKind.LINK and clients is not None:
-            text += (
-                f". It accepts {clients} connection{'s' if clients > 1 else ''} at a "
-                "time: another program may hold it"
+            text = sentences(
+                text,
+                Phrase(
+                    "few_clients",
+                    "It accepts {clients} at a time: another program may hold it",
+                    clients=_connections(clients),
+                ),
             )
         raise ProbeError(problem_key(err), text) from err
     except NotIdentified as err:
         raise ProbeError(err.key, err.text) from err
     except (TimeoutError, Preempted) as err:
-        raise ProbeError("no_answer", "it answers too slowly") from err
+        raise ProbeError(
+            "no_answer", Phrase("answers_too_slowly", "it answers too slowly")
+        ) from err
     finally:
         await session.close()
     return _result(session)
+
+
+def _connections(number: int) -> Phrase:
+    if number == 1:
+        return Phrase("one_connection", "1 connection")
+    return Phrase("some_connections", "{number} connections", number=str(number))
 
 
 def _result(session: Session) -> ProbeResult:

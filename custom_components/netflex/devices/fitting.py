@@ -3,6 +3,7 @@
 from math import floor
 
 from ..model.asset import Asset
+from ..model.phrase import Phrase
 from .device import DeviceError
 from .profile import Bound, Control, Release
 from .profile_parts import RATED
@@ -67,6 +68,10 @@ class Fitting:
             return 0.0
         if (hundred := self.hundred(control)) is None:
             raise DeviceError(
-                "config", "a percentage of what? Its rated power is not known"
+                "config",
+                Phrase(
+                    "percent_of_what",
+                    "a percentage of what? Its rated power is not known",
+                ),
             )
         return max(-100.0, min(100.0, 100.0 * value / hundred))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol, override
 
 from ..model.asset import HeatPumpState
+from ..model.phrase import Phrase
 from .device import DeviceConfig, DeviceError, ParamValue
 from .ports import EntityPort, EntityValue
 
@@ -208,13 +209,23 @@ def levered(
     roles = dict(config.entities)
     second = roles.pop(SECOND_CONTACT, None)
     driven = roles.get("switch")
-    options = _pair(config.params, OPTIONS, "an option for on and one for off")
+    options = _pair(
+        config.params,
+        OPTIONS,
+        Phrase("two_options", "an option for on and one for off"),
+    )
     temperatures = _pair(
-        config.params, TEMPERATURES, "a temperature for on and one for off"
+        config.params,
+        TEMPERATURES,
+        Phrase("two_temperatures", "a temperature for on and one for off"),
     )
     if sum(item is not None for item in (second, options, temperatures)) > 1:
         raise DeviceError(
-            "config", "options, temperatures and a second contact exclude each other"
+            "config",
+            Phrase(
+                "one_lever",
+                "options, temperatures and a second contact exclude each other",
+            ),
         )
     if driven is None:
         return roles, port
@@ -237,5 +248,10 @@ def _pair(
     if not values:
         return None
     if len(values) < 2 or values[0] == values[1]:
-        raise DeviceError("config", f"it needs {wanted}, and they must differ")
+        raise DeviceError(
+            "config",
+            Phrase(
+                "lever_needs", "it needs {wanted}, and they must differ", wanted=wanted
+            ),
+        )
     return values[0], values[1]

@@ -22,6 +22,8 @@ from modbus_connection import (
     ModbusTimeoutError,
 )
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .ports import (
     Connection,
     LinkParams,
@@ -44,15 +46,20 @@ TRY_LATER: Final = frozenset({5, 6})
 """Exceptions of a device that has no time now: they say nothing of what it is."""
 
 EXCEPTIONS: Final = {
-    1: "the device does not know this function (is writing switched on in it?)",
-    2: "the device has no such register",
-    3: "the device refuses this value",
-    4: "the device failed to do it",
-    5: "the device is still working on it",
-    6: "the device is busy",
-    8: "the device reports a memory error",
-    10: "the gateway has no way to the device",
-    11: "the device behind the gateway does not answer",
+    1: Phrase(
+        "modbus_function",
+        "the device does not know this function (is writing switched on in it?)",
+    ),
+    2: Phrase("modbus_register", "the device has no such register"),
+    3: Phrase("modbus_value", "the device refuses this value"),
+    4: Phrase("modbus_failed", "the device failed to do it"),
+    5: Phrase("modbus_working", "the device is still working on it"),
+    6: Phrase("modbus_busy", "the device is busy"),
+    8: Phrase("modbus_memory", "the device reports a memory error"),
+    10: Phrase("modbus_no_way", "the gateway has no way to the device"),
+    11: Phrase(
+        "modbus_behind_gateway", "the device behind the gateway does not answer"
+    ),
 }
 
 
@@ -142,11 +149,18 @@ class UnitLink:
         answer = await self._do(
             priority,
             partial(_reader(self._unit, area), at, count),
-            f"reading {area} {at}+{count}",
+            partial(_reading, area, at, count),
             may_give_up=True,
         )
         if len(answer) < count:
-            text = f"{len(answer)} instead of {count} values at {area} {at}"
+            text = Phrase(
+                "modbus_too_few",
+                "{number} instead of {count} values at {area} {at}",
+                number=str(len(answer)),
+                count=str(count),
+                area=str(area),
+                at=str(at),
+            )
             raise self._failed(LinkErrorKind.GARBAGE, text)
         return [int(value) for value in answer[:count]]
 
@@ -171,7 +185,10 @@ class UnitLink:
             if not isinstance(unit, PulsingUnit):
                 raise LinkError(
                     LinkErrorKind.LINK,
-                    "this connection sends no pulses: it must be one of its own",
+                    Phrase(
+                        "link_no_pulses",
+                        "this connection sends no pulses: it must be one of its own",
+                    ),
                 )
             request = partial(unit.pulse_coil, at, values[0])
         elif area is Area.COIL and function == 15:
@@ -182,20 +199,25 @@ class UnitLink:
             request = partial(unit.write_registers, at, list(values))
         else:
             request = partial(unit.write_register, at, values[0])
-        await self._do(priority, request, f"writing {area} {at}", guard=guard)
+        await self._do(priority, request, partial(_writing, area, at), guard=guard)
 
     async def _do[T](
         self,
         priority: Priority,
         request: Callable[[], Awaitable[T]],
-        what: str,
+        what: Callable[[str], Phrase],
         *,
         guard: Callable[[], None] | None = None,
         may_give_up: bool = False,
     ) -> T:
         if priority >= Priority.FAST and (wait := self.retry_in) > 0:
             raise LinkError(
-                LinkErrorKind.LINK, f"no connection, next attempt in {wait:.0f} s"
+                LinkErrorKind.LINK,
+                Phrase(
+                    "link_waits",
+                    "no connection, next attempt in {wait}",
+                    wait=f"{wait:.0f} s",
+                ),
             )
         try:
             answer = await self._endpoint.scheduler.run(
@@ -227,16 +249,27 @@ class UnitLink:
         return answer
 
     def _described(
-        self, what: str, kind: LinkErrorKind, text: str | None, err: Exception
-    ) -> str:
+        self,
+        what: Callable[[str], Phrase],
+        kind: LinkErrorKind,
+        text: str | None,
+        err: Exception,
+    ) -> Phrase:
         """Return a failure in words; without a connection what was asked is no matter."""
         if kind is not LinkErrorKind.LINK:
-            return f"{what}: {text or _words(kind, err)}"
-        reason = str(err.__cause__ or "") or str(err)
+            return what(text or _words(kind, err))
+        reason = reason_of(err)
+        if not isinstance(reason, Phrase):
+            reason = (str(err.__cause__ or "") or str(err)).removesuffix(".")
         address = str(self._endpoint.link)
         if not reason or address in reason:
-            return f"no connection to {address}"
-        return f"no connection to {address} ({reason.removesuffix('.')})"
+            return Phrase("no_connection_to", "no connection to {link}", link=address)
+        return Phrase(
+            "link_none",
+            "no connection to {link} ({reason})",
+            link=address,
+            reason=reason,
+        )
 
     def _is_connecting(self) -> bool:
         """Whether a request waits for a connection that all share.
@@ -304,10 +337,31 @@ def _reader(
     return readers[area]
 
 
+def _reading(area: Area, at: int, count: int, reason: str) -> Phrase:
+    return Phrase(
+        "link_reading",
+        "reading {area} {at}+{count}: {reason}",
+        area=str(area),
+        at=str(at),
+        count=str(count),
+        reason=reason,
+    )
+
+
+def _writing(area: Area, at: int, reason: str) -> Phrase:
+    return Phrase(
+        "link_writing",
+        "writing {area} {at}: {reason}",
+        area=str(area),
+        at=str(at),
+        reason=reason,
+    )
+
+
 def _words(kind: LinkErrorKind, err: Exception) -> str:
     if kind is LinkErrorKind.TIMEOUT:
-        return "no answer in time"
-    return f"not understood ({err})"
+        return reason_of(TimeoutError())
+    return Phrase("link_garbage", "not understood ({reason})", reason=reason_of(err))
 
 
 class Endpoint:
@@ -363,7 +417,7 @@ class Endpoint:
                     unit = await units.unit(self.link, unit_id)
                 except Exception as err:
                     # Whoever lends connections has errors of his own.
-                    raise LinkError(LinkErrorKind.LINK, str(err)) from err
+                    raise LinkError(LinkErrorKind.LINK, reason_of(err)) from err
                 self._known[unit_id] = unit
         return UnitLink(self, unit, unit_id, settings)
 

@@ -28,6 +28,8 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from ..model.phrase import Phrase
+
 _LOGGER = logging.getLogger(__name__)
 
 CLIENT_LIMIT = 8
@@ -155,7 +157,13 @@ class MeterServers:
                 await listener.open()
                 self._listeners[key] = listener
             if meter.unit in listener.meters:
-                raise ValueError(f"another virtual meter has unit {meter.unit}")
+                raise ValueError(
+                    Phrase(
+                        "unit_taken",
+                        "another virtual meter has unit {unit}",
+                        unit=str(meter.unit),
+                    )
+                )
             listener.meters[meter.unit] = meter
             return listener
 

@@ -11,11 +11,12 @@ from pymodbus.constants import ExcCodes
 
 from ..model.asset import Asset, AssetState
 from ..model.connection import NO_LINE_VALUES, LineValues
+from ..model.failure import reason_of
 from ..model.phrase import Phrase
 from ..model.plan import Setpoint, SetpointKind
 from ..model.reading import MeterReading
 from .countis import CURRENTS, registers
-from .device import Applied, Device, DeviceError, RelayAware
+from .device import SUPERSEDED, Applied, Device, DeviceError, RelayAware
 from .meter_server import Answer, MeterListener, MeterServers, Network, networks
 from .modbus_device import Tasks
 from .silence import SilenceFacts, tightens
@@ -118,7 +119,7 @@ class MeteredCharger:
         try:
             self._allowed = networks(config.allowed)
         except ValueError as err:
-            raise DeviceError("config", str(err)) from err
+            raise DeviceError("config", reason_of(err)) from err
         self._asset = asset
         self._config = config
         self._own = own
@@ -184,7 +185,14 @@ class MeteredCharger:
     async def apply(self, setpoint: Setpoint) -> Applied:
         """Show the charger a meter that leaves it this, and wait until it asked."""
         if setpoint.kind is not SetpointKind.CURRENT:
-            raise DeviceError("config", f"a charger takes no {setpoint.kind}")
+            raise DeviceError(
+                "config",
+                Phrase(
+                    "charger_takes_no",
+                    "a charger takes no {kind}",
+                    kind=str(setpoint.kind),
+                ),
+            )
         before, now = self._headroom.setpoint, self._clock()
         if self._silent:
             if not (
@@ -234,9 +242,7 @@ class MeteredCharger:
             except TimeoutError:
                 continue
             if ticket != self._ticket:
-                raise DeviceError(
-                    "superseded", "a newer setpoint took the place of this one"
-                )
+                raise DeviceError("superseded", SUPERSEDED)
 
     # --------------------------------------------------------------------- the silence
 
@@ -315,8 +321,12 @@ class MeteredCharger:
                     config.host, config.port, self
                 )
             except (OSError, ValueError) as err:
-                self._listen_problem = (
-                    f"port {config.port} of {config.host} cannot be used: {err}"
+                self._listen_problem = Phrase(
+                    "meter_port_unusable",
+                    "port {port} of {host} cannot be used: {reason}",
+                    port=str(config.port),
+                    host=config.host,
+                    reason=reason_of(err),
                 )
                 self._changed()
                 await asyncio.sleep(_RETRY)
@@ -334,14 +344,17 @@ class MeteredCharger:
 
     def _not_asked(self) -> str:
         if self._asked_at is None:
-            return (
+            return Phrase(
+                "never_asked",
                 "no charger has asked the virtual meter yet: it is told the address "
-                "of Home Assistant and the meter's unit in its own settings"
+                "of Home Assistant and the meter's unit in its own settings",
             )
         silent = self._clock() - self._asked_at
-        return (
-            f"the charger has not asked its meter for {silent:.0f} s: it is on its "
-            "own safe current"
+        return Phrase(
+            "not_asked",
+            "the charger has not asked its meter for {time}: it is on its own safe "
+            "current",
+            time=f"{silent:.0f} s",
         )
 
     def _problem(self, now: float) -> str | None:

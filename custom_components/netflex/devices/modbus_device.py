@@ -7,6 +7,7 @@ import logging
 import time
 
 from ..model.asset import Asset, AssetState
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from .device import Applied, DeviceError
 from .exchange_table import ACCEPTED, CAUSE
@@ -22,6 +23,7 @@ from .session import SLOW_POLLS, Session
 from .silence import SilenceFacts, tightens
 from .sunspec import SCALE_SUFFIX
 from .values import number_of, text_of
+from .words import nature_of
 from .writer import REACTIVE, Writer
 
 _LOGGER = logging.getLogger(__name__)
@@ -136,7 +138,13 @@ class ModbusDevice:
         if setpoint.kind is not self._spec.kind:
             raise DeviceError(
                 "config",
-                f"a {self._asset.nature} takes {self._spec.kind}, not {setpoint.kind}",
+                Phrase(
+                    "takes_another",
+                    "a {nature} takes {kind}, not {given}",
+                    nature=nature_of(self._asset.nature),
+                    kind=str(self._spec.kind),
+                    given=str(setpoint.kind),
+                ),
             )
         if self.silent and not self._heard_through_silence(setpoint):
             self._writer.reaffirm()
@@ -253,8 +261,13 @@ class ModbusDevice:
 
     def _refusal(self) -> str:
         cause = self._session.values.get(CAUSE)
-        why = "" if cause is None else f": its cause is {text_of(cause)}"
-        return f"it refuses what it is asked{why}"
+        if cause is None:
+            return Phrase("refuses", "it refuses what it is asked")
+        return Phrase(
+            "refuses_cause",
+            "it refuses what it is asked: its cause is {cause}",
+            cause=text_of(cause),
+        )
 
     def _problem(self) -> str | None:
         session, writer = self._session, self._writer
@@ -263,21 +276,26 @@ class ModbusDevice:
         if self._refused:
             return self._refusal()
         if writer.orphaned:
-            return (
+            return Phrase(
+                "orphaned",
                 "nobody stands by its setpoint any more: it is no longer refreshed "
-                "and the device goes to its own fallback"
+                "and the device goes to its own fallback",
             )
         if writer.follows() is False:
             control = writer.control
             readback = control.readback if control else None
             text = readback.mismatch if readback else None
-            return text or "the device does not follow its setpoint"
+            return text or Phrase(
+                "device_not_following", "the device does not follow its setpoint"
+            )
         if writer.written is None and writer.problem is not None:
             return writer.problem
         if writer.short_validity:
-            return (
-                f"the device holds a setpoint for {writer.validity:g} s only: "
-                "lengthen the validity time in its own settings"
+            return Phrase(
+                "short_validity",
+                "the device holds a setpoint for {time} only: lengthen the validity "
+                "time in its own settings",
+                time=f"{writer.validity:g} s",
             )
         return None if self._reactive is None else self._reactive.problem
 

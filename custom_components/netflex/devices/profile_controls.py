@@ -197,7 +197,7 @@ def _readback(reader: Reader | None, point: _Name) -> ReadBack | None:
             also=None if also is None else point(also),
             stopped=None if stopped is None else point(stopped),
             written=None if written is None else point(written),
-            mismatch=None if mismatch is None else mismatch.text(),
+            mismatch=None if mismatch is None else mismatch.hint(),
         )
 
 
@@ -226,5 +226,5 @@ def _errors(reader: Reader | None) -> Mapping[int, str]:
     for code, entry in reader.section().entries():
         if not code.isdecimal():
             entry.fail("the key must be the number of a Modbus exception")
-        texts[int(code)] = entry.text()
+        texts[int(code)] = entry.hint()
     return MappingProxyType(texts)

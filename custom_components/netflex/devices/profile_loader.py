@@ -16,6 +16,7 @@ from .profile_params import Binder, ParamSpec, ParamType, fill_in, read_params
 from .profile_parts import Layout, PointReader
 from .profile_sections import (
     entries_of,
+    hints_of,
     read_block,
     read_check,
     read_encoding,
@@ -203,9 +204,9 @@ def _read_profile(reader: Reader) -> Profile:
             status=top.need("status").choice(Status),
             sources=texts_of(top.need("sources")),
             revision=top.need("revision").text(),
-            requires=texts_of(top.get("requires")),
+            requires=hints_of(top.get("requires")),
             stays_stopped=stays is not None and stays.boolean(),
-            when_silent=None if silent is None else silent.text(),
+            when_silent=None if silent is None else silent.hint(),
             link=link,
             units=units,
             variants=()

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import yaml
 
+from ..model.phrase import Phrase
 from .device import ParamValue
 from .yaml_nodes import ProfileError, Reader
 
@@ -82,18 +83,28 @@ def problem_of(spec: ParamSpec, value: object) -> str | None:
     """Return what is wrong with a value, None where it fits."""
     if spec.type is ParamType.STR:
         if not isinstance(value, str):
-            return "must be a text"
+            return Phrase("must_be_text", "must be a text")
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        return "must be a number"
+        return Phrase("must_be_number", "must be a number")
     elif spec.type is ParamType.INT and value != int(value):
-        return "must be a whole number"
+        return Phrase("must_be_whole", "must be a whole number")
     if spec.choices and value not in spec.choices:
-        return f"must be one of {', '.join(map(str, spec.choices))}"
+        return Phrase(
+            "must_be_one_of",
+            "must be one of {choices}",
+            choices=", ".join(map(str, spec.choices)),
+        )
     if isinstance(value, int | float):
         if spec.minimum is not None and value < spec.minimum:
-            return f"must be at least {spec.minimum:g}"
+            return Phrase(
+                "must_be_at_least",
+                "must be at least {least}",
+                least=f"{spec.minimum:g}",
+            )
         if spec.maximum is not None and value > spec.maximum:
-            return f"must be at most {spec.maximum:g}"
+            return Phrase(
+                "must_be_at_most", "must be at most {most}", most=f"{spec.maximum:g}"
+            )
     return None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 import re
 
+from ..model.phrase import Phrase
 from .profile import (
     Area,
     Block,
@@ -22,6 +23,11 @@ from .yaml_nodes import Reader
 def texts_of(reader: Reader | None) -> tuple[str, ...]:
     """Return the texts of a list, none where it is absent."""
     return () if reader is None else tuple(item.text() for item in reader.items())
+
+
+def hints_of(reader: Reader | None) -> tuple[Phrase, ...]:
+    """Return the texts of a list that users read, none where it is absent."""
+    return () if reader is None else tuple(item.hint() for item in reader.items())
 
 
 def entries_of(reader: Reader | None) -> Iterable[tuple[str, Reader]]:
@@ -154,7 +160,7 @@ def read_check(reader: Reader, points: PointReader) -> Check:
             else tuple(item.plain() for item in one_of.items()),
             between=points.limits(section.get("must_be")),
             or_absent=or_absent is not None and or_absent.boolean(),
-            text=None if text is None else text.text(),
+            text=None if text is None else text.hint(),
         )
     if check.match is None and check.between is None and not check.one_of:
         reader.fail("needs match, one_of or must_be")

@@ -10,6 +10,8 @@ from enum import StrEnum
 from math import floor, isfinite
 import struct
 
+from ..model.phrase import Phrase
+
 type Value = float | str | bool
 
 
@@ -107,14 +109,21 @@ def encode(value: float, kind: RegisterType, encoding: Encoding) -> list[int]:
     if kind is RegisterType.BIT:
         return [int(bool(value))]
     if kind in TEXTS:
-        raise ValueError("texts are not written")
+        raise ValueError(Phrase("texts_not_written", "texts are not written"))
     if kind not in FLOATS:
         magnitude = floor(abs(value) + _STEP_SLACK)
         value = -magnitude if value < 0 else magnitude
     try:
         raw = struct.pack(_FORMATS[kind], value)
     except struct.error, OverflowError:
-        raise ValueError(f"{value:g} does not fit a register of type {kind}") from None
+        raise ValueError(
+            Phrase(
+                "value_unfit",
+                "{value} does not fit a register of type {kind}",
+                value=f"{value:g}",
+                kind=str(kind),
+            )
+        ) from None
     words = [
         int.from_bytes(raw[index : index + 2], encoding.byte.value)
         for index in range(0, len(raw), 2)

@@ -5,12 +5,14 @@ import time
 from types import MappingProxyType
 
 from ..model.asset import Asset, AssetState
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from .device import Applied, DeviceError
 from .natures import Driven, asset_state
 from .ports import EntityPort, EntityValue
 from .profile_parts import MEASURES
 from .registers import Value
+from .words import entity_away, entity_gone
 
 _ROLES = ("power", "current_l1", "current_l2", "current_l3")
 
@@ -70,7 +72,10 @@ class SensedCharger:
 
     async def apply(self, setpoint: Setpoint) -> Applied:
         """Refuse: sensors drive nothing."""
-        raise DeviceError("no_control", "this charger is only measured")
+        raise DeviceError(
+            "no_control",
+            Phrase("only_measured_charger", "this charger is only measured"),
+        )
 
     def _changed(self) -> None:
         read = {role: self._entities.read(name) for role, name in self._roles.items()}
@@ -103,9 +108,9 @@ class SensedCharger:
     def _missing(self, read: Mapping[str, EntityValue | None]) -> str | None:
         for role, value in read.items():
             if value is None:
-                return f"{self._roles[role]} does not exist"
+                return entity_gone(self._roles[role])
             if not value.available:
-                return f"{self._roles[role]} is not available"
+                return entity_away(self._roles[role])
         return None
 
 

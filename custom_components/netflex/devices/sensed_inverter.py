@@ -6,6 +6,7 @@ Nobody can limit it: it counts at what it says, or at full, and a relay may end 
 from collections.abc import Mapping
 from typing import override
 
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from .device import Applied, DeviceError
 from .ports import EntityValue
@@ -19,7 +20,10 @@ class SensedInverter(SensedCharger):
     @override
     async def apply(self, setpoint: Setpoint) -> Applied:
         """Refuse: sensors drive nothing."""
-        raise DeviceError("no_control", "this inverter is only measured")
+        raise DeviceError(
+            "no_control",
+            Phrase("only_measured_inverter", "this inverter is only measured"),
+        )
 
     @override
     def _values(

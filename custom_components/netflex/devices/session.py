@@ -11,6 +11,7 @@ import logging
 import time
 from typing import Final
 
+from ..model.phrase import Phrase, listed, sentences
 from .blocks import Read, plan_polls, plan_reads, split
 from .link import TRY_LATER, Endpoint, LinkError, LinkErrorKind, UnitLink
 from .ports import UnitFactory
@@ -30,7 +31,7 @@ SLOW_POLLS: Final = "slow_polls"
 _RETRY_PAUSE = 0.2
 _AFTER_A_FAULT = 10.0
 """s before polling goes on after an error of our own."""
-_FAULT = "an error of the integration itself, see the log"
+_FAULT = Phrase("own_fault", "an error of the integration itself, see the log")
 _NOT_THERE = frozenset({2, 3})
 """Exceptions that speak of the registers that were asked for, not of the device."""
 _PREEMPTIONS = 5
@@ -300,13 +301,19 @@ class Session:
                 return NotIdentified("not_enabled", self._not_enabled(err))
             value = point_value(check.point, words, {})
             if not passes(check, value):
-                text = check.text or "another device answers"
-                return NotIdentified("wrong_device", f"{text} (it says {value})")
+                text = check.text or Phrase("another_device", "another device answers")
+                said = Phrase(
+                    "says_value",
+                    "{problem} (it says {value})",
+                    problem=text,
+                    value=str(value),
+                )
+                return NotIdentified("wrong_device", said)
         return None
 
     def _not_enabled(self, err: LinkError) -> str:
-        wanted = "; ".join(self._unbound.requires)
-        return f"{err.text}. It needs: {wanted}" if wanted else err.text
+        wanted = self._unbound.requires
+        return sentences(err.text, _needs(wanted)) if wanted else err.text
 
     async def _place(self, profile: Profile) -> Profile:
         assert profile.sunspec is not None
@@ -325,9 +332,12 @@ class Session:
         try:
             models = await scan(read, profile.sunspec.bases, _RefusedAddress)
         except (NotSunSpec, _RefusedAddress) as err:
-            wanted = "; ".join(profile.requires)
             raise NotIdentified(
-                "not_enabled", f"no SunSpec registers found. It needs: {wanted}"
+                "not_enabled",
+                sentences(
+                    Phrase("no_sunspec", "no SunSpec registers found"),
+                    _needs(profile.requires),
+                ),
             ) from err
         return resolve(profile, models)
 
@@ -440,8 +450,13 @@ class Session:
         elif serial != self._serial:
             raise NotIdentified(
                 "wrong_device",
-                f"another device answers at this address: serial {serial} "
-                f"instead of {self._serial}; nothing is written to it",
+                Phrase(
+                    "other_serial",
+                    "another device answers at this address: serial {serial} instead "
+                    "of {wanted}; nothing is written to it",
+                    serial=serial,
+                    wanted=self._serial,
+                ),
             )
 
     async def read_now(
@@ -468,6 +483,11 @@ class Session:
         for read in plan_reads(points, self.profile.link):
             answers += await self._ask(read, priority)
         self._take(answers)
+
+
+def _needs(requires: Sequence[str]) -> Phrase:
+    """Return what a device needs before it answers; there is something."""
+    return Phrase("it_needs", "It needs: {wanted}", wanted=listed(*requires))
 
 
 class _RefusedAddress(Exception):

@@ -4,6 +4,7 @@ Safety rule S11: a budget never blocks a stop, a fuse cut or a tightening order;
 reserve is kept for them, and after it a relay acts where there is one.
 """
 
+from ..model.phrase import Phrase
 from .budget import reserve_of
 from .device import DeviceError
 from .ports import WriteBudget
@@ -41,8 +42,11 @@ class Spending:
             if spare + reserve_of(limit) <= 0:
                 raise DeviceError(
                     "write_budget",
-                    "its memory wears: the writes of the day and their reserve are "
-                    "spent, the relay has to act",
+                    Phrase(
+                        "reserve_spent",
+                        "its memory wears: the writes of the day and their reserve are "
+                        "spent, the relay has to act",
+                    ),
                     {"limit": str(limit)},
                 )
         if not await self._budget.spend(
@@ -50,6 +54,10 @@ class Spending:
         ):
             raise DeviceError(
                 "write_budget",
-                f"its memory wears: {limit} writes a day are spent",
+                Phrase(
+                    "budget_spent",
+                    "its memory wears: {limit} writes a day are spent",
+                    limit=str(limit),
+                ),
                 {"limit": str(limit)},
             )

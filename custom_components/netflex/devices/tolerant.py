@@ -27,6 +27,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusIOException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
+from ..model.phrase import Phrase
 from .own_units import OwnUnits, keep_wish
 from .ports import LinkParams, Transport
 
@@ -75,7 +76,9 @@ class TolerantConnection:
                     self._abandon(task)
                     self._drop()
             if not task.done():
-                raise ModbusConnectionError("the device has closed the connection")
+                raise ModbusConnectionError(
+                    Phrase("device_closed", "the device has closed the connection")
+                )
             try:
                 answer = _answer(task)
             except ModbusError:
@@ -86,7 +89,12 @@ class TolerantConnection:
             if answer.function_code != function:
                 self._drop()
                 raise ModbusDesyncError(
-                    f"function {answer.function_code} answers function {function}"
+                    Phrase(
+                        "other_function",
+                        "function {answer} answers function {function}",
+                        answer=str(answer.function_code),
+                        function=str(function),
+                    )
                 )
             return answer
 
@@ -109,7 +117,10 @@ class TolerantConnection:
             link = self._link
             if link.transport is Transport.SERIAL:
                 raise ModbusConnectionError(
-                    "the tolerant connection is for gateways in the network only"
+                    Phrase(
+                        "tolerant_tcp_only",
+                        "the tolerant connection is for gateways in the network only",
+                    )
                 )
             timeout = max(self.timeouts.values(), default=_DEFAULT_TIMEOUT)
             self._lost = asyncio.get_running_loop().create_future()
@@ -126,7 +137,11 @@ class TolerantConnection:
             )
             if not await client.connect():
                 client.close()
-                raise ModbusConnectionError(f"{link}: nobody listens there")
+                raise ModbusConnectionError(
+                    Phrase(
+                        "nobody_listens", "{link}: nobody listens there", link=str(link)
+                    )
+                )
             self._client = client
             if delay := max(self.delays.values(), default=0.0):
                 await asyncio.sleep(delay)
@@ -155,7 +170,7 @@ class TolerantConnection:
 
 def _answer(task: asyncio.Future[ModbusPDU]) -> ModbusPDU:
     if task.cancelled():
-        raise ModbusTimeoutError("the request was given up")
+        raise ModbusTimeoutError(Phrase("given_up", "the request was given up"))
     if (err := task.exception()) is None:
         return task.result()
     # First of all: a TimeoutError is an OSError.

@@ -6,6 +6,7 @@ positive); codes and texts as their map names them. Unknown is None, never zero.
 
 from collections.abc import Mapping, Sequence
 
+from ..model.phrase import Phrase
 from .profile import Point, Scaling, Step
 from .registers import FLOATS, RegisterType, Value, decode, encode, is_absent
 
@@ -86,7 +87,9 @@ def step_words(step: Step, setpoint: float, scales: Mapping[str, int]) -> list[i
     number = number / scaling.factor - scaling.offset
     if scaling.scale_point is not None:
         if (exponent := scales.get(scaling.scale_point)) is None:
-            raise ValueError("the device has not told its scale yet")
+            raise ValueError(
+                Phrase("no_scale", "the device has not told its scale yet")
+            )
         number = number / 10**exponent if exponent >= 0 else number * 10**-exponent
     number = number / scaling.scale
     return encode(

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ..model.asset import Asset, AssetState
 from ..model.connection import NOMINAL_VOLTAGE, GridType, Line, LineValues
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint, Source
 from ..model.reading import MeterReading
 from .countis import Measured, measured_by
@@ -194,20 +195,29 @@ class Headroom:
         """Return why nothing may be shown but that, None where all is well."""
         reading = self._reading()
         if reading is None:
-            return "the site meter has brought no reading yet"
+            return Phrase("site_meter_new", "the site meter has brought no reading yet")
         if (age := now - reading.received) > self._config.stale_after:
-            return f"the site meter has been silent for {age:.0f} s"
+            return Phrase(
+                "site_meter_silent",
+                "the site meter has been silent for {time}",
+                time=f"{age:.0f} s",
+            )
         currents = measured_by(reading, self._config.grid_type).currents
         if any(
             currents[line] is None
             for line in self._asset.lines
             if line in self._config.grid_type.lines
         ):
-            return "the site meter names no current on a line of the charger"
+            return Phrase(
+                "site_meter_no_current",
+                "the site meter names no current on a line of the charger",
+            )
         if self._setpoint is None:
-            return "nothing has been decided yet"
+            return Phrase("nothing_decided", "nothing has been decided yet")
         if now - self._stood_by > SETPOINT_TIMEOUT:
-            return "nobody stands by the charger's setpoint any more"
+            return Phrase(
+                "charger_orphaned", "nobody stands by the charger's setpoint any more"
+            )
         return None
 
     def may_be_silent(self) -> bool:
@@ -224,9 +234,12 @@ class Headroom:
             self._ceiling = self._config.safe_current
             return Shown(report=Report.SILENT, why=trouble, trouble=True)
         self._ceiling = 0.0
-        why = (
-            f"{trouble}, and its safe current of {self._config.safe_current:g} A is "
-            "more than stops and limits leave"
+        why = Phrase(
+            "safe_current_too_high",
+            "{trouble}, and its safe current of {current} is more than stops and limits "
+            "leave",
+            trouble=trouble,
+            current=f"{self._config.safe_current:g} A",
         )
         return replace(self._full(Measured(), why), trouble=True)
 

@@ -11,10 +11,11 @@ import logging
 from typing import NoReturn
 
 from ..model.asset import Asset, StopPath
+from ..model.failure import reason_of
 from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from .contest import Contest
-from .device import Applied, DeviceError
+from .device import SUPERSEDED, Applied, DeviceError
 from .fitting import SLACK, Fitting
 from .following import Following
 from .link import LinkError
@@ -143,7 +144,11 @@ class Writer:
             self._check(ticket)
             if (control := self.control) is None:
                 raise DeviceError(
-                    "no_control", "this device offers nothing that can be driven"
+                    "no_control",
+                    Phrase(
+                        "nothing_to_drive",
+                        "this device offers nothing that can be driven",
+                    ),
                 )
             wanted = Wanted(
                 value=self._fitting.fit(control, setpoint.value),
@@ -158,9 +163,7 @@ class Writer:
                 await self._pace(control, ticket)
             return await self._put(control, wanted, priority)
         except Superseded:
-            raise DeviceError(
-                "superseded", "a newer setpoint took the place of this one"
-            ) from None
+            raise DeviceError("superseded", SUPERSEDED) from None
         finally:
             self._running -= 1
 
@@ -225,7 +228,9 @@ class Writer:
                 err.text,
             ) from err
         except Preempted as err:
-            raise DeviceError("link", "the link is busy with a stop") from err
+            raise DeviceError(
+                "link", Phrase("busy_with_stop", "the link is busy with a stop")
+            ) from err
 
     def _check(self, ticket: int) -> None:
         if ticket != self._ticket:
@@ -367,7 +372,15 @@ class Writer:
         try:
             words = step_words(step, value, self._session.scales)
         except ValueError as err:
-            raise DeviceError("config", f"{value:g} cannot be written: {err}") from err
+            raise DeviceError(
+                "config",
+                Phrase(
+                    "not_writable",
+                    "{value} cannot be written: {reason}",
+                    value=f"{value:g}",
+                    reason=reason_of(err),
+                ),
+            ) from err
         register = step.register
         assert register.at is not None
         if step.only_changes is not None and step.value is not None:
@@ -564,7 +577,7 @@ class Writer:
             return
         except (LinkError, DeviceError) as err:
             self.problem = Phrase(
-                "keep_alive_failed", "keep-alive failed: {why}", why=str(err)
+                "keep_alive_failed", "keep-alive failed: {why}", why=reason_of(err)
             )
             self.on_change()
             await asyncio.sleep(_AFTER_A_FAILURE)

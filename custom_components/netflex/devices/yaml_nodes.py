@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import NoReturn, Self
+from zlib import crc32
 
 import yaml
+
+from ..model.phrase import Phrase
 
 
 class ProfileError(Exception):
@@ -72,6 +75,16 @@ class Reader:
         if not isinstance(self.node, yaml.ScalarNode) or not self.node.value:
             self.fail("must be a text")
         return str(self.node.value)
+
+    def hint(self) -> Phrase:
+        """Return a text for users, as a phrase whose key is told by the text.
+
+        Those of shipped profiles have words in other languages; those of a user's own
+        profile stay as they are.
+        """
+        text = self.text()
+        key = f"{crc32(text.encode()):08x}"
+        return Phrase(f"hint_{key}", text.replace("{", "{{").replace("}", "}}"))
 
     def integer(self, low: int | None = None, high: int | None = None) -> int:
         """Return a whole number within bounds."""

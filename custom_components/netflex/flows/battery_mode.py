@@ -17,6 +17,7 @@ from ..control.codec import CodecError, decode
 from ..entry_data import CONF_PRIORITY, SubentryType
 from ..entry_dispatch import CONF_BATTERIES
 from ..entry_programme import CONF_ENTRY, mode_data
+from ..model.failure import reason_of
 from ..model.programme import ModeEntry, ProgrammeMode
 from .fields import Fields, choice, flat, more, suggested, whole_number
 from .mode_fields import (
@@ -104,7 +105,9 @@ class BatteryModeFlow(PartFlow):
                 decode, ModeEntry, stored, ""
             )
         except (CodecError, PeriodError) as err:
-            return self._show_parameters(values, {"base": "mode_impossible"}, str(err))
+            return self._show_parameters(
+                values, {"base": "mode_impossible"}, reason_of(err)
+            )
         return self.keep(
             self._chosen[CONF_NAME],
             mode_data(

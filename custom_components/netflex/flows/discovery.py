@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
     SOURCE_USER,
     ConfigEntry,
     ConfigFlow,
+    ConfigFlowContext,
     ConfigFlowResult,
     FlowType,
     SubentryFlowContext,
@@ -49,12 +50,13 @@ from .known import (
     real_sites,
 )
 from .probing import async_test_device, async_test_p1
+from .spoken import SpokenFlow
 
 CONF_SITE: Final = "site"
 CONF_KIND: Final = "kind"
 
 
-class DiscoverySteps(ConfigFlow):
+class DiscoverySteps(SpokenFlow[ConfigFlowContext, ConfigFlowResult, str], ConfigFlow):
     """The steps of a flow that a device has begun by announcing itself."""
 
     def __init__(self) -> None:

@@ -23,6 +23,7 @@ from ..devices.device import ParamValue
 from ..devices.profile_params import ParamSpec, ParamType, problem_of
 from ..entry_data import CONF_LINES, CONF_PHASES, CONF_PRIORITY
 from ..model.connection import GridType, Line
+from ..model.phrase import Phrase
 
 SECTION_MORE: Final = "more"
 """Collapsed part of a form with what is rarely changed."""
@@ -214,7 +215,9 @@ def param_values(
         value = _typed(spec, value)
         if problem := problem_of(spec, value):
             errors[name] = "param_invalid"
-            details["detail"] = f"{spec.text} {problem}"
+            details["detail"] = Phrase(
+                "param_problem", "{name} {problem}", name=spec.text, problem=problem
+            )
             continue
         params[name] = value
     return params, errors, details

@@ -34,6 +34,7 @@ from ..flexoffer_options import (
     OFFERED_TYPES,
     dialect,
 )
+from ..model.failure import reason_of
 from ..northbound.flexoffer_manager import FlexOfferManager, ManagerError, Operation
 from ..northbound.flexoffer_messages import BoundNames, EnergySign
 from ..northbound_options import CONF_CONSENT, CONF_CONSENT_BY
@@ -140,7 +141,7 @@ class FlexOfferSteps(TopicFlow):
             await manager.beat(Operation(power=None, running=False))
         except ManagerError as err:
             key = "manager_refused" if err.refused else "manager_unreachable"
-            return {"base": key}, str(err)
+            return {"base": key}, reason_of(err)
         return {}, ""
 
     def _values(

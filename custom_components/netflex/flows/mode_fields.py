@@ -23,6 +23,7 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
+from ..model.phrase import Phrase
 from ..model.programme import PARAMETERS, ProgrammeMode
 from ..model.schedule import DayGroup, MonthDay, Weekday
 from .fields import Fields, choice, number
@@ -234,7 +235,13 @@ def stored_period(row: Mapping[str, Any], time_zone: str) -> dict[str, Any]:
     days = list(row.get("days") or ())
     groups = [day for day in days if day in set(DayGroup)]
     if groups and len(days) > 1:
-        raise PeriodError(f"{groups[0]} stands alone")
+        raise PeriodError(
+            Phrase(
+                "days_alone",
+                "{group} stands alone: choose no other day with it",
+                group=groups[0],
+            )
+        )
     period: dict[str, Any] = {
         "start": row["start"],
         "end": row["end"],
@@ -244,7 +251,9 @@ def stored_period(row: Mapping[str, Any], time_zone: str) -> dict[str, Any]:
     edges = [row.get("first_day"), row.get("last_day")]
     if any(edges):
         if not all(edges):
-            raise PeriodError("a season has a first and a last day")
+            raise PeriodError(
+                Phrase("season_edges", "a season has a first and a last day")
+            )
         first, last = (_month_day(str(edge)) for edge in edges)
         period["season"] = {"first": first, "last": last}
     return period
@@ -269,9 +278,13 @@ def _month_day(text: str) -> dict[str, int]:
     """Return a day of every year from day-month, as in 31-10."""
     day, separator, month = text.strip().replace("/", "-").partition("-")
     if not separator or not (day.isdecimal() and month.isdecimal()):
-        raise PeriodError(f"{text} is no day and month, as in 31-10")
+        raise PeriodError(
+            Phrase("no_day_month", "{text} is no day and month, as in 31-10", text=text)
+        )
     try:
         found = MonthDay(month=int(month), day=int(day))
     except ValueError as err:
-        raise PeriodError(f"{text} is no day of a year") from err
+        raise PeriodError(
+            Phrase("no_day", "{text} is no day of a year", text=text)
+        ) from err
     return {"month": found.month, "day": found.day}

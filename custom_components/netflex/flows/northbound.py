@@ -16,6 +16,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
+from ..model.failure import reason_of
 from ..northbound.codec import Format
 from ..northbound.connection import probe
 from ..northbound.settings import NorthboundSettings, Protocol
@@ -229,7 +230,7 @@ class NorthboundSteps(TopicFlow):
                 stage, folder, stored.get(CONF_FILES, {}), self._uploads
             )
         except OSError as err:
-            return {"base": "files_not_kept"}, {"detail": str(err)}
+            return {"base": "files_not_kept"}, {"detail": reason_of(err)}
         self._staged = staged
         try:
             self._bridge_options = NORTHBOUND_SCHEMA({**values, CONF_FILES: marks})
@@ -242,7 +243,7 @@ class NorthboundSteps(TopicFlow):
             }, {"detail": ", ".join(str(item.path[0]) for item in err.errors)}
         settings = bridge_settings(self._bridge_options, staged)
         if found := await self.hass.async_add_executor_job(_files_problem, settings):
-            return {"base": found.key}, {"detail": str(found)}
+            return {"base": found.key}, {"detail": reason_of(found)}
         if not self._bridge_options[CONF_ENABLED] or anyway:
             return {}, {}
         problem = await probe(settings)
@@ -294,9 +295,7 @@ def _files_problem(settings: NorthboundSettings) -> TlsFilesError | None:
         return None
     name = common_name(settings)
     if name is not None and settings.tls.certificate is None:
-        return TlsFilesError(
-            "certificate_missing", f"cloud.iO needs {CERTIFICATE} and {KEY}"
-        )
+        return TlsFilesError("certificate_missing", f"{CERTIFICATE}, {KEY}")
     try:
         check_files(settings.tls, dt_util.utcnow(), name)
     except TlsFilesError as err:

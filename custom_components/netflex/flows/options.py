@@ -29,6 +29,7 @@ from ..iec104.lib60870_deviations import DEVIATIONS
 from ..iec104.tls import MinimumVersion
 from ..market.options import CONF_MARKET
 from ..metadata_options import CONF_METADATA
+from ..model.failure import reason_of
 from ..model.orders import OrderName
 from ..northbound_options import CONF_NORTHBOUND
 from ..protection_options import CONF_PROTECTION
@@ -66,6 +67,7 @@ from ..telecontrol_options import (
     checked_options,
     tls_settings,
 )
+from ..words import said
 from .commissioning import CONF_COMMISSIONING, CommissioningSteps
 from .fields import choice, flat, more, number, suggested, whole_number
 from .flexoffers import FlexOfferSteps
@@ -204,7 +206,8 @@ class NetflexOptionsFlow(
             self.settings({CONF_ENGINE: Engine.BUILTIN.value})
         except OptionsError as err:
             return self.async_abort(
-                reason="options_error", description_placeholders={"error": str(err)}
+                reason="options_error",
+                description_placeholders={"error": said(self.hass, err)},
             )
         if not self.config_entry.data[CONF_TELECONTROL]:
             return await self.async_step_site()
@@ -308,7 +311,7 @@ class NetflexOptionsFlow(
             cause = err.__cause__
             field = cause.field if isinstance(cause, ParameterError) else None
             shown = field if field is not None and field in (own_fields or ()) else None
-            return {shown or "base": "not_possible"}, {"detail": str(err)}
+            return {shown or "base": "not_possible"}, {"detail": reason_of(err)}
         return {}, {}
 
     # ----------------------------------------------------------------------------- TLS
@@ -393,9 +396,9 @@ def _tls_fault(
         try:
             Path(values[key]).read_bytes()
         except OSError as err:
-            return key, "file_unreadable", err.strerror or str(err)
+            return key, "file_unreadable", reason_of(err)
     try:
         settings.server_context()
     except OSError as err:
-        return "base", "tls_unusable", str(err)
+        return "base", "tls_unusable", reason_of(err)
     return None

@@ -7,6 +7,7 @@ from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigSubentry,
     ConfigSubentryFlow,
+    SubentryFlowContext,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_NAME
@@ -19,9 +20,13 @@ from homeassistant.helpers.selector import (
 
 from ..entry_data import SubentryType
 from ..entry_dispatch import CONF_BATTERIES
+from .spoken import SpokenFlow
 
 
-class PartFlow(ConfigSubentryFlow):
+class PartFlow(
+    SpokenFlow[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
+    ConfigSubentryFlow,
+):
     """Adds or changes a part of a site that is reached through nothing."""
 
     @property

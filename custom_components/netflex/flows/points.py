@@ -42,6 +42,7 @@ from ..telecontrol_options import (
     EDITED_PROFILE,
     stored_points,
 )
+from ..words import Words, words_of
 from .fields import choice, number, whole_number
 from .site_checks import Errors
 from .topics import TopicFlow
@@ -104,7 +105,7 @@ class PointSteps(TopicFlow):
             description_placeholders={
                 "profile": self._profile,
                 "count": str(len(self._points)),
-                "detail": in_words(faults, "\n- "),
+                "detail": in_words(faults, words_of(self.hass), "\n- "),
             },
         )
 
@@ -175,7 +176,7 @@ class PointSteps(TopicFlow):
                 for fault in faults
                 if fault.column is not None
             }
-            details["detail"] = in_words(faults)
+            details["detail"] = in_words(faults, words_of(self.hass))
         return self.async_show_form(
             step_id="point_fields",
             data_schema=self.add_suggested_values_to_schema(schema, shown),
@@ -200,7 +201,7 @@ class PointSteps(TopicFlow):
                 errors["base"] = err.key
             except PointTableError as err:
                 errors["base"] = "points_invalid"
-                details["detail"] = in_words(err.problems)
+                details["detail"] = in_words(err.problems, words_of(self.hass))
         return self.async_show_form(
             step_id="points_import",
             data_schema=self.add_suggested_values_to_schema(
@@ -259,7 +260,7 @@ class PointSteps(TopicFlow):
             faults = list(check_table(self._points))
             if faults:
                 errors["base"] = "points_invalid"
-                details["detail"] = in_words(faults)
+                details["detail"] = in_words(faults, words_of(self.hass))
             elif default and confirmed:
                 errors[CONF_CONFIRMED] = "still_placeholders"
             elif default:
@@ -367,9 +368,11 @@ def changed_point(before: Point, values: Mapping[str, Any]) -> Point:
     )
 
 
-def in_words(faults: Iterable[PointProblem], separator: str = "; ") -> str:
+def in_words(
+    faults: Iterable[PointProblem], words: Words, separator: str = "; "
+) -> str:
     """Return faults with their places; of very many the first."""
-    texts = [str(fault) for fault in faults]
+    texts = [words.say(fault.words) for fault in faults]
     shown = texts[:MOST_FAULTS]
     if len(texts) > MOST_FAULTS:
         shown.append(f"(+ {len(texts) - MOST_FAULTS})")

@@ -19,6 +19,7 @@ from ..metering.errors import MeterError
 from ..metering.p1_objects import Telegram
 from ..metering.p1_port import probe_p1
 from ..metering.s1_port import S1Found, probe_s1
+from ..model.failure import reason_of
 from ..profiles import async_profiles
 from ..site.config import DlmsConfig
 
@@ -96,10 +97,10 @@ async def async_test_device(
     except ProbeError as err:
         return None, err.key, _sentence(err.text)
     except HomeAssistantError as err:
-        return None, "link_settings", str(err)
+        return None, "link_settings", reason_of(err)
     except Exception as err:
         _LOGGER.exception("The connection test of %s failed", config.name)
-        return None, "unknown", str(err)
+        return None, "unknown", reason_of(err)
     return result, None, ""
 
 
@@ -113,10 +114,10 @@ async def async_test_p1(url: str) -> Tested[Telegram]:
     try:
         return await probe_p1(url, P1_TIMEOUT), None, ""
     except MeterError as err:
-        return None, err.key, str(err)
+        return None, err.key, reason_of(err)
     except Exception as err:
         _LOGGER.exception("The test of a P1 port failed")
-        return None, "unknown", str(err)
+        return None, "unknown", reason_of(err)
 
 
 async def async_test_s1(url: str, baudrate: int | None) -> Tested[S1Found]:
@@ -124,10 +125,10 @@ async def async_test_s1(url: str, baudrate: int | None) -> Tested[S1Found]:
     try:
         return await probe_s1(url, S1_TIMEOUT, baudrate=baudrate), None, ""
     except MeterError as err:
-        return None, err.key, str(err)
+        return None, err.key, reason_of(err)
     except Exception as err:
         _LOGGER.exception("The test of an S1 port failed")
-        return None, "unknown", str(err)
+        return None, "unknown", reason_of(err)
 
 
 async def async_test_dlms(url: str, config: DlmsConfig) -> Tested[DlmsFound]:
@@ -135,8 +136,8 @@ async def async_test_dlms(url: str, config: DlmsConfig) -> Tested[DlmsFound]:
     try:
         found = await probe_dlms(url, DLMS_TIMEOUT, keys=config.keys, line=config.line)
     except MeterError as err:
-        return None, err.key, str(err)
+        return None, err.key, reason_of(err)
     except Exception as err:
         _LOGGER.exception("The test of a pushed DLMS meter failed")
-        return None, "unknown", str(err)
+        return None, "unknown", reason_of(err)
     return found, None, ""

@@ -11,6 +11,7 @@ from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigSubentry,
     ConfigSubentryFlow,
+    SubentryFlowContext,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_HOST, CONF_MAC, CONF_NAME, CONF_PORT
@@ -37,7 +38,9 @@ from ..entry_data import (
 )
 from ..entry_device import link_params
 from ..model.asset import Asset, Nature
+from ..model.phrase import Phrase
 from ..profiles import async_profiles
+from ..words import words_of
 from .fields import (
     Fields,
     choice,
@@ -50,6 +53,7 @@ from .fields import (
     whole_number,
 )
 from .probing import Tested, async_test_device
+from .spoken import SpokenFlow
 
 PARAM_SERIAL: Final = "serial"
 """Parameter that pins a configuration to the device that answered the test."""
@@ -57,12 +61,15 @@ IDENTIFYING_PARAMS: Final = ("unit", "socket", "output")
 """Parameters that tell apart several assets behind one serial number."""
 TRANSPORTS: Final = (Transport.TCP, Transport.RTU_OVER_TCP)
 
-NOTHING_KNOWN: Final = "not known"
+NOTHING_KNOWN: Final = Phrase("nothing_known", "not known")
 
 type Errors = dict[str, str]
 
 
-class SubentryFlow(ConfigSubentryFlow):
+class SubentryFlow(
+    SpokenFlow[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
+    ConfigSubentryFlow,
+):
     """Steps through the forms of one kind of subentry."""
 
     kind: ClassVar[SubentryType]
@@ -186,7 +193,7 @@ class SubentryFlow(ConfigSubentryFlow):
             errors=errors,
             description_placeholders={
                 "device": f"{profile.vendor} {', '.join(profile.models)}",
-                "requires": _listed(profile.requires),
+                "requires": _listed(map(words_of(self.hass).say, profile.requires)),
                 "when_silent": profile.when_silent or NOTHING_KNOWN,
                 "detail": "",
                 **details,

@@ -19,6 +19,7 @@ from ..entry_data import (
     DeviceSource,
 )
 from ..entry_device import link_params
+from ..model.failure import reason_of
 from .asset import AssetFlow
 from .fields import choice, flat, more, number, suggested, whole_number
 from .subentry import TRANSPORTS, Errors
@@ -87,7 +88,7 @@ class TableFlow(AssetFlow):
             points_of(tuple(data[CONF_POINTS]))
         except TableError as err:
             errors[CONF_POINTS] = "table_invalid"
-            details["detail"] = str(err)
+            details["detail"] = reason_of(err)
         if errors:
             return errors, details
         _, error, detail = await self._async_test(

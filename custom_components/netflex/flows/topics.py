@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import (
+    ConfigFlowContext,
+    ConfigFlowResult,
+    OptionsFlow,
+)
 
 from ..telecontrol.settings import TelecontrolSettings
 from ..telecontrol_options import telecontrol_settings
+from .spoken import SpokenFlow
 
 
-class TopicFlow(OptionsFlow):
+class TopicFlow(SpokenFlow[ConfigFlowContext, ConfigFlowResult, str], OptionsFlow):
     """Steps that change one topic of the options."""
 
     def __init__(self) -> None:

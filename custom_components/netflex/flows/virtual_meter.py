@@ -8,6 +8,7 @@ from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigSubentry,
     ConfigSubentryFlow,
+    SubentryFlowContext,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_NAME, CONF_PORT
@@ -52,12 +53,16 @@ from ..entry_virtual_meter import (
 from ..model.connection import GridType
 from .fields import Fields, choice, flat, more, number, suggested, whole_number
 from .site_checks import NOT_THERE, Errors, bind_error, canonical
+from .spoken import SpokenFlow
 
 ANY_ADDRESS: Final = "0.0.0.0"
 MINIMUM_CURRENT: Final = 6.0
 
 
-class VirtualMeterFlow(ConfigSubentryFlow):
+class VirtualMeterFlow(
+    SpokenFlow[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
+    ConfigSubentryFlow,
+):
     """Adds or changes a virtual meter."""
 
     async def async_step_user(

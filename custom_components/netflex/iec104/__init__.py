@@ -26,7 +26,7 @@ from .exchange import CommandResult, Confirmation, InterrogationResult
 from .group import Counters
 from .information_objects import DoublePoint, MonitorObject, PointValue, Quality, TypeId
 from .link_user import CloseCode, CloseReason, Direction, LinkState, LoopTimers, Timers
-from .parameters import LinkParameters, ParameterError
+from .parameters import LinkParameters, ParameterError, ParameterRule
 from .time_tag import TimeTag, TimeZoneMode, TimeZonePolicy
 from .tls import MinimumVersion, TlsSettings
 
@@ -58,6 +58,7 @@ __all__ = [
     "MinimumVersion",
     "MonitorObject",
     "ParameterError",
+    "ParameterRule",
     "PointValue",
     "Quality",
     "Rejection",

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from .asdu import Cause
-from .parameters import LinkParameters, ParameterError, require
+from .parameters import LinkParameters, ParameterError, ParameterRule, require
 from .time_tag import TimeZonePolicy
 from .tls import TlsSettings
 
@@ -106,6 +106,8 @@ def _normalized(address: str) -> str:
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError as err:
-        raise ParameterError("allowed_clients", address, "is no IP address") from err
+        raise ParameterError(
+            "allowed_clients", address, "is no IP address", ParameterRule.NO_ADDRESS
+        ) from err
     mapped = getattr(parsed, "ipv4_mapped", None)
     return str(parsed if mapped is None else mapped)

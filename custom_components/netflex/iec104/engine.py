@@ -11,7 +11,7 @@ from .asdu import Cause
 from .config import StationConfig
 from .controlled_station import ControlledStation, StationStatus, StationWireHook
 from .information_objects import MonitorObject
-from .parameters import ParameterError
+from .parameters import ParameterError, ParameterRule
 from .time_tag import utc_now
 
 
@@ -71,6 +71,7 @@ def check_engine(engine: Engine, config: StationConfig) -> None:
             "the package c104 is not installed for this Python. Use the built-in "
             "engine, which needs nothing, or install c104 where there is a wheel or a "
             "compiler for it",
+            ParameterRule.NO_C104,
         )
     if config.tls is not None and (config.tls.peer_names or config.tls.revocations):
         raise ParameterError(
@@ -78,6 +79,7 @@ def check_engine(engine: Engine, config: StationConfig) -> None:
             engine,
             "c104 checks neither names in certificates nor lists of revoked ones. Use "
             "the built-in engine, or leave both away",
+            ParameterRule.C104_NO_NAMES,
         )
 
 

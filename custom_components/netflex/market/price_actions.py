@@ -18,6 +18,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
 from ..const import LOGGER
+from ..model.failure import reason_of
 from ..model.market import PriceSlot
 from ..model.phrase import Phrase
 from ..northbound.price_formats import PER_KWH, PER_MWH, PriceUnit, read_response, slots
@@ -160,8 +161,12 @@ class ActionPrices:
                 prices = await self._async_of_day(entry_id, area, today)
                 tomorrow = await self._async_tomorrow(entry_id, area, today)
         except (HomeAssistantError, TimeoutError, ValueError, TypeError) as err:
-            self.problem = str(err) or Phrase(
-                "price_action_slow", "The price action does not answer in time"
+            self.problem = (
+                reason_of(err)
+                if str(err)
+                else Phrase(
+                    "price_action_slow", "The price action does not answer in time"
+                )
             )
         except Exception as err:  # noqa: BLE001  another integration's fault is no end
             fault = err
@@ -209,7 +214,9 @@ class ActionPrices:
     ) -> tuple[PriceSlot, ...]:
         entry = self._hass.config_entries.async_get_entry(entry_id)
         if entry is None or (provider := PROVIDERS.get(entry.domain)) is None:
-            raise ValueError("The integration that gives prices is gone")
+            raise ValueError(
+                Phrase("prices_gone", "The integration that gives prices is gone")
+            )
         answer = await self._hass.services.async_call(
             entry.domain,
             provider.export_action if self._export else provider.import_action,

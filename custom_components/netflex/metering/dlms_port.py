@@ -9,24 +9,27 @@ from typing import Any, Final
 
 from serialx import Parity
 
+from ..model.phrase import Phrase, advised
 from ..model.reading import MeterReading
 from .dlms_apdu import DlmsKeys
 from .dlms_link import Framing
 from .dlms_reading import DlmsValues
 from .dlms_stream import DlmsStream
 from .errors import (
+    ONE_READER,
     CannotConnectError,
     KeyMissingError,
     KeyWrongError,
     MeterError,
-    NoDataError,
     NotDlmsError,
+    mute,
 )
 from .port import PortConnection
 
-SWITCH_ON: Final = (
+SWITCH_ON: Final = Phrase(
+    "port_switch_on_dlms",
     "The consumer interface may be switched off: ask your grid operator to open it, and "
-    "check that the adapter is an M-Bus one for the side of a slave."
+    "check that the adapter is an M-Bus one for the side of a slave.",
 )
 
 
@@ -122,21 +125,29 @@ def no_push(connection: PortConnection, stream: DlmsStream) -> MeterError:
     """Return why a connection has brought no push that can be read."""
     if stream.wrong_key:
         return KeyWrongError(
-            "The meter enciphers with another key: check the key that your grid operator "
-            "has given for this meter, and that its digits are all there."
+            Phrase(
+                "port_key_wrong",
+                "The meter enciphers with another key: check the key that your grid "
+                "operator has given for this meter, and that its digits are all there.",
+            )
         )
     if stream.enciphered:
         return KeyMissingError(
-            "The meter enciphers what it pushes: enter the key that your grid operator "
-            "gives on request."
+            Phrase(
+                "port_key_missing",
+                "The meter enciphers what it pushes: enter the key that your grid "
+                "operator gives on request.",
+            )
         )
     if connection.received:
         return NotDlmsError(
-            "Data comes in, but no push of a DLMS meter: check the speed and the parity "
-            "of the line, and that the adapter is made for this meter's interface."
+            Phrase(
+                "port_not_dlms",
+                "Data comes in, but no push of a DLMS meter: check the speed and the "
+                "parity of the line, and that the adapter is made for this meter's "
+                "interface.",
+            )
         )
     if connection.lost.done():
-        return CannotConnectError(
-            f"{connection.lost.result()} It may serve only one reader at a time."
-        )
-    return NoDataError(f"The connection stands, but the meter is silent. {SWITCH_ON}")
+        return CannotConnectError(advised(connection.lost.result(), ONE_READER))
+    return mute(SWITCH_ON)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import time
 from typing import ClassVar, Final, override
 
+from ..model.phrase import advised
 from .dlms_apdu import DlmsKeys
 from .dlms_objects import EXPECTED_PERIODS, Obis, PushGroup
 from .dlms_port import SWITCH_ON, DlmsLine, no_push, open_dlms
 from .dlms_reading import OLD, DlmsValues
 from .dlms_stream import DlmsStream
-from .errors import CannotConnectError, NoDataError
+from .errors import FELL_SILENT, CannotConnectError, NoDataError
 from .port import PortConnection
 from .port_source import BACKOFF, PortSource
 from .source import MeterStatus
@@ -130,7 +131,7 @@ class DlmsSource(PortSource):
             silent = now - connection.last_byte >= self._silence
             newest = max(opened, self._last_good or opened)
             if silent and newest > opened:
-                raise NoDataError(f"The meter has fallen silent. {SWITCH_ON}")
+                raise NoDataError(advised(FELL_SILENT, SWITCH_ON))
             # A key that is missing or wrong shows at the first push, and stays so.
             unread = self._stream.enciphered or self._stream.wrong_key
             if now - newest >= self._silence or (unread and not self._stream.good):

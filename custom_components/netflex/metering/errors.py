@@ -2,16 +2,26 @@
 
 from typing import ClassVar
 
-SWITCH_ON = (
+from ..model.phrase import Phrase, advised
+
+SWITCH_ON = Phrase(
+    "port_switch_on",
     "The user port may be switched off: ask your grid operator to open it (in "
     "Flanders on Mijn Fluvius, under user ports). It can take up to a few days, and "
-    "the port may close again after a year."
+    "the port may close again after a year.",
 )
 
-DARK_ADAPTER = (
+DARK_ADAPTER = Phrase(
+    "port_dark_adapter",
     "An adapter that the user port itself supplies has no power while the grid "
-    "operator has the port switched off."
+    "operator has the port switched off.",
 )
+
+ONE_READER = Phrase("port_one_reader", "It may serve only one reader at a time.")
+
+FELL_SILENT = Phrase("port_fell_silent", "The meter has fallen silent.")
+
+_MUTE = Phrase("port_mute", "The connection stands, but the meter is silent.")
 
 
 class MeterError(Exception):
@@ -30,6 +40,11 @@ class NoDataError(MeterError):
     """The connection stands and nothing comes: the user port may be off."""
 
     key = "no_data"
+
+
+def mute(advice: str = SWITCH_ON) -> NoDataError:
+    """Return that nothing has come of a meter since its port was opened."""
+    return NoDataError(advised(_MUTE, advice))
 
 
 class NotP1Error(MeterError):

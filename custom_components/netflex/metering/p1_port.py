@@ -5,14 +5,16 @@ from collections.abc import Callable
 import time
 from typing import Any
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase, advised
 from .errors import (
     DARK_ADAPTER,
-    SWITCH_ON,
+    ONE_READER,
     CannotConnectError,
     EncryptedError,
     MeterError,
-    NoDataError,
     NotP1Error,
+    mute,
 )
 from .p1_framer import TelegramFramer
 from .p1_objects import Telegram
@@ -32,7 +34,7 @@ async def open_p1(connection: PortConnection, url: str) -> None:
         await connection.open(url, baudrate=_BAUD_RATE, low_latency=True)
     except CannotConnectError as error:
         if url.partition("://")[0] in _ON_NETWORK:
-            raise CannotConnectError(f"{error} {DARK_ADAPTER}") from error
+            raise CannotConnectError(advised(reason_of(error), DARK_ADAPTER)) from error
         raise
 
 
@@ -71,17 +73,21 @@ def no_telegram(connection: PortConnection, *, encrypted: bool) -> MeterError:
     """Return why a connection has brought no good telegram."""
     if encrypted:
         return EncryptedError(
-            "The meter encrypts its telegrams, as meters of other countries do; "
-            "Belgian meters never do, and no key can be entered here."
+            Phrase(
+                "port_encrypted",
+                "The meter encrypts its telegrams, as meters of other countries do; "
+                "Belgian meters never do, and no key can be entered here.",
+            )
         )
     if connection.received:
         return NotP1Error(
-            "Data comes in, but no good P1 telegram: check that this is the P1 port, "
-            "that the cable inverts the signal, and that the adapter is set to "
-            "115200 baud, 8N1."
+            Phrase(
+                "port_not_p1",
+                "Data comes in, but no good P1 telegram: check that this is the P1 "
+                "port, that the cable inverts the signal, and that the adapter is set "
+                "to 115200 baud, 8N1.",
+            )
         )
     if connection.lost.done():
-        return CannotConnectError(
-            f"{connection.lost.result()} It may serve only one reader at a time."
-        )
-    return NoDataError(f"The connection stands, but the meter is silent. {SWITCH_ON}")
+        return CannotConnectError(advised(connection.lost.result(), ONE_READER))
+    return mute()

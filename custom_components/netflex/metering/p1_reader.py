@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import time
 from typing import ClassVar, override
 
-from .errors import SWITCH_ON, CannotConnectError, NoDataError
+from ..model.phrase import advised
+from .errors import FELL_SILENT, SWITCH_ON, CannotConnectError, NoDataError
 from .p1_framer import TelegramFramer
 from .p1_objects import Telegram
 from .p1_port import no_telegram, open_p1
@@ -92,7 +93,7 @@ class P1Source(PortSource):
             silent = now - connection.last_byte >= self._silence
             if self._last_good is not None and self._last_good >= opened:
                 if silent:
-                    raise NoDataError(f"The meter has fallen silent. {SWITCH_ON}")
+                    raise NoDataError(advised(FELL_SILENT, SWITCH_ON))
                 newest = self._last_good
             else:
                 newest = opened

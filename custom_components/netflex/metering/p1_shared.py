@@ -8,6 +8,8 @@ import time
 from types import MappingProxyType
 from typing import Final
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from ..model.reading import MeterReading
 from .p1_reader import P1Source
 from .p1_share import P1Share
@@ -98,7 +100,12 @@ class SharedP1Source:
             try:
                 await self.share.start()
             except OSError as err:
-                problem = f"The P1 port cannot be shared on {self.share.where}: {err}"
+                problem = Phrase(
+                    "p1_not_shared",
+                    "The P1 port cannot be shared on {where}: {reason}",
+                    where=self.share.where,
+                    reason=reason_of(err),
+                )
                 if problem != self._problem:
                     if self._problem is None:
                         _LOGGER.warning("%s", problem)

@@ -22,6 +22,8 @@ from serialx import (
     create_serial_connection,
 )
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .errors import CannotConnectError
 
 _KEY = re.compile(r"(?<=[?&])(?:key|noise_psk)=[^&#]*")
@@ -123,9 +125,13 @@ class PortConnection(asyncio.Protocol):
         """Note why the connection has ended."""
         if not self._closing and not self.lost.done():
             self.lost.set_result(
-                "The other end closed the connection."
+                Phrase("port_closed", "The other end closed the connection.")
                 if exc is None
-                else f"The connection was lost: {exc}."
+                else Phrase(
+                    "port_lost",
+                    "The connection was lost: {reason}.",
+                    reason=reason_of(exc),
+                )
             )
 
 
@@ -138,35 +144,67 @@ def _with_whole_key(url: str) -> str:
     return _KEY.sub(lambda found: found[0].replace("+", "%2B"), url)
 
 
-def _reason(url: str, error: Exception) -> str:
+def _reason(url: str, error: Exception) -> Phrase:
     """Return why a port could not be opened; never the query, which may hold a key."""
     try:
         parts = urlsplit(url)
         port = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         port = port if parts.scheme else parts.path
     except ValueError:
-        port = "The address"
+        port = Phrase("port_address", "The address")
     match error:
         case TimeoutError():
-            return f"{port} does not answer."
+            return Phrase("port_no_answer", "{port} does not answer.", port=port)
         case ConnectionRefusedError():
-            return f"{port} refuses the connection: is the adapter set up, and free?"
+            return Phrase(
+                "port_refuses",
+                "{port} refuses the connection: is the adapter set up, and free?",
+                port=port,
+            )
         case _ if "://" not in url and not url.startswith("/"):
-            return (
-                f"{port} is no serial port of this machine; an adapter in the network "
-                "is written socket://ADDRESS:PORT."
+            return Phrase(
+                "port_no_serial",
+                "{port} is no serial port of this machine; an adapter in the network "
+                "is written socket://ADDRESS:PORT.",
+                port=port,
             )
         case FileNotFoundError():
-            return f"{port} is not there: is the cable plugged in?"
+            return Phrase(
+                "port_missing",
+                "{port} is not there: is the cable plugged in?",
+                port=port,
+            )
         case PermissionError():
-            return f"{port} may not be opened by Home Assistant."
+            return Phrase(
+                "port_denied", "{port} may not be opened by Home Assistant.", port=port
+            )
         case socket.gaierror():
-            return f"{port}: there is no host of this name."
+            return Phrase(
+                "port_name_unknown", "{port}: there is no host of this name.", port=port
+            )
         case OSError(errno=errno.EBUSY):
-            return f"{port} is in use by another program or integration."
+            return Phrase(
+                "port_busy",
+                "{port} is in use by another program or integration.",
+                port=port,
+            )
         case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
-            return f"{port} cannot be reached over the network."
+            return Phrase(
+                "port_unreachable",
+                "{port} cannot be reached over the network.",
+                port=port,
+            )
         case ValueError() | SerialException() | OSError():
-            return f"{port} cannot be opened: {error}."
+            return Phrase(
+                "port_unusable",
+                "{port} cannot be opened: {reason}.",
+                port=port,
+                reason=reason_of(error),
+            )
     why = _KEY.sub("", str(error)) or type(error).__name__
-    return f"{port} cannot be opened now: {why.removesuffix('.')}."
+    return Phrase(
+        "port_not_now",
+        "{port} cannot be opened now: {reason}.",
+        port=port,
+        reason=why.removesuffix("."),
+    )

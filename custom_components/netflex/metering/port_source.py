@@ -8,6 +8,7 @@ import random
 from types import MappingProxyType
 from typing import ClassVar, Final
 
+from ..model.failure import reason_of
 from ..model.reading import MeterReading
 from .errors import MeterError
 from .source import MeterStatus
@@ -75,7 +76,7 @@ class PortSource(ABC):
             last_good=self._last_good,
             good=good,
             damaged=damaged,
-            problem=None if problem is None else str(problem),
+            problem=None if problem is None else reason_of(problem),
             problem_key=None if problem is None else problem.key,
             details=MappingProxyType({**details, "connections": self._connections}),
         )

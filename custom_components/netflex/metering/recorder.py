@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.phrase import Phrase
 from .s1_format import S1Block, S1Format
 
 LONGEST: Final = 60.0
@@ -60,7 +61,13 @@ class Recorder:
             ValueError: More is asked for than can be kept.
         """
         if not 0 < seconds <= LONGEST:
-            raise ValueError(f"At most {LONGEST:.0f} s of waveform can be kept")
+            raise ValueError(
+                Phrase(
+                    "waveform_longest",
+                    "At most {time} of waveform can be kept",
+                    time=f"{LONGEST:.0f} s",
+                )
+            )
         self.seconds = seconds
         self._pieces: deque[_Piece] = deque()
         self._lock = threading.Lock()

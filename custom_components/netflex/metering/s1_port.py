@@ -11,14 +11,15 @@ import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ..model.phrase import Phrase, advised
 from .errors import (
-    SWITCH_ON,
+    ONE_READER,
     CannotConnectError,
     DamagedError,
     MeterError,
-    NoDataError,
     NotS1Error,
     UnknownFormatError,
+    mute,
 )
 from .port import PortConnection
 from .s1 import S1Framer
@@ -149,22 +150,30 @@ def no_frame(connection: PortConnection, counts: S1Counts) -> MeterError:
     """Return why a connection has brought no good frame, or not enough of them."""
     if counts.good:
         return DamagedError(
-            "Too many frames are damaged to measure anything: check the cable, its "
-            "shield, and the resistor at its end."
+            Phrase(
+                "port_damaged",
+                "Too many frames are damaged to measure anything: check the cable, its "
+                "shield, and the resistor at its end.",
+            )
         )
     if counts.refused:
         return UnknownFormatError(
-            "The meter sends S1 frames of a format that is not known here; an update "
-            "is needed."
+            Phrase(
+                "port_unknown_format",
+                "The meter sends S1 frames of a format that is not known here; an "
+                "update is needed.",
+            )
         )
     if connection.received:
         return NotS1Error(
-            "Data comes in, but no good S1 frame: check that this is the S1 port, that "
-            "the adapter is an RS-422 one that can do 2 and 1.5 Mbit/s, that its two "
-            "wires are not swapped, and that it ends the line with a resistor."
+            Phrase(
+                "port_not_s1",
+                "Data comes in, but no good S1 frame: check that this is the S1 port, "
+                "that the adapter is an RS-422 one that can do 2 and 1.5 Mbit/s, that "
+                "its two wires are not swapped, and that it ends the line with a "
+                "resistor.",
+            )
         )
     if connection.lost.done():
-        return CannotConnectError(
-            f"{connection.lost.result()} It may serve only one reader at a time."
-        )
-    return NoDataError(f"The connection stands, but the meter is silent. {SWITCH_ON}")
+        return CannotConnectError(advised(connection.lost.result(), ONE_READER))
+    return mute()

@@ -14,8 +14,16 @@ from datetime import UTC, datetime, timedelta
 import time
 from typing import ClassVar, Final, Never, override
 
+from ..model.phrase import Phrase, advised
 from ..model.power_quality import Overload, PowerEvent, PowerQuality
-from .errors import SWITCH_ON, CannotConnectError, MeterError, NoDataError, NotS1Error
+from .errors import (
+    FELL_SILENT,
+    SWITCH_ON,
+    CannotConnectError,
+    MeterError,
+    NoDataError,
+    NotS1Error,
+)
 from .port import PortConnection
 from .port_source import BACKOFF, PortSource
 from .recorder import Recording
@@ -173,7 +181,13 @@ class S1Source(PortSource):
             NoDataError: Nothing has come in that time.
         """
         if seconds < 0 or before < 0 or not 0 < seconds + before <= self._settings.keep:
-            raise ValueError(f"At most {self._settings.keep:g} s can be recorded")
+            raise ValueError(
+                Phrase(
+                    "record_longest",
+                    "At most {time} can be recorded",
+                    time=f"{self._settings.keep:g} s",
+                )
+            )
         analysis = self._analysis
         first = self._clock() - before
         # The last samples come with the block after them, on a busy machine later.
@@ -194,7 +208,12 @@ class S1Source(PortSource):
         loop = asyncio.get_running_loop()
         recording = await loop.run_in_executor(None, cut)
         if recording is None:
-            raise NoDataError(f"There are no samples to record. {SWITCH_ON}")
+            raise NoDataError(
+                advised(
+                    Phrase("port_no_samples", "There are no samples to record."),
+                    SWITCH_ON,
+                )
+            )
         return recording
 
     @override
@@ -268,7 +287,7 @@ class S1Source(PortSource):
             silent = now - connection.last_byte >= self._silence
             counts = self._analysis.counts
             if counts.good and silent:
-                raise NoDataError(f"The meter has fallen silent. {SWITCH_ON}")
+                raise NoDataError(advised(FELL_SILENT, SWITCH_ON))
             if now - max(opened, self._last_good or opened) >= self._silence:
                 problem = no_frame(connection, counts)
                 if silent:

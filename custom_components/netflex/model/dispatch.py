@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .phrase import Phrase
 from .programme import Programme
 
 
@@ -50,9 +51,16 @@ class DispatchCommand:
     def __post_init__(self) -> None:
         """Raise ValueError where it cannot be carried out."""
         if self.end <= self.start:
-            raise ValueError("a dispatch must end after it starts")
+            raise ValueError(
+                Phrase("must_end_later", "a dispatch must end after it starts")
+            )
         if (self.action is DispatchAction.POWER) is (self.power is None):
-            raise ValueError("the action power, and it alone, needs a power")
+            raise ValueError(
+                Phrase(
+                    "only_power_needs_power",
+                    "the action power, and it alone, needs a power",
+                )
+            )
 
     def concerns(self, asset_id: str) -> bool:
         """Return whether it is for one battery."""

@@ -12,6 +12,8 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Self
 
+from .phrase import Phrase
+
 SETTLEMENT_PERIOD = 900.0
 """s of a settlement period in Belgium; 1800 in some other countries."""
 
@@ -37,7 +39,7 @@ class PriceSlot:
     def __post_init__(self) -> None:
         """Raise ValueError where it ends before it begins."""
         if self.end <= self.start:
-            raise ValueError("a price must end after it starts")
+            raise ValueError(Phrase("price_end", "a price must end after it starts"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,11 @@ class PriceSeries:
         """Raise ValueError where prices are out of order or overlap."""
         for before, after in zip(self.slots, self.slots[1:], strict=False):
             if after.start < before.end:
-                raise ValueError("prices must be in order and must not overlap")
+                raise ValueError(
+                    Phrase(
+                        "price_order", "prices must be in order and must not overlap"
+                    )
+                )
 
     def fresh(self, utc: datetime) -> bool:
         """Return whether its source was heard lately enough."""
@@ -138,7 +144,11 @@ class Imbalance:
     def __post_init__(self) -> None:
         """Raise ValueError without a length of the settlement period."""
         if self.period_seconds <= 0:
-            raise ValueError("a settlement period must last longer than 0 s")
+            raise ValueError(
+                Phrase(
+                    "settlement_length", "a settlement period must last longer than 0 s"
+                )
+            )
 
     @property
     def end(self) -> datetime:

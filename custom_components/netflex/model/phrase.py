@@ -70,3 +70,8 @@ def sentences(first: str, *others: str) -> str:
         others,
         first,
     )
+
+
+def advised(problem: str, advice: str) -> Phrase:
+    """Return a problem and what to do about it, each a sentence with its full stop."""
+    return Phrase("advised", "{problem} {advice}", problem=problem, advice=advice)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from .market import SETTLEMENT_PERIOD
+from .phrase import Phrase
 from .schedule import Schedule
 
 
@@ -38,14 +39,43 @@ class ProgrammeMode(StrEnum):
     CHEAPEST_HOURS = "cheapest_hours"
 
 
+_FIELDS: Final = {
+    "charge": Phrase("field_charge", "State of charge"),
+    "power": Phrase("field_power", "Power"),
+    "recharge_to": Phrase("field_recharge_to", "Recharge to"),
+    "reserve": Phrase("field_reserve", "Reserve"),
+    "settlement_period": Phrase("field_settlement_period", "Settlement period"),
+    "charge_curve": Phrase("field_charge_curve", "Charge curve"),
+    "discharge_curve": Phrase("field_discharge_curve", "Discharge curve"),
+    "force_charge": Phrase("field_force_charge", "Charge in any case to"),
+    "encourage_charge": Phrase(
+        "field_encourage_charge", "Charge to, while there is plenty"
+    ),
+    "assumed_power": Phrase("field_assumed_power", "Assumed power"),
+    "force_factor": Phrase("field_force_factor", "Factor in any case"),
+    "encourage_factor": Phrase(
+        "field_encourage_factor", "Factor while there is plenty"
+    ),
+    "hours": Phrase("field_hours", "Hours"),
+    "ramp": Phrase("field_ramp", "Ramp"),
+}
+"""What forms call the parameters."""
+
+
 def _charge(value: float, name: str) -> None:
     if not 0.0 <= value <= 100.0:
-        raise ValueError(f"{name} must be from 0 to 100 %")
+        raise ValueError(
+            Phrase(
+                "mode_charge", "{field}: must be from 0 to 100 %", field=_FIELDS[name]
+            )
+        )
 
 
 def _positive(value: float | None, name: str) -> None:
     if value is not None and value <= 0:
-        raise ValueError(f"{name} must be more than 0")
+        raise ValueError(
+            Phrase("mode_positive", "{field}: must be more than 0", field=_FIELDS[name])
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +166,17 @@ type Curve = tuple[CurvePoint, ...]
 
 def _rising(curve: Curve, name: str) -> None:
     if not curve:
-        raise ValueError(f"{name} needs at least one point")
+        raise ValueError(
+            Phrase(
+                "mode_curve", "{field}: needs at least one point", field=_FIELDS[name]
+            )
+        )
     if any(before.price >= after.price for before, after in pairwise(curve)):
-        raise ValueError(f"{name} must have rising prices")
+        raise ValueError(
+            Phrase(
+                "mode_rising", "{field}: must have rising prices", field=_FIELDS[name]
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +215,12 @@ class ImbalanceChase:
         for point in (*self.charge_curve, *self.discharge_curve):
             low = charge_at(self.charge_curve, point.price)
             if low > charge_at(self.discharge_curve, point.price):
-                raise ValueError("charge_curve must not lie above discharge_curve")
+                raise ValueError(
+                    Phrase(
+                        "mode_curves",
+                        "the charge curve must not lie above the discharge curve",
+                    )
+                )
 
 
 def charge_at(curve: Curve, price: float) -> float:
@@ -277,7 +320,9 @@ class PeakShaving:
     def __post_init__(self) -> None:
         """Raise ValueError for a power or a charge that cannot be."""
         if self.limit is not None and self.limit < 0:
-            raise ValueError("limit must not be below 0")
+            raise ValueError(
+                Phrase("mode_limit", "the import limit must not be below 0")
+            )
         _charge(self.recharge_to, "recharge_to")
 
 
@@ -321,7 +366,12 @@ class FrequencyResponse:
         """Raise ValueError where there is no line."""
         _positive(self.power, "power")
         if not 0 <= self.dead_band < self.full_at:
-            raise ValueError("full_at must be beyond dead_band")
+            raise ValueError(
+                Phrase(
+                    "mode_full_at",
+                    "the deviation with full power must be beyond the dead band",
+                )
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,9 +402,19 @@ class PriceThreshold:
         """Raise ValueError where it would do nothing, or both at once."""
         low, high = self.charge_below, self.discharge_above
         if low is None and high is None:
-            raise ValueError("charge_below or discharge_above is needed")
+            raise ValueError(
+                Phrase(
+                    "mode_one_price",
+                    "a price to charge below or one to discharge above is needed",
+                )
+            )
         if low is not None and high is not None and low >= high:
-            raise ValueError("charge_below must be below discharge_above")
+            raise ValueError(
+                Phrase(
+                    "mode_prices",
+                    "the price to charge below must be lower than the one to discharge above",
+                )
+            )
         _positive(self.power, "power")
 
 
@@ -441,9 +501,20 @@ class ModeEntry:
     def __post_init__(self) -> None:
         """Raise ValueError for parameters of another mode, or a schedule missing."""
         if type(self.parameters) is not PARAMETERS[self.mode]:
-            raise ValueError(f"these are no parameters of {self.mode}")
+            raise ValueError(
+                Phrase(
+                    "mode_parameters",
+                    "these are no parameters of {mode}",
+                    mode=self.mode.value,
+                )
+            )
         if self.schedule is None and self.mode in NEEDS_WINDOW:
-            raise ValueError(f"{self.mode} needs a schedule: it works towards its end")
+            raise ValueError(
+                Phrase(
+                    "mode_window",
+                    "this mode needs a schedule: it works towards its end",
+                )
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -463,7 +534,9 @@ class Programme:
     def __post_init__(self) -> None:
         """Raise ValueError for a dead band or a ramp that cannot be."""
         if self.dead_band is not None and self.dead_band < 0:
-            raise ValueError("dead_band must not be below 0")
+            raise ValueError(
+                Phrase("mode_dead_band", "the dead band must not be below 0")
+            )
         _positive(self.ramp, "ramp")
 
     def hears(self, source: str) -> bool:

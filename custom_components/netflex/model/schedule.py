@@ -13,6 +13,8 @@ from enum import StrEnum
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
+from .phrase import Phrase
+
 type Holidays = frozenset[date]
 """Public holidays at the site, as local dates."""
 
@@ -84,7 +86,9 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError) as err:
-        raise ValueError(f"the time zone {name!r} is not known") from err
+        raise ValueError(
+            Phrase("zone_unknown", "the time zone {zone} is not known", zone=name)
+        ) from err
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +112,13 @@ class Period:
     def __post_init__(self) -> None:
         """Raise ValueError where a time or its zone means nothing."""
         if self.start.tzinfo is not None or self.end.tzinfo is not None:
-            raise ValueError("times of a period are local: without an offset")
+            raise ValueError(
+                Phrase("period_local", "times of a period are local: without an offset")
+            )
         if not self.days:
-            raise ValueError("a period needs at least one day")
+            raise ValueError(
+                Phrase("period_needs_day", "a period needs at least one day")
+            )
         zone_of(self.time_zone)
 
     def begins_on(self, day: date, holidays: Holidays) -> bool:
@@ -191,7 +199,9 @@ class Schedule:
     def __post_init__(self) -> None:
         """Raise ValueError where nothing says when it is on, or two things do."""
         if bool(self.periods) is (self.entity is not None):
-            raise ValueError("a schedule needs either periods or an entity")
+            raise ValueError(
+                Phrase("schedule_needs", "a schedule needs either periods or an entity")
+            )
 
 
 class UnknownScheduleError(LookupError):

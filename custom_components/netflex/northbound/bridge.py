@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 import time
 
+from ..model.failure import reason_of
 from ..model.northbound import NorthboundState, SetRefusal
 from .cloudio import CloudIo
 from .commands import Incoming, Problem, Refusal, SetCounts, read_set
@@ -59,7 +60,7 @@ class Bridge:
             await self._outbox.open(self._settings.recipient)
             self._numbers = await self._outbox.numbers()
         except OutboxError as err:
-            self._link.store_problem = str(err)
+            self._link.store_problem = reason_of(err)
         await self.set_site(site)
         self._link.start()
 
@@ -86,7 +87,7 @@ class Bridge:
             try:
                 await self._outbox.keep_numbers(numbers)
             except OutboxError as err:
-                self._link.store_problem = str(err)
+                self._link.store_problem = reason_of(err)
         self._adopt(tree)
 
     def take(self, points: Mapping[str, Point]) -> None:

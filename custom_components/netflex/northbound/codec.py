@@ -6,6 +6,8 @@ import json
 from typing import Any, Final
 import zlib
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from . import cbor
 
 MOST_OCTETS: Final = 65_536
@@ -48,9 +50,11 @@ def decode(payload: bytes) -> dict[str, Any]:
         PayloadError: It is too large, of no known format, damaged, or no object.
     """
     if len(payload) > MOST_OCTETS:
-        raise TooLargeError(f"{len(payload)} octets")
+        raise TooLargeError(
+            Phrase("payload_octets", "{octets} octets", octets=str(len(payload)))
+        )
     if not payload:
-        raise PayloadError("it is empty")
+        raise PayloadError(Phrase("payload_empty", "it is empty"))
     first = payload[0]
     try:
         if first == ord("{"):
@@ -60,13 +64,19 @@ def decode(payload: bytes) -> dict[str, Any]:
         elif first >> 5 == 5:
             data = cbor.decode(payload)
         else:
-            raise PayloadError(f"the first octet is 0x{first:02x}")
+            raise PayloadError(
+                Phrase(
+                    "payload_octet",
+                    "the first octet is {octet}",
+                    octet=f"0x{first:02x}",
+                )
+            )
     except TooLargeError:
         raise
     except (ValueError, RecursionError, zlib.error) as err:
-        raise PayloadError(str(err) or type(err).__name__) from err
+        raise PayloadError(reason_of(err)) from err
     if not isinstance(data, dict):
-        raise PayloadError("it is no object")
+        raise PayloadError(Phrase("payload_no_object", "it is no object"))
     return data
 
 
@@ -74,7 +84,13 @@ def _unzipped(octets: bytes) -> bytes:
     unzip = zlib.decompressobj()
     data = unzip.decompress(octets, MOST_OCTETS)
     if unzip.unconsumed_tail:
-        raise TooLargeError(f"more than {MOST_OCTETS} octets once unpacked")
+        raise TooLargeError(
+            Phrase(
+                "payload_unpacked",
+                "more than {octets} octets once unpacked",
+                octets=str(MOST_OCTETS),
+            )
+        )
     if not unzip.eof:
-        raise PayloadError("it ends too early")
+        raise PayloadError(Phrase("payload_ends", "it ends too early"))
     return data

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .codec import PayloadError, TooLargeError, decode
 from .messages import Data, Setting
 from .values import Tree
@@ -74,6 +76,11 @@ class Incoming:
     retained: bool
 
 
+def _bounded(text: str) -> str:
+    """Return a text that may hold what somebody sent; a phrase stays one."""
+    return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT]
+
+
 def read_set(
     incoming: Incoming,
     tree: Tree,
@@ -91,46 +98,77 @@ def read_set(
 
     def refuse(problem: Problem, text: str) -> Refusal:
         return Refusal(
-            subject=subject, problem=problem, text=text[:_MOST_TEXT], at=now, data=data
+            subject=subject, problem=problem, text=_bounded(text), at=now, data=data
         )
 
     try:
         data = decode(incoming.payload)
     except TooLargeError as err:
-        return refuse(Problem.TOO_LARGE, str(err))
+        return refuse(Problem.TOO_LARGE, reason_of(err))
     except PayloadError as err:
-        return refuse(Problem.MALFORMED, str(err))
+        return refuse(Problem.MALFORMED, reason_of(err))
     attribute = None if incoming.path is None else tree.get(incoming.path)
     if attribute is None:
-        return refuse(Problem.UNKNOWN_ATTRIBUTE, "there is no such attribute")
+        return refuse(
+            Problem.UNKNOWN_ATTRIBUTE,
+            Phrase("set_unknown", "there is no such attribute"),
+        )
     if not attribute.constraint.settable or attribute.commands is None:
         return refuse(
-            Problem.NOT_SETTABLE, f"a {attribute.constraint.value} cannot be set"
+            Problem.NOT_SETTABLE,
+            Phrase(
+                "set_constraint",
+                "a {kind} cannot be set",
+                kind=attribute.constraint.value,
+            ),
         )
     if not allowed:
-        return refuse(Problem.NOT_ALLOWED, "control from outside is not allowed")
+        return refuse(
+            Problem.NOT_ALLOWED,
+            Phrase("set_not_allowed", "control from outside is not allowed"),
+        )
     if "value" not in data:
-        return refuse(Problem.MALFORMED, "it has no value")
+        return refuse(Problem.MALFORMED, Phrase("set_no_value", "it has no value"))
     value = _on(data["value"])
     if value is None:
         return refuse(
             Problem.WRONG_TYPE,
-            f"{data['value']!r} is no {attribute.type.value.lower()}",
+            Phrase(
+                "set_type",
+                "{value} is no {kind}",
+                value=repr(data["value"]),
+                kind=attribute.type.value.lower(),
+            ),
         )
     given = data.get("timestamp")
     if given is None and incoming.retained:
         return refuse(
-            Problem.WITHOUT_TIME, "the broker kept it and it does not say how old it is"
+            Problem.WITHOUT_TIME,
+            Phrase("set_kept", "the broker kept it and it does not say how old it is"),
         )
     at = now if given is None else seconds(given)
     if at is None:
-        return refuse(Problem.WRONG_TYPE, f"{given!r} is no time")
+        return refuse(
+            Problem.WRONG_TYPE,
+            Phrase("is_no_time", "{value} is no time", value=repr(given)),
+        )
     if at > now + FUTURE:
-        return refuse(Problem.FUTURE, f"its time is {at - now:.0f} s ahead of ours")
+        return refuse(
+            Problem.FUTURE,
+            Phrase(
+                "set_ahead",
+                "its time is {time} ahead of ours",
+                time=f"{at - now:.0f} s",
+            ),
+        )
     if at < since.get(attribute.path, 0.0):
         return refuse(
             Problem.OLDER,
-            f"it is {since[attribute.path] - at:.0f} s older than the present value",
+            Phrase(
+                "set_older",
+                "it is {time} older than the present value",
+                time=f"{since[attribute.path] - at:.0f} s",
+            ),
         )
     return Setting(
         attribute=attribute, value=value, at=at, correlation=correlation_of(data)

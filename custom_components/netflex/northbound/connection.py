@@ -12,6 +12,8 @@ from typing import Final
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .codec import Format, encode
 from .messages import Outgoing
 from .settings import NorthboundSettings
@@ -133,8 +135,8 @@ def explain(err: BaseException) -> LinkProblem:
     cause = _cause(err)
     key = _key(cause)
     if key == LOST and isinstance(cause, aiomqtt.MqttError):
-        return LinkProblem(key=key, text="the connection was lost")
-    return LinkProblem(key=key, text=str(cause) or type(cause).__name__)
+        return LinkProblem(key=key, text=Phrase("mqtt_lost", "the connection was lost"))
+    return LinkProblem(key=key, text=reason_of(cause))
 
 
 def _cause(err: BaseException) -> BaseException:

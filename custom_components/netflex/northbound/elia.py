@@ -25,7 +25,9 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 
+from ..model.failure import reason_of
 from ..model.market import Imbalance, ImbalanceQuality
+from ..model.phrase import Phrase
 from .http import BodyTooLargeError, bounded_body, http_date, retry_after
 
 _LOGGER = logging.getLogger(__name__)
@@ -187,17 +189,27 @@ class EliaClient:
                     return known.records
                 if response.status != HTTPStatus.OK:
                     raise EliaError(
-                        f"The site answers {response.status}",
+                        Phrase(
+                            "http_answers",
+                            "It answers {status}",
+                            status=str(response.status),
+                        ),
                         retry_after=retry_after(response, self._utcnow()),
                     )
                 body = await bounded_body(response, MOST_BYTES)
                 tag = response.headers.get("ETag")
         except TimeoutError as err:
-            raise EliaError("The site did not answer in time") from err
+            raise EliaError(Phrase("http_silent", "It did not answer in time")) from err
         except BodyTooLargeError as err:
-            raise EliaError(str(err)) from err
+            raise EliaError(reason_of(err)) from err
         except (aiohttp.ClientError, OSError) as err:
-            raise EliaError(f"The site cannot be read: {err}") from err
+            raise EliaError(
+                Phrase(
+                    "http_unreadable",
+                    "It cannot be read: {reason}",
+                    reason=reason_of(err),
+                )
+            ) from err
         records = read_records(body, data_set, self._utcnow())
         self._answers[data_set] = _Answer(tag=tag, records=records)
         return records
@@ -212,8 +224,12 @@ class EliaClient:
             theirs += timedelta(seconds=int(age[:6]))
         if abs(theirs - self._utcnow()) > CLOCK_TOLERANCE:
             raise EliaError(
-                f"Its clock says {theirs:%H:%M:%S} UTC and ours "
-                f"{self._utcnow():%H:%M:%S} UTC"
+                Phrase(
+                    "elia_clock",
+                    "Its clock says {theirs} and ours {ours}",
+                    theirs=f"{theirs:%H:%M:%S} UTC",
+                    ours=f"{self._utcnow():%H:%M:%S} UTC",
+                )
             )
 
 
@@ -234,9 +250,11 @@ def read_records(
     try:
         rows = json.loads(body)["results"]
     except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise EliaError("The answer is not what is documented") from err
+        raise EliaError(
+            Phrase("elia_other", "The answer is not what is documented")
+        ) from err
     if not isinstance(rows, list):
-        raise EliaError("The answer has no list of records")
+        raise EliaError(Phrase("elia_no_list", "The answer has no list of records"))
     records: dict[datetime, ImbalanceRecord] = {}
     for row in rows:
         record = _record(row, data_set)
@@ -248,7 +266,9 @@ def read_records(
 def _record(row: Any, data_set: DataSet) -> ImbalanceRecord | None:
     """Return one record, None where it says too little to be used."""
     if not isinstance(row, dict):
-        raise EliaError("The answer has a record that is none")
+        raise EliaError(
+            Phrase("elia_no_record", "The answer has a record that is none")
+        )
     quality = _quality(row.get("qualitystatus"))
     start = _time(row.get("datetime"))
     price, imbalance = (
@@ -259,9 +279,17 @@ def _record(row: Any, data_set: DataSet) -> ImbalanceRecord | None:
     quarter = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0)
     named = _time(row.get("quarterhour"))
     if named is not None and named != quarter:
-        raise EliaError("A record is not in the quarter hour that it names")
+        raise EliaError(
+            Phrase("elia_quarter", "A record is not in the quarter hour that it names")
+        )
     if row.get("resolutioncode") not in (None, _RESOLUTIONS[data_set]):
-        raise EliaError(f"The resolution is {row['resolutioncode']}")
+        raise EliaError(
+            Phrase(
+                "elia_resolution",
+                "The resolution is {resolution}",
+                resolution=str(row["resolutioncode"]),
+            )
+        )
     return ImbalanceRecord(
         quarter=quarter,
         end=start + data_set.span,
@@ -404,7 +432,7 @@ class EliaFeed:
                 _LOGGER.warning("Elia's imbalance data: %s", err)
             self._failures += 1
             retry_after = err.retry_after
-            self.data = replace(self.data, problem=str(err))
+            self.data = replace(self.data, problem=reason_of(err))
         else:
             if self._failures:
                 _LOGGER.info("Elia's imbalance data are back")

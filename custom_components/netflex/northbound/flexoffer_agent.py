@@ -12,6 +12,7 @@ import logging
 import random
 from typing import Final
 
+from ..model.failure import reason_of
 from ..model.phrase import Phrase
 from .flexoffer import FlexOffer, OfferError, OfferState, Schedule
 from .flexoffer_execution import Execution, OfferFigures
@@ -151,7 +152,15 @@ class FlexOfferAgent:
                 # Whatever it was must not end the heartbeats: offers still run out.
                 if self.status.problem is None:
                     _LOGGER.exception("A heartbeat of the FlexOffers failed")
-                self._failed(ManagerError(f"{type(err).__name__}: {err}"))
+                self._failed(
+                    ManagerError(
+                        Phrase(
+                            "own_fault_named",
+                            "an error of the integration itself: {error}",
+                            error=f"{type(err).__name__}: {err}",
+                        )
+                    )
+                )
                 wait = LONGEST_WAIT
             await asyncio.sleep(wait * random.uniform(1, 1 + JITTER))
 
@@ -191,7 +200,7 @@ class FlexOfferAgent:
         except ManagerError as err:
             if not err.final:
                 raise
-            self._end(offer.to(OfferState.INVALID, str(err)))
+            self._end(offer.to(OfferState.INVALID, reason_of(err)))
         else:
             self._offers[offer.id] = offer.to(OfferState.OFFERED)
             self._count(offered=1)
@@ -208,7 +217,7 @@ class FlexOfferAgent:
     def _failed(self, err: ManagerError) -> None:
         if self.status.problem is None:
             _LOGGER.warning("The FlexOffer manager cannot be used: %s", err)
-        self.status = replace(self.status, connected=False, problem=str(err))
+        self.status = replace(self.status, connected=False, problem=reason_of(err))
         self._age(self._utcnow())
         self._hooks.changed()
 

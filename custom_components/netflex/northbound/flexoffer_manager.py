@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 import aiohttp
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .flexoffer import FlexOffer
 from .flexoffer_execution import SlotResult
 from .flexoffer_messages import (
@@ -155,7 +157,13 @@ class FlexOfferManager:
         try:
             return read_answers(body, self.dialect)
         except MessageError as err:
-            raise ManagerError(f"Its answer makes no sense: {err}") from err
+            raise ManagerError(
+                Phrase(
+                    "manager_nonsense",
+                    "Its answer makes no sense: {reason}",
+                    reason=reason_of(err),
+                )
+            ) from err
 
     async def measured(self, offer: FlexOffer, results: Iterable[SlotResult]) -> None:
         """Report what became of a schedule. Raises ManagerError."""
@@ -202,7 +210,9 @@ class FlexOfferManager:
         )
         token = _token(body)
         if token is None:
-            raise ManagerError("Its answer to the login has no token")
+            raise ManagerError(
+                Phrase("manager_no_token", "Its answer to the login has no token")
+            )
         self._token = token
 
     async def _send(self, method: str, path: str, message: object) -> object:
@@ -219,26 +229,43 @@ class FlexOfferManager:
                 allow_redirects=False,
             ) as response:
                 if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-                    raise ManagerError("It does not let this user in", refused=True)
+                    raise ManagerError(
+                        Phrase("manager_no_entry", "It does not let this user in"),
+                        refused=True,
+                    )
                 if not 200 <= response.status < 300:
                     raise ManagerError(
-                        f"It answers {response.status}",
+                        Phrase(
+                            "http_answers",
+                            "It answers {status}",
+                            status=str(response.status),
+                        ),
                         final=response.status in _FINAL,
                         retry_after=retry_after(response, self._utcnow()),
                     )
                 body = await bounded_body(response, MOST_BYTES)
         except TimeoutError as err:
-            raise ManagerError("It did not answer in time") from err
+            raise ManagerError(
+                Phrase("http_silent", "It did not answer in time")
+            ) from err
         except BodyTooLargeError as err:
-            raise ManagerError(str(err)) from err
+            raise ManagerError(reason_of(err)) from err
         except (aiohttp.ClientError, OSError) as err:
-            raise ManagerError(f"It cannot be reached: {err}") from err
+            raise ManagerError(
+                Phrase(
+                    "http_unreachable",
+                    "It cannot be reached: {reason}",
+                    reason=reason_of(err),
+                )
+            ) from err
         if not body.strip():
             return None
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as err:
-            raise ManagerError("Its answer is not JSON") from err
+            raise ManagerError(
+                Phrase("http_no_json", "Its answer is not JSON")
+            ) from err
 
 
 def _token(body: object) -> str | None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Final
 
+from ..model.phrase import Phrase
 from .flexoffer import Bounds, FlexOffer, OfferState, Schedule
 
 MOST_INTERVALS: Final = 7 * 24 * 4
@@ -133,7 +134,9 @@ def read_answers(body: object, dialect: Dialect) -> list[Answer]:
     elif isinstance(body, list):
         entries = [_object(value, "entry") for value in body]
     else:
-        raise MessageError("the answer is neither a list nor an object")
+        raise MessageError(
+            Phrase("message_neither", "the answer is neither a list nor an object")
+        )
     return [_read_answer(entry, dialect) for entry in entries]
 
 
@@ -142,7 +145,7 @@ def _read_answer(entry: Mapping[str, Any], dialect: Dialect) -> Answer:
         entry = entry["flexOffer"]
     offer_id = entry.get("id", entry.get("flexOfferId"))
     if not isinstance(offer_id, str) or not offer_id:
-        raise MessageError("an entry names no offer")
+        raise MessageError(Phrase("message_no_offer", "an entry names no offer"))
     state = entry.get("state")
     try:
         known = None if state is None else OfferState(str(state).lower())
@@ -166,15 +169,40 @@ def read_schedule(message: object, dialect: Dialect) -> Schedule:
     entry = _object(message, "schedule")
     slices = entry.get("scheduleSlices")
     if not isinstance(slices, list) or not slices:
-        raise MessageError("scheduleSlices: must be a list that is not empty")
+        raise MessageError(
+            Phrase(
+                "point_problem",
+                "{place}: {problem}",
+                place="scheduleSlices",
+                problem=Phrase("must_be_list", "must be a list that is not empty"),
+            )
+        )
     energies: list[float] = []
     for item in slices:
         energies += _energies(_object(item, "scheduleSlices"), dialect)
         if len(energies) > MOST_INTERVALS:
-            raise MessageError(f"scheduleSlices: more than {MOST_INTERVALS} intervals")
+            raise MessageError(
+                Phrase(
+                    "point_problem",
+                    "{place}: {problem}",
+                    place="scheduleSlices",
+                    problem=Phrase(
+                        "message_too_many",
+                        "more than {number} intervals",
+                        number=str(MOST_INTERVALS),
+                    ),
+                )
+            )
     number = entry.get("updateId", 0)
     if not isinstance(number, int) or isinstance(number, bool):
-        raise MessageError("updateId: must be a whole number")
+        raise MessageError(
+            Phrase(
+                "point_problem",
+                "{place}: {problem}",
+                place="updateId",
+                problem=Phrase("must_be_whole", "must be a whole number"),
+            )
+        )
     return Schedule(
         start=read_time(entry.get("startTime"), "startTime"),
         energies=tuple(energies),
@@ -192,10 +220,28 @@ def _energies(entry: Mapping[str, Any], dialect: Dialect) -> Iterator[float]:
         or isinstance(duration, bool)
         or not 1 <= duration <= MOST_INTERVALS
     ):
-        raise MessageError("duration: must be a whole number of intervals")
+        raise MessageError(
+            Phrase(
+                "point_problem",
+                "{place}: {problem}",
+                place="duration",
+                problem=Phrase(
+                    "must_be_intervals", "must be a whole number of intervals"
+                ),
+            )
+        )
     if isinstance(amount, list):
         if len(amount) != duration:
-            raise MessageError("energyAmount: as many values as the duration says")
+            raise MessageError(
+                Phrase(
+                    "point_problem",
+                    "{place}: {problem}",
+                    place="energyAmount",
+                    problem=Phrase(
+                        "message_as_many", "as many values as the duration says"
+                    ),
+                )
+            )
         for item in amount:
             yield _number(item, "energyAmount") / dialect.factor
         return
@@ -213,11 +259,27 @@ def write_time(time: datetime) -> str:
 def read_time(text: object, place: str) -> datetime:
     """Return a time in UTC; one without a zone is UTC. Raises MessageError."""
     if not isinstance(text, str):
-        raise MessageError(f"{place}: must be a time")
+        raise MessageError(
+            Phrase(
+                "point_problem",
+                "{place}: {problem}",
+                place=place,
+                problem=Phrase("must_be_time", "must be a time"),
+            )
+        )
     try:
         time = datetime.fromisoformat(text.replace(" ", ""))
     except ValueError as err:
-        raise MessageError(f"{place}: {text[:40]!r} is no time") from err
+        raise MessageError(
+            Phrase(
+                "point_problem",
+                "{place}: {problem}",
+                place=place,
+                problem=Phrase(
+                    "is_no_time", "{value} is no time", value=repr(text[:40])
+                ),
+            )
+        ) from err
     if time.tzinfo is None:
         return time.replace(tzinfo=UTC)
     return time.astimezone(UTC)
@@ -249,13 +311,34 @@ def _written(energy: float, dialect: Dialect) -> float:
 
 def _object(value: object, place: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise MessageError(f"{place}: must be an object")
+        raise MessageError(
+            Phrase(
+                "point_problem",
+                "{place}: {problem}",
+                place=place,
+                problem=Phrase("must_be_object", "must be an object"),
+            )
+        )
     return value
 
 
 def _number(value: object, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise MessageError(f"{place}: must be a number")
+        raise MessageError(
+            Phrase(
+                "point_problem",
+                "{place}: {problem}",
+                place=place,
+                problem=Phrase("must_be_number", "must be a number"),
+            )
+        )
     if not isfinite(value):
-        raise MessageError(f"{place}: must be a finite number")
+        raise MessageError(
+            Phrase(
+                "point_problem",
+                "{place}: {problem}",
+                place=place,
+                problem=Phrase("must_be_finite", "must be a finite number"),
+            )
+        )
     return float(value)

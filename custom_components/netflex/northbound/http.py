@@ -6,6 +6,8 @@ from typing import Final
 
 import aiohttp
 
+from ..model.phrase import Phrase
+
 LONGEST_OBEYED: Final = 86_400.0
 """s of a Retry-After that are believed."""
 
@@ -15,7 +17,13 @@ class BodyTooLargeError(Exception):
 
     def __init__(self, most: int) -> None:
         """Name the bound in octets."""
-        super().__init__(f"The answer is larger than {most // 1024} KiB")
+        super().__init__(
+            Phrase(
+                "http_too_large",
+                "The answer is larger than {size}",
+                size=f"{most // 1024} KiB",
+            )
+        )
 
 
 async def bounded_body(response: aiohttp.ClientResponse, most: int) -> bytes:

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import aiomqtt
 
+from ..model.failure import reason_of
 from .commands import Incoming
 from .connection import (
     GOODBYE,
@@ -329,4 +330,4 @@ class Link:
     def _note_store(self, err: OutboxError) -> None:
         if self.store_problem is None:
             _LOGGER.warning("Messages cannot be stored: %s", err)
-        self.store_problem = str(err)
+        self.store_problem = reason_of(err)

@@ -14,6 +14,8 @@ from pathlib import Path
 import sqlite3
 from typing import Final
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from ..telemetry.sqlite import hold_file, transaction
 from .codec import json_text
 from .messages import Outgoing
@@ -110,7 +112,14 @@ class Outbox:
             self._address(db, recipient)
             self._count(db)
         except sqlite3.Error as err:
-            raise OutboxError(f"{self._path.name} cannot be used: {err}") from err
+            raise OutboxError(
+                Phrase(
+                    "file_unusable",
+                    "{file} cannot be used: {reason}",
+                    file=self._path.name,
+                    reason=reason_of(err),
+                )
+            ) from err
         self._db = db
 
     def _prepare(self, db: sqlite3.Connection) -> None:
@@ -118,7 +127,12 @@ class Outbox:
         if version not in {0, FORMAT}:
             db.close()
             raise OutboxError(
-                f"{self._path.name} was written by another version (format {version})"
+                Phrase(
+                    "file_other_version",
+                    "{file} was written by another version (format {version})",
+                    file=self._path.name,
+                    version=str(version),
+                )
             )
         if version == 0:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -209,11 +223,11 @@ class Outbox:
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:
-            raise OutboxError("the store is not open")
+            raise OutboxError(Phrase("store_closed", "the store is not open"))
         return self._db
 
     async def _run[T](self, job: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, job)
         except (sqlite3.Error, OSError, ValueError) as err:
-            raise OutboxError(f"{type(err).__name__}: {err}") from err
+            raise OutboxError(reason_of(err)) from err

@@ -15,6 +15,7 @@ import math
 from typing import Any, Final
 
 from ..model.market import PriceSlot
+from ..model.phrase import Phrase
 
 MOST_ROWS: Final = 2000
 """Of one list; a week of quarters has 672."""
@@ -178,7 +179,11 @@ def read_response(
         if name is not None:
             content = lists.get(name)
         elif len(lists) > 1:
-            raise ValueError(f"which of {', '.join(map(str, lists))}?")
+            raise ValueError(
+                Phrase(
+                    "which_of", "which of {names}?", names=", ".join(map(str, lists))
+                )
+            )
         else:
             content = next(iter(lists.values()), None)
     return _in_order(_rows(content, unit, zone))

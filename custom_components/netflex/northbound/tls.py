@@ -7,6 +7,8 @@ import ssl
 
 from cryptography import x509
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .settings import TlsFiles
 
 
@@ -37,7 +39,7 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
         else:
             context.load_verify_locations(cafile=files.authorities)
     except OSError as err:
-        raise TlsFilesError("authorities_unusable", _words(err)) from err
+        raise TlsFilesError("authorities_unusable", reason_of(err)) from err
     if files.certificate is None:
         return context
     try:
@@ -45,7 +47,7 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
     except (OSError, ValueError) as err:
         differs = getattr(err, "reason", None) == "KEY_VALUES_MISMATCH"
         key = "key_differs" if differs else "certificate_unusable"
-        raise TlsFilesError(key, _words(err)) from err
+        raise TlsFilesError(key, reason_of(err)) from err
     return context
 
 
@@ -54,7 +56,7 @@ def read_certificate(path: Path) -> Certificate:
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as err:
-        raise TlsFilesError("certificate_unusable", _words(err)) from err
+        raise TlsFilesError("certificate_unusable", reason_of(err)) from err
     names = found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return Certificate(
         name=str(names[0].value) if names else "", ends=found.not_valid_after_utc
@@ -77,14 +79,18 @@ def check_files(
     certificate = read_certificate(files.certificate)
     if certificate.ends <= now:
         raise TlsFilesError(
-            "certificate_ended", f"it ended on {certificate.ends:%Y-%m-%d}"
+            "certificate_ended",
+            Phrase(
+                "ended_on", "it ended on {date}", date=f"{certificate.ends:%Y-%m-%d}"
+            ),
         )
     if name is not None and certificate.name != name:
         raise TlsFilesError(
-            "name_differs", f"the certificate is that of {certificate.name or 'nobody'}"
+            "name_differs",
+            Phrase(
+                "certificate_of",
+                "the certificate is that of {name}",
+                name=certificate.name or Phrase("nobody", "nobody"),
+            ),
         )
     return certificate
-
-
-def _words(err: Exception) -> str:
-    return getattr(err, "strerror", None) or str(err) or type(err).__name__

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..devices.device import Applied, Device, DeviceError
 from ..model.asset import AssetState
+from ..model.phrase import Phrase
 from ..model.plan import Setpoint
 from .door import STOP_TIMEOUT, BackDoor
 
@@ -80,4 +81,7 @@ class BorrowedDevice:
             )
         except RuntimeError as err:
             work.close()
-            raise DeviceError("unavailable", "Home Assistant does not run") from err
+            raise DeviceError(
+                "unavailable",
+                Phrase("no_home_assistant", "Home Assistant does not run"),
+            ) from err

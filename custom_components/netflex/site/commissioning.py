@@ -211,12 +211,17 @@ class SiteCommissioning:
         """
         if self._task is not None:
             raise CommissioningRefusedError(
-                "commissioning_running", "A commissioning of this site runs already"
+                "commissioning_running",
+                Phrase(
+                    "commissioning_runs", "A commissioning of this site runs already"
+                ),
             )
         wanted = frozenset(checks)
         tasks = [task for task in self.tasks() if (task.subject, task.check) in wanted]
         if not tasks and rehearse is None:
-            raise CommissioningRefusedError("nothing_to_try", "Nothing was chosen")
+            raise CommissioningRefusedError(
+                "nothing_to_try", Phrase("nothing_chosen", "Nothing was chosen")
+            )
         if tasks and (why := self._stage.forbidden(task.check for task in tasks)):
             raise CommissioningRefusedError("commissioning_not_now", why)
         # The first step is said from the start: a page follows changes only once it has

@@ -7,9 +7,10 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
-from ..control.codec import CodecError, decode, encode, kept_text, stored_text
+from ..control.codec import CodecError, decode, encode, kept_text, must_be, stored_text
 from ..devices.device import DeviceConfig
 from ..model.connection import Line
+from ..model.phrase import Phrase
 from .config import OutputConfig
 
 VERSION: Final = 1
@@ -158,10 +159,10 @@ def to_dict(results: Iterable[Result]) -> dict[str, Any]:
 def from_dict(stored: Mapping[str, Any]) -> dict[tuple[str, Check], Result]:
     """Return stored results; ValueError where they are damaged or of another version."""
     if stored.get("version") != VERSION:
-        raise CodecError("version", f"must be {VERSION}")
+        raise CodecError("version", must_be(str(VERSION)))
     listed = stored.get("results")
     if not isinstance(listed, list):
-        raise CodecError("results", "must be a list")
+        raise CodecError("results", Phrase("must_be_a_list", "must be a list"))
     found = [_decoded(item, f"results[{i}]") for i, item in enumerate(listed)]
     return {(item.subject, item.check): item for item in found}
 

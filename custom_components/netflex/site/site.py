@@ -14,6 +14,7 @@ from ..devices.device import Device, DeviceConfig
 from ..model.asset import AssetState, Direction
 from ..model.connection import ConnectionPoint, Feeder
 from ..model.demand import DEFAULT_TARIFF
+from ..model.failure import reason_of
 from ..model.flexoffers import FlexOffersState
 from ..model.market import GridFrequency
 from ..model.northbound import NorthboundState
@@ -255,7 +256,7 @@ class Site:
             await self._host.listen()
         except Exception as err:
             _LOGGER.exception("The station could not be opened")
-            self._station_problems["station_failed"] = str(err)
+            self._station_problems["station_failed"] = reason_of(err)
             self._publish()
 
     async def stop(self) -> None:

@@ -17,6 +17,7 @@ import threading
 import time
 from typing import Any, Final
 
+from ..model.failure import reason_of
 from ..model.orders import AnyOrder, OrderName
 from ..model.phrase import Phrase
 from .journal_files import flush_files, list_segments
@@ -310,7 +311,7 @@ class Journal:
             self._failing = True
             self._queue.give_back(batch)
             self._writes.settle(self._queue.count, False)
-        self._report(JournalProblem.NOT_WRITTEN, _not_written(str(err)))
+        self._report(JournalProblem.NOT_WRITTEN, _not_written(reason_of(err)))
         with self._lock:
             if self._closing:
                 self._queue.clear()
@@ -430,7 +431,7 @@ class Journal:
     def _broken(self, breaks: list[Break]) -> None:
         if not breaks:
             return
-        first = str(breaks[0])
+        first = breaks[0].words
         self._report(
             JournalProblem.BROKEN,
             Phrase(

@@ -15,6 +15,8 @@ import json
 import math
 from typing import Any, Final
 
+from ..model.phrase import Phrase
+
 FORMAT: Final = 1
 NO_HASH: Final = "0" * 64
 """`prev` of the very first record."""
@@ -180,19 +182,27 @@ def decode(line: bytes) -> Record:
     Raises RecordError for everything else, an unknown format version included.
     """
     if len(line) <= _SEAL_SIZE or not line[-_SEAL_SIZE:].startswith(_SEAL):
-        raise RecordError("it is no record")
+        raise RecordError(Phrase("record_none", "it is no record"))
     stated = line[-66:-2]
     digest = sha256(line[:-_SEAL_SIZE] + b"}").hexdigest()
     if digest.encode("ascii") != stated or line[-2:] != b'"}':
-        raise RecordError("its hash does not fit")
+        raise RecordError(Phrase("record_hash", "its hash does not fit"))
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as err:
-        raise RecordError("it is no JSON") from err
+        raise RecordError(Phrase("record_no_json", "it is no JSON")) from err
     if found.get("format") != FORMAT:
-        raise RecordError(f"its format {found.get('format')!r} is not known")
+        raise RecordError(
+            Phrase(
+                "record_format",
+                "its format {format} is not known",
+                format=repr(found.get("format")),
+            )
+        )
     if found.keys() != _MEMBERS:
-        raise RecordError("its members are not those of a record")
+        raise RecordError(
+            Phrase("record_members", "its members are not those of a record")
+        )
     return Record(
         sequence=found["seq"],
         at=found["at"],

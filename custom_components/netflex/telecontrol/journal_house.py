@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 import zlib
 
+from ..model.phrase import Phrase
 from .journal_files import Segment, list_segments, pack
 from .journal_format import RecordError, RecordKind, Stamp, decode
 
@@ -70,9 +71,13 @@ class Housekeeping:
         growth = size / _days(segments, stamp.utc)
         if free >= FREE_FLOOR + growth * WARN_DAYS:
             return None
-        return (
-            f"{free / 1e6:.0f} MB are free; the journal has {size / 1e6:.0f} MB, grows "
-            f"by {growth / 1e6:.1f} MB a day and is kept for two years"
+        return Phrase(
+            "journal_short",
+            "{free} are free; the journal has {size}, grows by {growth} a day and is "
+            "kept for two years",
+            free=f"{free / 1e6:.0f} MB",
+            size=f"{size / 1e6:.0f} MB",
+            growth=f"{growth / 1e6:.1f} MB",
         )
 
 

@@ -6,6 +6,8 @@ import time
 from typing import Any, Final, Self
 import zlib
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .journal_files import Segment
 from .journal_format import NO_HASH, ChainEnd, Record, RecordError, RecordKind, decode
 
@@ -13,6 +15,9 @@ MAX_BREAKS: Final = 100
 """Breaks that are named one by one; more of them are only counted."""
 SHARE: Final = 0.2
 """Part of one processor that a verification may take."""
+
+
+TORN: Final = Phrase("record_torn", "the last line is torn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,17 @@ class Break:
     def __str__(self) -> str:
         """Return place and fault for a person."""
         return f"{self.segment}, line {self.line}: {self.fault}"
+
+    @property
+    def words(self) -> Phrase:
+        """Place and fault for a user."""
+        return Phrase(
+            "journal_place",
+            "{file}, line {line}: {fault}",
+            file=self.segment,
+            line=str(self.line),
+            fault=self.fault,
+        )
 
     @property
     def place(self) -> tuple[str, int]:
@@ -105,19 +121,26 @@ class ChainCheck:
         """Check one line as it stands in the file; None where it is no record."""
         place = (segment.name, number)
         if not line.endswith(b"\n"):
-            self._fault(place, "the last line is torn")
+            self._fault(place, TORN)
             return None
         try:
             record = decode(line[:-1])
         except RecordError as err:
-            self._fault(place, str(err))
+            self._fault(place, reason_of(err))
             return None
         self._check(place, record, first_of=segment if number == 1 else None)
         return record
 
     def unreadable(self, segment: Segment, number: int, err: Exception) -> None:
         """Take that a file cannot be read any further."""
-        self._fault((segment.name, number), f"the file cannot be read: {err}")
+        self._fault(
+            (segment.name, number),
+            Phrase(
+                "record_unread",
+                "the file cannot be read: {reason}",
+                reason=reason_of(err),
+            ),
+        )
 
     def finish(self) -> Verdict:
         """Return what was found, once every line was taken."""
@@ -129,7 +152,9 @@ class ChainCheck:
                 else self._pruned.get(before.sequence) == before.hash
             )
             if not known:
-                self._add(first, "records before it are missing")
+                self._add(
+                    first, Phrase("record_missing", "records before it are missing")
+                )
         return self.verdict
 
     def _check(
@@ -142,11 +167,27 @@ class ChainCheck:
             if not self._faulty:
                 self._begins_after = ChainEnd(record.sequence - 1, record.previous)
         if expected is not None and record.previous != expected.hash:
-            self._fault(place, "it does not follow from the record before it")
+            self._fault(
+                place,
+                Phrase(
+                    "record_not_next", "it does not follow from the record before it"
+                ),
+            )
         elif expected is not None and record.sequence != expected.sequence + 1:
-            self._fault(place, "its number does not follow from the one before it")
+            self._fault(
+                place,
+                Phrase(
+                    "record_number", "its number does not follow from the one before it"
+                ),
+            )
         elif first_of is not None and record.sequence != first_of.first:
-            self._fault(place, "its number is not the one that its file is named after")
+            self._fault(
+                place,
+                Phrase(
+                    "record_file",
+                    "its number is not the one that its file is named after",
+                ),
+            )
         self._faulty = False
         self._end = verdict.end = ChainEnd(record.sequence, record.hash)
         verdict.records += 1

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from ..model.phrase import Phrase
 from .disk import reserve, sync_folder, write_all
 from .journal_files import MARKER_NAME, MARKER_SIZE, Marker, Segment, list_segments
 from .journal_format import ChainEnd, Draft, Record, RecordKind, Stamp, encode
-from .journal_verify import Break, ChainCheck, read_records
+from .journal_verify import TORN, Break, ChainCheck, read_records
 
 SEGMENT_SIZE: Final = 4 * 1024 * 1024
 RESERVE: Final = 256 * 1024
@@ -82,7 +83,9 @@ class JournalWriter:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as err:
-                raise JournalInUseError("another process writes the journal") from err
+                raise JournalInUseError(
+                    Phrase("journal_in_use", "another process writes the journal")
+                ) from err
             self._marker_fd, self._inode = fd, os.fstat(fd).st_ino
             self._begin(Marker.decode(os.pread(fd, MARKER_SIZE, 0)))
         except BaseException:
@@ -101,7 +104,12 @@ class JournalWriter:
             self._lineage = uuid4().hex
             if segments:
                 reason = "damaged"
-                self._damaged("what says how far the journal had come is missing")
+                self._damaged(
+                    Phrase(
+                        "record_no_marker",
+                        "what says how far the journal had come is missing",
+                    )
+                )
         else:
             self._lineage = marker.lineage
             if marker.inode != self._inode:
@@ -152,15 +160,32 @@ class JournalWriter:
     def _explain_loss(self, marker: Marker) -> None:
         lost = marker.end.sequence - self.end.sequence
         if lost <= 0:
-            self._damaged("a record is not the one that was written")
+            self._damaged(
+                Phrase("record_other", "a record is not the one that was written")
+            )
             return
-        records = f"records {self.end.sequence + 1} to {marker.end.sequence}"
+        first, last = str(self.end.sequence + 1), str(marker.end.sequence)
         self.end = ChainEnd(marker.end.sequence - 1, self.end.hash)
         # Only a machine that went down can have lost what was in its memory.
         if marker.boot_id != self._stamp().boot_id and not marker.closed:
-            self._damaged(f"a power cut took {records}", explained=True)
+            self._damaged(
+                Phrase(
+                    "record_power_cut",
+                    "a power cut took records {first} to {last}",
+                    first=first,
+                    last=last,
+                ),
+                explained=True,
+            )
         else:
-            self._damaged(f"{records} are missing")
+            self._damaged(
+                Phrase(
+                    "record_gone",
+                    "records {first} to {last} are missing",
+                    first=first,
+                    last=last,
+                )
+            )
 
     def _place_after_all(self) -> int:
         """Return a first number that no segment is named after, and set the end."""
@@ -371,8 +396,7 @@ def _only_torn(check: ChainCheck) -> bool:
     """Whether nothing but the very last line is damaged, by not being complete."""
     breaks = check.verdict.breaks
     return len(breaks) == 1 and (
-        breaks[0].fault == "the last line is torn"
-        and breaks[0].line == check.verdict.records + 1
+        breaks[0].fault == TORN and breaks[0].line == check.verdict.records + 1
     )
 
 

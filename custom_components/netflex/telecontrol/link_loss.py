@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, Self
 
 from ..model.orders import POWER_LIMIT_ORDERS, OrderName
+from ..model.phrase import Phrase
 
 
 class LinkLossAction(StrEnum):
@@ -44,14 +45,35 @@ class LinkLossPolicy:
     def __post_init__(self) -> None:
         """Check delay and values."""
         if not (math.isfinite(self.delay) and self.delay >= 0):
-            raise ValueError(f"delay is {self.delay}: must be 0 s or more")
+            raise ValueError(
+                Phrase(
+                    "loss_delay",
+                    "the delay is {delay}: it must be 0 s or more",
+                    delay=f"{self.delay:g} s",
+                )
+            )
         for name, value in self.fallback.items():
             if name not in POWER_LIMIT_ORDERS:
-                raise ValueError(f"{name} is no power limit and has no fallback")
+                raise ValueError(
+                    Phrase(
+                        "loss_no_fallback",
+                        "{order} is no power limit and has no fallback",
+                        order=name,
+                    )
+                )
             if not 0 <= value <= 100:
-                raise ValueError(f"fallback of {name} is {value}: must be 0..100 %")
+                raise ValueError(
+                    Phrase(
+                        "loss_range",
+                        "the fallback of {order} is {value}: it must be 0 to 100 %",
+                        order=name,
+                        value=str(value),
+                    )
+                )
         if self.action is LinkLossAction.FALLBACK and not self.fallback:
-            raise ValueError("a fallback needs at least one value")
+            raise ValueError(
+                Phrase("loss_one_value", "a fallback needs at least one value")
+            )
 
 
 class HostClock(Protocol):

@@ -11,6 +11,7 @@ from typing import Final
 
 from ..iec104.information_objects import DoublePoint, PointValue, Quality, TypeId
 from ..model.orders import POWER_LIMIT_ORDERS, STOP_ORDERS, OrderName, QMode
+from ..model.phrase import Phrase
 from .point import (
     REACTIVE_BAND_ORDERS,
     REASON_ORDERS,
@@ -53,14 +54,20 @@ def decode_order(point: Point, value: PointValue) -> OrderValue:
     if name is OrderName.Q_MODE:
         if value not in (DoublePoint.OFF, DoublePoint.ON):
             raise OrderRefusedError(
-                f"state {int(value)} of a double command is reserved"
+                Phrase(
+                    "refused_reserved",
+                    "state {state} of a double command is reserved",
+                    state=str(int(value)),
+                )
             )
         remote = (value == DoublePoint.ON) != point.invert
         return QMode.REMOTE if remote else QMode.LOCAL
     if name in STOP_ORDERS or name is OrderName.TEST:
         return bool(value) != point.invert
     if not math.isfinite(value):
-        raise OrderRefusedError("the value is not a number")
+        raise OrderRefusedError(
+            Phrase("refused_no_number", "the value is not a number")
+        )
     number = _without_sign(point, value * point.scale)
     if name in REASON_ORDERS:
         return _in_range(point, round(number))
@@ -180,7 +187,13 @@ def _in_range[T: (int, float)](
     if not low <= number <= high:
         unit = f" {point.unit}" if point.unit else ""
         raise OrderRefusedError(
-            f"{number:g}{unit} is outside {low:g} to {high:g}{unit}"
+            Phrase(
+                "refused_outside",
+                "{value} is outside {low} to {high}",
+                value=f"{number:g}{unit}",
+                low=f"{low:g}",
+                high=f"{high:g}{unit}",
+            )
         )
     return number
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
+from ..model.failure import reason_of
 from ..model.orders import (
     NO_ORDERS,
     POWER_LIMIT_ORDERS,
@@ -21,6 +22,7 @@ from ..model.orders import (
     OrderSource,
     QMode,
 )
+from ..model.phrase import Phrase
 from .link_loss import LinkLossAction, LinkLossPolicy, LinkMark
 from .meaning import OrderValue
 from .point import REACTIVE_BAND_ORDERS, REASON_ORDERS
@@ -85,7 +87,13 @@ class OrderBook:
         try:
             return cls._from_json(data)
         except (KeyError, TypeError, ValueError, AttributeError) as err:
-            raise BookFormatError(f"stored orders are not understood: {err}") from err
+            raise BookFormatError(
+                Phrase(
+                    "orders_unread",
+                    "stored orders are not understood: {reason}",
+                    reason=reason_of(err),
+                )
+            ) from err
 
     @classmethod
     def _from_json(cls, data: Any) -> Self:

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from ..iec104 import Cause, Command, Responder
 from ..model.asset import Direction
+from ..model.failure import reason_of
 from ..model.orders import (
     NO_ORDERS,
     STOP_ORDERS,
@@ -24,6 +25,7 @@ from ..model.orders import (
     OrderName,
     OrderSource,
 )
+from ..model.phrase import Phrase
 from .link_loss import HostClock, LinkMark
 from .meaning import OrderRefusedError, OrderValue, decode_order, relaxes
 from .order_book import OrderBook, apply_link_loss, make_order
@@ -37,8 +39,12 @@ _LOGGER = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 1000
 """Orders that may wait for the disk; beyond it they are answered without waiting."""
-NOT_STORED: Final = "it relaxes what is in force and could not be stored"
-ON_THE_BENCH: Final = "the station runs on a bench and carries out no orders"
+NOT_STORED: Final = Phrase(
+    "refused_not_stored", "it relaxes what is in force and could not be stored"
+)
+ON_THE_BENCH: Final = Phrase(
+    "refused_bench", "the station runs on a bench and carries out no orders"
+)
 
 
 class DeskHooks(Protocol):
@@ -149,7 +155,7 @@ class OrderDesk:
         try:
             value = self._value(point, command)
         except OrderRefusedError as err:
-            self.refused(name, command, str(err))
+            self.refused(name, command, reason_of(err))
             self._in_turn(responder, lambda: self._deny(name, client, responder))
             return
         order = make_order(name, value, OrderSource.OPERATOR, command.received_at)
@@ -205,10 +211,19 @@ class OrderDesk:
         """
         name, reference = name.strip(), reference.strip()
         if not name or not reference:
-            raise ValueError("a release needs the operator's name and a reference")
+            raise ValueError(
+                Phrase(
+                    "release_needs",
+                    "a release needs the operator's name and a reference",
+                )
+            )
         book = await self._store_first(lambda: OrderBook(link=self.book.link))
         if book is None:
-            raise OrderStoreError("the release could not be stored; orders hold")
+            raise OrderStoreError(
+                Phrase(
+                    "release_not_stored", "the release could not be stored; orders hold"
+                )
+            )
         released = self.book.accepted.present()
         # Orders that still wait to relax something are overtaken by the release.
         self._arrivals += 1

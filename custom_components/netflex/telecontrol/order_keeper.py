@@ -3,13 +3,14 @@
 import asyncio
 from typing import Final
 
+from ..model.failure import reason_of
 from ..model.phrase import Phrase
 from .order_book import OrderBook
 from .order_store import OrderStore, OrderStoreError, StoreTicket
 from .settings import ProblemKey, Timing
 from .stop_feedback import ProblemHook
 
-SLOW: Final = "the disk did not answer in time"
+SLOW: Final = Phrase("disk_slow", "the disk did not answer in time")
 
 
 class OrderKeeper:
@@ -43,7 +44,7 @@ class OrderKeeper:
         except OrderStoreError as err:
             # What it does not even take it will not take later either.
             self._book = None
-            self._fail(str(err))
+            self._fail(reason_of(err))
             loop = asyncio.get_running_loop()
             ticket = StoreTicket(loop.create_future(), loop.create_future())
             for future in (ticket.written, ticket.synced):
@@ -100,13 +101,13 @@ class OrderKeeper:
 
     def _note_written(self, written: asyncio.Future[None]) -> None:
         if not written.cancelled() and (error := written.exception()) is not None:
-            self._fail(str(error))
+            self._fail(reason_of(error))
 
     def _note_synced(self, synced: asyncio.Future[None]) -> None:
         if synced.cancelled():
             return
         if (error := synced.exception()) is not None:
-            self._fail(str(error))
+            self._fail(reason_of(error))
         elif self._failing:
             self._failing = False
             self._end_retry()

@@ -12,6 +12,8 @@ import struct
 from typing import Any, Final
 import zlib
 
+from ..model.phrase import Phrase
+
 SLOT_SIZE: Final = 4096
 SLOTS: Final = 2
 FILE_SIZE: Final = SLOT_SIZE * SLOTS
@@ -57,7 +59,14 @@ def encode_slot(sequence: int, data: object) -> bytes:
     """Return one slot's octets; OrderStoreError where the value does not fit."""
     body = json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
     if len(body) > CAPACITY:
-        raise OrderStoreError(f"the orders take {len(body)} octets, not {CAPACITY}")
+        raise OrderStoreError(
+            Phrase(
+                "orders_too_large",
+                "the orders take {octets} octets, not {most}",
+                octets=str(len(body)),
+                most=str(CAPACITY),
+            )
+        )
     head = _HEAD.pack(MAGIC, VERSION, len(body), sequence)
     crc = _CRC.pack(zlib.crc32(body, zlib.crc32(head)))
     return (head + crc + body).ljust(SLOT_SIZE, b"\0")
@@ -70,7 +79,13 @@ def read_slots(content: bytes) -> Slots:
     orders may be newer. Raises DamagedStoreError where nothing can be read.
     """
     if len(content) > FILE_SIZE:
-        raise UnknownFormatError(f"the stored orders take {len(content)} octets")
+        raise UnknownFormatError(
+            Phrase(
+                "orders_length",
+                "the stored orders take {octets} octets",
+                octets=str(len(content)),
+            )
+        )
     if not any(content):
         return Slots(newest=None, torn=False)
     sound: list[Slot] = []
@@ -83,7 +98,9 @@ def read_slots(content: bytes) -> Slots:
         elif any(raw):
             torn = True
     if not sound:
-        raise DamagedStoreError("the stored orders are damaged in both places")
+        raise DamagedStoreError(
+            Phrase("orders_damaged", "the stored orders are damaged in both places")
+        )
     return Slots(newest=max(sound, key=lambda slot: slot.sequence), torn=torn)
 
 
@@ -96,7 +113,12 @@ def _read_slot(index: int, raw: bytes) -> Slot | None:
     if version != VERSION:
         # Another version may count its check otherwise: it is not looked at.
         raise UnknownFormatError(
-            f"the stored orders have format {version}, this version knows {VERSION}"
+            Phrase(
+                "orders_format",
+                "the stored orders have format {version}, this version knows {known}",
+                version=str(version),
+                known=str(VERSION),
+            )
         )
     body = raw[_BODY_AT : _BODY_AT + length]
     (crc,) = _CRC.unpack_from(raw, _HEAD.size)
@@ -105,5 +127,7 @@ def _read_slot(index: int, raw: bytes) -> Slot | None:
     try:
         data = json.loads(body)
     except ValueError as err:
-        raise UnknownFormatError("the stored orders are not JSON") from err
+        raise UnknownFormatError(
+            Phrase("orders_no_json", "the stored orders are not JSON")
+        ) from err
     return Slot(index=index, sequence=sequence, data=data)

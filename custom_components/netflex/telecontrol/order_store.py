@@ -18,6 +18,8 @@ import threading
 import time
 from typing import Any, Final
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .disk import reserve, sync_folder, write_all
 from .order_book import BookFormatError, OrderBook
 from .order_slots import (
@@ -116,7 +118,14 @@ class OrderStore:
         try:
             loaded = await asyncio.to_thread(self._open)
         except OSError as err:
-            raise OrderStoreError(f"{self.path.name} cannot be used: {err}") from err
+            raise OrderStoreError(
+                Phrase(
+                    "file_unusable",
+                    "{file} cannot be used: {reason}",
+                    file=self.path.name,
+                    reason=reason_of(err),
+                )
+            ) from err
         self._threads = tuple(
             threading.Thread(target=self._serve, args=(work,), name=name, daemon=True)
             for name, work in (
@@ -137,7 +146,9 @@ class OrderStore:
             future.add_done_callback(_retrieve)
         with self._lock:
             if self._fd is None or self._closing:
-                raise OrderStoreError("the stored orders are closed")
+                raise OrderStoreError(
+                    Phrase("orders_closed", "the stored orders are closed")
+                )
             self._sequence += 1
             content = encode_slot(self._sequence, _stamped(book, self._fd))
             self._pending = (self._sequence, content)
@@ -180,7 +191,9 @@ class OrderStore:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise StoreInUseError(f"{self.path.name} is in use already") from err
+            raise StoreInUseError(
+                Phrase("file_in_use", "{file} is in use already", file=self.path.name)
+            ) from err
         content = os.pread(fd, FILE_SIZE + 1, 0)
         slots = read_slots(content)
         if slots.newest is None:
@@ -191,7 +204,14 @@ class OrderStore:
             inode = data.pop("inode")
             book = OrderBook.from_json(data)
         except (AttributeError, KeyError, TypeError, BookFormatError) as err:
-            raise UnknownFormatError(f"{self.path.name}: {err}") from err
+            raise UnknownFormatError(
+                Phrase(
+                    "os_file",
+                    "{file}: {reason}",
+                    file=self.path.name,
+                    reason=reason_of(err),
+                )
+            ) from err
         # What a killed process left in the page cache has to be safe before the
         # other slot is written to.
         os.fdatasync(fd)
@@ -301,7 +321,13 @@ def _attempt(action: Callable[[], None]) -> OrderStoreError | None:
     try:
         action()
     except OSError as err:
-        return OrderStoreError(f"the orders could not be stored: {err}")
+        return OrderStoreError(
+            Phrase(
+                "orders_lost",
+                "the orders could not be stored: {reason}",
+                reason=reason_of(err),
+            )
+        )
     return None
 
 

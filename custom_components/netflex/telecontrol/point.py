@@ -1,6 +1,6 @@
 """One point of the Netflex interface: its fields, its names, what may be wrong."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -8,6 +8,7 @@ from typing import Final
 
 from ..model.asset import Category
 from ..model.orders import OrderName
+from ..model.phrase import Phrase, listed
 
 FEEDBACK_SUFFIX: Final = "_feedback"
 INTERFACE_VERSION: Final = "interface_version"
@@ -109,14 +110,24 @@ class PointProblem:
     line: int | None = None
 
     def __str__(self) -> str:
-        """Return the fault with its place, in a user's words."""
-        place = [
-            f"line {self.line}" if self.line is not None else "",
-            self.point or "",
-            self.column or "",
-        ]
-        prefix = ", ".join(part for part in place if part)
-        return f"{prefix}: {self.text}" if prefix else self.text
+        """Return the fault with its place."""
+        return str(self.words)
+
+    @property
+    def words(self) -> str:
+        """The fault with its place, in a user's words."""
+        place = ", ".join(part for part in (self.point, self.column) if part)
+        problem = self.text
+        if place:
+            problem = Phrase(
+                "point_problem", "{place}: {problem}", place=place, problem=problem
+            )
+        if self.line is None:
+            return problem
+        figures = {"line": str(self.line), "problem": problem}
+        if place:
+            return Phrase("point_line", "line {line}, {problem}", **figures)
+        return Phrase("table_line", "line {line}: {problem}", **figures)
 
 
 class PointTableError(Exception):
@@ -126,6 +137,11 @@ class PointTableError(Exception):
         """Join the problems into one message, a line each."""
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def first_problems(problems: Sequence[PointProblem]) -> str:
+    """Return the first faults of a table, which may have very many."""
+    return listed(*(problem.words for problem in problems[:_SHOWN]))
 
 
 def feedback_name(name: OrderName) -> str:
@@ -143,6 +159,7 @@ def reactive_power_name(category: Category) -> str:
     return f"q_{category}"
 
 
+_SHOWN: Final = 5
 _ORDER_OF: Final = {name.value: name for name in OrderName} | {
     feedback_name(name): name for name in OrderName
 }

@@ -6,6 +6,8 @@ from enum import StrEnum
 import io
 from typing import Final
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .point import (
     Execution,
     Point,
@@ -63,7 +65,13 @@ def read_points(
     """
     if len(text) > _MAX_CHARACTERS:
         raise PointTableError(
-            [PointProblem(text="the file is too long for a point table")]
+            [
+                PointProblem(
+                    text=Phrase(
+                        "csv_too_long", "the file is too long for a point table"
+                    )
+                )
+            ]
         )
     text = text.removeprefix("\ufeff")
     semicolons = ";" in text.partition("\n")[0]
@@ -73,17 +81,27 @@ def read_points(
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as err:
-        problem = PointProblem(line=reader.line_num, text=f"is not CSV: {err}")
+        problem = PointProblem(
+            line=reader.line_num,
+            text=Phrase("csv_none", "is not CSV: {reason}", reason=reason_of(err)),
+        )
         raise PointTableError([problem]) from err
     rows = [(line, row) for line, row in rows if any(row)]
     if not rows:
-        raise PointTableError([PointProblem(text="the file is empty")])
+        raise PointTableError(
+            [PointProblem(text=Phrase("csv_empty", "the file is empty"))]
+        )
     columns = _columns(*rows[0])
     points: list[Point] = []
     problems: list[PointProblem] = []
     for line, row in rows[1:]:
         if len(row) != len(columns):
-            text = f"has {len(row)} cells, not {len(columns)}"
+            text = Phrase(
+                "csv_cells",
+                "has {number} cells, not {wanted}",
+                number=str(len(row)),
+                wanted=str(len(columns)),
+            )
             problems.append(PointProblem(line=line, text=text))
             continue
         cells = dict(zip(columns, row, strict=True))
@@ -96,6 +114,12 @@ def read_points(
     return PointTable(points=tuple(points), profile=profile, confirmed=confirmed)
 
 
+def _must_be(wanted: str, given: str) -> Phrase:
+    return Phrase(
+        "must_be_not", "must be {wanted}, not {given}", wanted=wanted, given=given
+    )
+
+
 def _located(line: int, problems: Iterator[PointProblem]) -> Iterator[PointProblem]:
     for problem in problems:
         yield PointProblem(
@@ -106,17 +130,29 @@ def _located(line: int, problems: Iterator[PointProblem]) -> Iterator[PointProbl
 def _columns(line: int, header: list[str]) -> list[str]:
     names = [name.lower() for name in header]
     problems = [
-        PointProblem(line=line, column=column, text="the column is missing")
+        PointProblem(
+            line=line,
+            column=column,
+            text=Phrase("csv_column_missing", "the column is missing"),
+        )
         for column in COLUMNS
         if column not in names
     ]
     problems += [
-        PointProblem(line=line, column=name, text="there is no such column")
+        PointProblem(
+            line=line,
+            column=name,
+            text=Phrase("csv_column_unknown", "there is no such column"),
+        )
         for name in names
         if name not in COLUMNS
     ]
     if len(set(names)) != len(names):
-        problems.append(PointProblem(line=line, text="a column is there twice"))
+        problems.append(
+            PointProblem(
+                line=line, text=Phrase("csv_column_twice", "a column is there twice")
+            )
+        )
     if problems:
         raise PointTableError(problems)
     return names
@@ -167,9 +203,11 @@ class _Row:
     def point(self) -> Point | None:
         """Return the point, None when a cell was not understood."""
         direction = self._choice("direction", PointDirection)
-        type_id = self._required("type_id", int, "a whole number")
-        ioa = self._required("ioa", int, "a whole number")
-        scale = self._required("scale", self._float, "a number")
+        type_id = self._required(
+            "type_id", int, Phrase("point_whole", "a whole number")
+        )
+        ioa = self._required("ioa", int, Phrase("point_whole", "a whole number"))
+        scale = self._required("scale", self._float, Phrase("point_number", "a number"))
         sign = self._choice("sign", Sign)
         time_tag = self._choice("time_tag", TimeTagChoice)
         minimum, maximum = self._optional("min"), self._optional("max")
@@ -178,7 +216,7 @@ class _Row:
         quality = self._choice("quality", StaleQuality, optional=True)
         invert = _STATES.get(self._cells["invert"].lower())
         if invert is None:
-            self._fault("invert", "must be true or false")
+            self._fault("invert", Phrase("must_be_truth", "must be true or false"))
         if (
             not self._sound
             or direction is None
@@ -227,13 +265,15 @@ class _Row:
         try:
             return convert(self._cells[column])
         except ValueError:
-            self._fault(column, f"must be {expected}, not {self._cells[column]!r}")
+            self._fault(column, _must_be(expected, repr(self._cells[column])))
             return None
 
     def _optional(self, column: str) -> float | None:
         if not self._cells[column]:
             return None
-        return self._required(column, self._float, "empty or a number")
+        return self._required(
+            column, self._float, Phrase("point_empty_or_number", "empty or a number")
+        )
 
     def _choice[T: StrEnum](
         self, column: str, choices: type[T], *, optional: bool = False
@@ -244,5 +284,5 @@ class _Row:
         try:
             return choices(cell)
         except ValueError:
-            self._fault(column, f"must be {' or '.join(choices)}, not {cell!r}")
+            self._fault(column, _must_be(" / ".join(choices), repr(cell)))
             return None

@@ -10,6 +10,7 @@ from ..iec104 import (
     EndOfInitializationRule,
     LinkParameters,
     ParameterError,
+    ParameterRule,
     SecondClientRule,
     StaleCommandRule,
     StationConfig,
@@ -179,4 +180,8 @@ def _check_addresses(points: PointTable) -> None:
                 Engine.C104,
                 f"c104 keeps one point at an address, and {ioa} is both "
                 f"{order.name} and {monitored[ioa].name}",
+                ParameterRule.C104_ONE_POINT,
+                ioa=str(ioa),
+                order=order.name,
+                monitored=monitored[ioa].name,
             )

@@ -18,6 +18,7 @@ from ..iec104 import (
 )
 from ..iec104.engine import Engine, Station, make_station
 from ..model.asset import Direction
+from ..model.failure import reason_of
 from ..model.measurement import Measurements
 from ..model.orders import (
     NO_LOCAL_STOPS,
@@ -381,16 +382,30 @@ class TelecontrolStation:
 
     def _why(self, err: OSError) -> str:
         """Say why the station does not listen."""
-        where = self._settings.bind_address
+        where, port = self._settings.bind_address, str(self._settings.port)
         if err.errno == errno.EADDRNOTAVAIL:
-            return (
-                f"The address {where} is not there; is the network adapter plugged in?"
+            return Phrase(
+                "listen_no_address",
+                "The address {address} is not there; is the network adapter plugged in?",
+                address=where,
             )
         if err.errno == errno.EADDRINUSE:
-            return f"Port {self._settings.port} is used by another program"
+            return Phrase(
+                "listen_taken", "Port {port} is used by another program", port=port
+            )
         if err.errno in (errno.EACCES, errno.EPERM):
-            return f"Port {self._settings.port} may not be used without more rights"
-        return f"{where} port {self._settings.port} cannot be listened on: {err}"
+            return Phrase(
+                "listen_denied",
+                "Port {port} may not be used without more rights",
+                port=port,
+            )
+        return Phrase(
+            "listen_failed",
+            "{address} port {port} cannot be listened on: {reason}",
+            address=where,
+            port=port,
+            reason=reason_of(err),
+        )
 
     async def _measure(self) -> None:
         """Send P and Q of every category, in step with the interval."""

@@ -17,7 +17,9 @@ from ..iec104 import (
 )
 from ..iec104.asdu import MalformedAsduError, UnknownTypeError, decode_asdu
 from ..iec104.information_objects import CommandObject
+from ..model.failure import reason_of
 from ..model.phrase import Phrase
+from .close_words import close_words
 from .link_loss import HostClock
 from .link_watch import LinkWatch
 from .meaning import OrderRefusedError, decode_order
@@ -28,18 +30,37 @@ from .station_journal import StationJournal
 from .stop_feedback import ProblemHook
 
 _REASONS = {
-    RejectionReason.CAUSE: "its cause of transmission is not one of a command",
-    RejectionReason.OBJECT_TYPE: "its type is not the one of its address",
-    RejectionReason.OBJECT_COUNT: "it carries more than one command",
-    RejectionReason.NEGATIVE_REQUEST: "it is marked as a negative answer",
-    RejectionReason.QUALIFIER: "its qualifier is reserved",
-    RejectionReason.TIME_TAG: "its time tag cannot be read",
-    RejectionReason.STALE: "its time tag is too old, in the future or invalid",
-    RejectionReason.NOT_SELECTED: "it was not selected before",
-    RejectionReason.NOT_SELECTABLE: "its point is executed directly",
-    RejectionReason.SELECTED_ELSEWHERE: "another connection has selected it",
-    RejectionReason.NOTHING_TO_CANCEL: "nothing was selected that it could cancel",
+    RejectionReason.CAUSE: Phrase(
+        "refused_cause", "its cause of transmission is not one of a command"
+    ),
+    RejectionReason.OBJECT_TYPE: Phrase(
+        "refused_object_type", "its type is not the one of its address"
+    ),
+    RejectionReason.OBJECT_COUNT: Phrase(
+        "refused_object_count", "it carries more than one command"
+    ),
+    RejectionReason.NEGATIVE_REQUEST: Phrase(
+        "refused_negative_request", "it is marked as a negative answer"
+    ),
+    RejectionReason.QUALIFIER: Phrase("refused_qualifier", "its qualifier is reserved"),
+    RejectionReason.TIME_TAG: Phrase("refused_time_tag", "its time tag cannot be read"),
+    RejectionReason.STALE: Phrase(
+        "refused_stale", "its time tag is too old, in the future or invalid"
+    ),
+    RejectionReason.NOT_SELECTED: Phrase(
+        "refused_not_selected", "it was not selected before"
+    ),
+    RejectionReason.NOT_SELECTABLE: Phrase(
+        "refused_not_selectable", "its point is executed directly"
+    ),
+    RejectionReason.SELECTED_ELSEWHERE: Phrase(
+        "refused_selected_elsewhere", "another connection has selected it"
+    ),
+    RejectionReason.NOTHING_TO_CANCEL: Phrase(
+        "refused_nothing_to_cancel", "nothing was selected that it could cancel"
+    ),
 }
+_NOT_ADDRESSED = Phrase("refused_not_addressed", "it is not addressed to this station")
 
 
 class StationEvents(StationObserver):
@@ -91,7 +112,7 @@ class StationEvents(StationObserver):
     ) -> None:
         """Keep why a connection ended."""
         self._journal.link("closed", connection, reason)
-        self._change_link(last_close_reason=str(reason))
+        self._change_link(last_close_reason=close_words(reason))
         if self._active == connection.number:
             self._lost()
 
@@ -132,7 +153,7 @@ class StationEvents(StationObserver):
         if rejection.reason is RejectionReason.VALUE:
             text = _value_fault(point, command.value)
         else:
-            text = _REASONS.get(rejection.reason, "it is not addressed to this station")
+            text = _REASONS.get(rejection.reason, _NOT_ADDRESSED)
         if rejection.reason is RejectionReason.STALE:
             self._stale = True
             self._on_problem(
@@ -174,5 +195,5 @@ def _value_fault(point: Point, value: PointValue) -> str:
     try:
         decode_order(point, value)
     except OrderRefusedError as err:
-        return str(err)
-    return "the value is reserved"
+        return reason_of(err)
+    return Phrase("refused_value_reserved", "the value is reserved")

@@ -11,6 +11,8 @@ import sqlite3
 import time
 from typing import Final
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .sampler import Minute, Sampler
 from .store import TelemetryStore, TelemetryStoreError
 from .values import Series
@@ -63,7 +65,7 @@ class TelemetryKeeper:
         try:
             self._store = await self._run(lambda: TelemetryStore(self._path))
         except (TelemetryStoreError, OSError) as err:
-            self._fail(str(err))
+            self._fail(reason_of(err))
 
     async def stop(self) -> None:
         """Store what there is and close the file."""
@@ -102,7 +104,9 @@ class TelemetryKeeper:
     async def ask[T](self, question: Callable[[TelemetryStore], T]) -> T:
         """Run a question on the store's thread; raises TelemetryStoreError."""
         if (store := self._store) is None:
-            raise TelemetryStoreError(self.problem or "The store is not open")
+            raise TelemetryStoreError(
+                self.problem or Phrase("store_closed", "the store is not open")
+            )
         if self._writing is not None:
             # Minutes that have ended belong to the answer.
             await asyncio.wait({self._writing})
@@ -128,7 +132,7 @@ class TelemetryKeeper:
                 await self._prune(store)
             except (sqlite3.Error, OSError, ValueError) as err:
                 # The minutes wait for the next try: a full disk may be emptied.
-                self._fail(f"{type(err).__name__}: {err}")
+                self._fail(reason_of(err))
                 return
             if self._waiting and self._waiting[0] is minute:
                 # Where it took very long it may have made room for newer ones.

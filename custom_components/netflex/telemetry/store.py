@@ -13,6 +13,8 @@ from pathlib import Path
 import sqlite3
 from typing import Final, Self
 
+from ..model.failure import reason_of
+from ..model.phrase import Phrase
 from .rollups import (
     between_neighbours,
     counter_buckets,
@@ -83,7 +85,14 @@ class TelemetryStore:
             self._db = sqlite3.connect(path, autocommit=True)
             self._prepare(path)
         except sqlite3.DatabaseError as err:
-            raise TelemetryStoreError(f"{path.name} cannot be read: {err}") from err
+            raise TelemetryStoreError(
+                Phrase(
+                    "file_unreadable",
+                    "{file} cannot be read: {reason}",
+                    file=path.name,
+                    reason=reason_of(err),
+                )
+            ) from err
         self._path = path
         self._load()
 
@@ -119,7 +128,12 @@ class TelemetryStore:
         if version not in {0, _BEFORE_FILLING, FORMAT}:
             self._db.close()
             raise TelemetryStoreError(
-                f"{path.name} was written by another version (format {version})"
+                Phrase(
+                    "file_other_version",
+                    "{file} was written by another version (format {version})",
+                    file=path.name,
+                    version=str(version),
+                )
             )
         if version == 0:
             self._db.execute("PRAGMA page_size = 4096")
