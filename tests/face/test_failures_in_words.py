@@ -140,9 +140,15 @@ class TestPorts:
     @pytest.mark.parametrize(
         ("language", "said"),
         [
-            ("nl", "geen verbinding (de verbinding wordt geweigerd: er luistert daar"),
-            ("fr", "pas de connexion (la connexion est refusée : rien n'écoute"),
-            ("de", "keine Verbindung (die Verbindung wird abgelehnt: dort wartet"),
+            (
+                "nl",
+                "(de verbinding wordt geweigerd: er luistert daar niets). Het aanvaardt",
+            ),
+            (
+                "fr",
+                "(la connexion est refusée : rien n'écoute à cet endroit). Il accepte",
+            ),
+            ("de", "(die Verbindung wird abgelehnt: dort wartet kein Dienst"),
         ],
     )
     async def test_a_charger_that_is_not_there(

@@ -149,7 +149,8 @@ class TestOnTheWire:
         assert result is None
         assert error == "cannot_connect"
         assert detail == (
-            f"No connection to 127.0.0.1:{unused_tcp_port}. It accepts 2 connections "
+            f"No connection to 127.0.0.1:{unused_tcp_port} (the connection is refused: "
+            "nothing listens there). It accepts 2 connections "
             "at a time: another program may hold it."
         )
         assert async_get_connection_info(hass) == []

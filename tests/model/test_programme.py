@@ -93,7 +93,7 @@ def test_days_are_a_kind_or_a_list() -> None:
         (
             entry("price_threshold", discharge_above=40),
             "entries[0].parameters",
-            "must be below",
+            "must be lower than",
         ),
         (
             entry("imbalance_chase", charge_curve=CURVES["charge_curve"][::-1]),

@@ -22,6 +22,7 @@ from ..metering.s1_port import S1Found, probe_s1
 from ..model.failure import reason_of
 from ..profiles import async_profiles
 from ..site.config import DlmsConfig
+from ..words import words_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ async def async_test_device(
             finally:
                 await units.close()
     except ProbeError as err:
-        return None, err.key, _sentence(err.text)
+        return None, err.key, _sentence(words_of(hass).say(err.text))
     except HomeAssistantError as err:
         return None, "link_settings", reason_of(err)
     except Exception as err:
@@ -105,7 +106,7 @@ async def async_test_device(
 
 
 def _sentence(text: str) -> str:
-    """Return words of a device as a sentence that stands for itself."""
+    """Return what is said of a device as a sentence that stands for itself."""
     return f"{text[:1].upper()}{text[1:].removesuffix('.')}." if text else ""
 
 
