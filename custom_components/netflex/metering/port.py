@@ -165,8 +165,9 @@ def _reason(url: str, error: Exception) -> Phrase:
             return Phrase(
                 "port_no_serial",
                 "{port} is no serial port of this machine; an adapter in the network "
-                "is written socket://ADDRESS:PORT.",
+                "is written {example}.",
                 port=port,
+                example="socket://ADDRESS:PORT",
             )
         case FileNotFoundError():
             return Phrase(
