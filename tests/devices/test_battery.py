@@ -208,6 +208,24 @@ async def test_a_heartbeat_that_is_refused_is_tried_again(
 
 
 @virtual_time
+async def test_what_never_reached_the_device_is_not_repeated(
+    profiles: ProfileLibrary, socket_enabled: None
+) -> None:
+    async with serving({1: contents()}) as server, own_units() as units:
+        device = await started(server, units, profiles, dict(MINIMAL))
+        await server.stop()
+        with pytest.raises(DeviceError) as caught:
+            await device.apply(power(500.0))
+        assert caught.value.key == "link"
+        await asyncio.sleep(25.0)
+        await server.start()
+        await eventually(lambda: device.state.available)
+        await asyncio.sleep(25.0)
+        assert not server.writes()
+        await device.stop()
+
+
+@virtual_time
 async def test_what_the_device_never_took_is_not_repeated(
     profiles: ProfileLibrary, socket_enabled: None
 ) -> None:
