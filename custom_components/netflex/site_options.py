@@ -20,6 +20,7 @@ CONF_MARGIN: Final = "margin"
 CONF_RAMP: Final = "ramp"
 CONF_SAFE_DELAY: Final = "safe_delay"
 CONF_REBOUND: Final = "rebound"
+CONF_HOLD_CONTRACT: Final = "hold_contract"
 CONF_TOLERANCE: Final = "tolerance"
 CONF_BAND: Final = "band"
 CONF_SAMPLES: Final = "samples"
@@ -45,6 +46,7 @@ LIMITS_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_RAMP): _figure,
         vol.Optional(CONF_SAFE_DELAY): _figure,
         vol.Optional(CONF_REBOUND): _figure,
+        vol.Optional(CONF_HOLD_CONTRACT): bool,
         vol.Optional(CONF_TOLERANCE): vol.All(_figure, vol.Range(max=100)),
         vol.Optional(CONF_BAND): _figure,
         vol.Optional(CONF_SAMPLES): vol.All(vol.Coerce(int), vol.Range(min=2)),
@@ -76,6 +78,7 @@ def site_rules(stored: Mapping[str, Any]) -> SiteRules:
         ramp_up=float(stored.get(CONF_RAMP, 0)) or None,
         safe_delay=float(stored.get(CONF_SAFE_DELAY, rules.safe_delay)),
         rebound=float(stored.get(CONF_REBOUND, 0)) or None,
+        hold_contract=bool(stored.get(CONF_HOLD_CONTRACT, rules.hold_contract)),
         compliance=replace(
             compliance,
             tolerance=float(stored.get(CONF_TOLERANCE, compliance.tolerance * 100))
@@ -98,6 +101,7 @@ def shown_rules(rules: SiteRules) -> dict[str, Any]:
         CONF_RAMP: rules.ramp_up or 0.0,
         CONF_SAFE_DELAY: rules.safe_delay,
         CONF_REBOUND: rules.rebound or 0.0,
+        CONF_HOLD_CONTRACT: rules.hold_contract,
         CONF_TOLERANCE: round(compliance.tolerance * 100, 3),
         CONF_SAMPLES: compliance.samples,
         CONF_RELAY_ALLOWED: compliance.relay_allowed,

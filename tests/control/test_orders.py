@@ -313,6 +313,44 @@ def test_what_the_operator_ordered_is_shown_even_where_the_meter_is_tighter() ->
     assert plan(model, meter, {"boiler": 0.0}).ordered == ()
 
 
+def test_the_contract_holds_without_an_order_where_the_user_wants_it() -> None:
+    model = site(
+        charger(), inverter(), contract_consumption=6900.0, contract_injection=2000.0
+    )
+    measured = reading(0.0)
+    cars = [
+        values(plan(replace(model, hold_contract=held), measured, {"car": 0.0}))["car"]
+        for held in (False, True)
+    ]
+    assert cars == [32.0, 10.0]
+    held = plan(replace(model, hold_contract=True), reading(-8000.0), {"sun": -8000.0})
+    assert held.setpoints["sun"].value == pytest.approx(2000.0, rel=0.02)
+    (cause,) = held.setpoints["sun"].causes
+    assert cause.source is Source.CONTRACT
+    assert cause.text == "The contract allows 2.00 kW of injection"
+    assert held.ordered == ()
+
+
+def test_of_operator_and_contract_the_tighter_one_bounds() -> None:
+    model = site(
+        charger(),
+        contract_consumption=6900.0,
+        contract_injection=None,
+        hold_contract=True,
+    )
+    for given, source in (
+        (orders(), Source.CONTRACT),
+        (orders(maxsetp=100.0), Source.GRID_OPERATOR),
+        (orders(maxsetp=50.0), Source.GRID_OPERATOR),
+    ):
+        found = collect(model, Snapshot(reading=reading(0.0), orders=given))
+        bound = found.of_site(Quantity.IMPORT)
+        assert bound is not None
+        assert bound.source is source
+        # Of a direction that the contract does not name it says nothing.
+        assert found.of_site(Quantity.INJECTION) is None
+
+
 def test_the_meters_own_thresholds_are_limits() -> None:
     measured = MeterReading(
         meter_id="m", received=1.0, power_threshold=6000.0, fuse_threshold=20.0

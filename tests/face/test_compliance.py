@@ -167,6 +167,7 @@ async def test_both_repairs_have_their_texts(
 # ---------------------------------------------------------------------------- options
 
 FORM: dict[str, Any] = {
+    "hold_contract": True,
     "asset_sharing": "asset",
     "margin": 2,
     "ramp": 500,
@@ -221,6 +222,7 @@ async def test_the_rules_are_chosen_in_the_options(
     assert rules.sharing is Sharing.ASSET
     assert (rules.tolerance, rules.ramp_up, rules.safe_delay) == (0.02, 500.0, 10.0)
     assert rules.rebound == 6000.0
+    assert rules.hold_contract
     compliance = rules.compliance
     assert compliance.relay_allowed
     assert (compliance.tolerance, compliance.band, compliance.samples) == (
@@ -264,6 +266,10 @@ def test_what_is_shown_is_what_is_stored() -> None:
     assert site_rules({}) == DEFAULT_RULES
     assert site_rules(shown_rules(DEFAULT_RULES)) == DEFAULT_RULES
     rules = SiteRules(
-        sharing=Sharing.CATEGORY, ramp_up=20.0, safe_delay=0.0, rebound=900.0
+        sharing=Sharing.CATEGORY,
+        ramp_up=20.0,
+        safe_delay=0.0,
+        rebound=900.0,
+        hold_contract=True,
     )
     assert site_rules(shown_rules(rules)) == rules

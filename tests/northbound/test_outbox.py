@@ -118,22 +118,27 @@ async def test_what_was_stored_is_there_after_kill_9(tmp_path: Path) -> None:
     await outbox.close()
 
 
+@pytest.mark.parametrize("damage", ["another version", "cannot be used"])
 async def test_a_file_of_another_version_or_a_damaged_one_is_refused(
-    tmp_path: Path,
+    tmp_path: Path, damage: str
 ) -> None:
-    newer = tmp_path / "newer.db"
-    with sqlite3.connect(newer) as db:
-        db.execute("PRAGMA user_version = 2")
-    db.close()
-    with pytest.raises(OutboxError, match="another version"):
-        await Outbox(newer, 10).open("me")
-    damaged = tmp_path / "damaged.db"
-    damaged.write_bytes(b"no database at all, but long enough to be read as one" * 50)
-    with pytest.raises(OutboxError, match="cannot be used"):
-        await Outbox(damaged, 10).open("me")
-    assert damaged.read_bytes().startswith(b"no database")
+    file = tmp_path / "outbox.db"
+    if damage == "another version":
+        with sqlite3.connect(file) as db:
+            db.execute("PRAGMA user_version = 2")
+        db.close()
+    else:
+        file.write_bytes(b"no database at all, but long enough to be read as one" * 50)
+    before = file.read_bytes()
+    outbox = Outbox(file, 10)
+    with pytest.raises(OutboxError, match=damage):
+        await outbox.open("me")
+    await outbox.close()
+    assert file.read_bytes() == before
 
 
 async def test_what_is_not_open_takes_nothing(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.db", 10)
     with pytest.raises(OutboxError, match="not open"):
-        await Outbox(tmp_path / "outbox.db", 10).append([message(1)])
+        await outbox.append([message(1)])
+    await outbox.close()

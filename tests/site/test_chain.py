@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from custom_components.netflex.model.connection import ConnectionPoint, GridType
 from custom_components.netflex.model.orders import OrderName
+from custom_components.netflex.model.plan import Source
+from custom_components.netflex.site.config import DEFAULT_RULES
 
 from .bench import CONTRACT, Bench, running
 
@@ -65,6 +69,21 @@ async def test_maxsetp_holds_import_at_the_meter(bench: Bench) -> None:
     result = await bench.rtu.order(OrderName.MAXSETP, 25.0)
     assert result.returned == 25.0
     await bench.until(lambda: bench.grid_power() <= 0.25 * CONTRACT * 1.02)
+
+
+async def test_the_contract_holds_at_the_meter_without_an_order(bench: Bench) -> None:
+    bench.plant.solar.sun = 0.0
+    bench.plant.storage.state_of_charge = 0.0
+    await bench.until(lambda: bench.grid_power() > 8_000.0)
+    contract = ConnectionPoint(
+        grid_type=GridType.STAR, main_fuse=63.0, contract_consumption=6_000.0
+    )
+    bench.site.set_connection(contract)
+    bench.site.set_rules(replace(DEFAULT_RULES, hold_contract=True))
+    await bench.until(lambda: bench.grid_power() <= 6_000.0 * 1.02)
+    plan = bench.site.view.plan
+    assert plan is not None
+    assert Source.CONTRACT in {limit.source for limit in plan.limits}
 
 
 async def test_minsetp_holds_injection_at_the_meter(bench: Bench) -> None:

@@ -37,7 +37,7 @@ _UNIVERSAL = {
 # Words that a language shares with English.
 SHARED_WORDS = {
     "nl": {
-        "Account", "Direct", "Hz", "Meter", "Minimum", "Open", "Reserve", "Sensor",
+        "Account", "Contract", "Direct", "Hz", "Meter", "Minimum", "Open", "Reserve", "Sensor",
         "Site", "Sites", "Status", "Type", "Weekends", "Wind", "frames", "meter", "wind",
         "in",
     },

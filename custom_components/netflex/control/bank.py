@@ -348,6 +348,7 @@ _CONSTRAINTS: Final = {
     Source.CAPACITY_TARIFF: Constraint.SITE_POWER,
     Source.SAFE_STATE: Constraint.NO_MEASUREMENT,
     Source.GRID_OPERATOR: Constraint.GRID_OPERATOR,
+    Source.CONTRACT: Constraint.SITE_POWER,
     Source.DEVICE: Constraint.BATTERY_POWER,
     Source.USER: Constraint.BATTERY_POWER,
     Source.STATE_OF_ENERGY: Constraint.STATE_OF_ENERGY,

@@ -204,6 +204,25 @@ def fuse_threshold(line: Line, value: float) -> Cause:
 
 
 @lru_cache(maxsize=64)
+def contract(quantity: Quantity, value: float) -> Cause:
+    """Return the cause of what the contract allows in one direction, W."""
+    allowed = power(value)
+    return Cause(
+        source=Source.CONTRACT,
+        key="contract",
+        text=Phrase(
+            "contract_import", "The contract allows {power} of import", power=allowed
+        )
+        if quantity is Quantity.IMPORT
+        else Phrase(
+            "contract_injection",
+            "The contract allows {power} of injection",
+            power=allowed,
+        ),
+    )
+
+
+@lru_cache(maxsize=64)
 def power_threshold(value: float) -> Cause:
     """Return the cause of the smart meter's own limiter."""
     return Cause(

@@ -339,6 +339,8 @@ def _site_limits(site: SiteModel, snapshot: Snapshot) -> Iterator[Limit]:
             source=cause.source,
             cause=cause,
         )
+    if site.hold_contract:
+        yield from _contract_limits(site.connection)
     for name, (quantity, direction) in _SITE_ORDERS.items():
         if (order := _power_order(snapshot, name)) is None:
             continue
@@ -351,6 +353,23 @@ def _site_limits(site: SiteModel, snapshot: Snapshot) -> Iterator[Limit]:
             cause=explain.grid_order(name, order.value, base.power, base.what),
             since=order.at,
         )
+
+
+def _contract_limits(connection: ConnectionPoint) -> Iterator[Limit]:
+    """Yield what the contract allows; a direction that it does not name has no limit."""
+    for quantity, allowed in (
+        (Quantity.IMPORT, connection.contract_consumption),
+        (Quantity.INJECTION, connection.contract_injection),
+    ):
+        if allowed is not None:
+            cause = explain.contract(quantity, allowed)
+            yield Limit(
+                scope=SITE,
+                quantity=quantity,
+                value=allowed,
+                source=cause.source,
+                cause=cause,
+            )
 
 
 def _unbalance_limits(site: SiteModel) -> Iterator[Limit]:

@@ -13,6 +13,7 @@ from ..site_options import (
     CONF_BAND,
     CONF_CALM,
     CONF_DEADLINE,
+    CONF_HOLD_CONTRACT,
     CONF_LIMITS,
     CONF_MARGIN,
     CONF_RAMP,
@@ -41,6 +42,7 @@ from .topics import TopicFlow
 
 LIMITS_SCHEMA: Final = vol.Schema(
     {
+        vol.Required(CONF_HOLD_CONTRACT): BooleanSelector(),
         vol.Required(CONF_SHARING): choice(
             [item.value for item in Sharing], "asset_sharing"
         ),

@@ -25,6 +25,8 @@ class Source(IntEnum):
     NEUTRAL = 24
     """Unbalance of the lines, or the neutral."""
     GRID_OPERATOR = 30
+    CONTRACT = 31
+    """What the contract allows without any order, where the user wants it held."""
     DEVICE = 40
     STATE_OF_ENERGY = 41
     Q_BAND = 50

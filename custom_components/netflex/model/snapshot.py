@@ -86,6 +86,8 @@ class SiteModel:
     """W/s toward the looser side, None: the decision's own default."""
     tolerance: float = 0.01
     """Share of a limit that is held back as a margin, 0..1."""
+    hold_contract: bool = False
+    """Whether the contract bounds import and injection without any order."""
     compliance: ComplianceRules = DEFAULT_COMPLIANCE
     protection: Protection = DEFAULT_PROTECTION
     tariff: CapacityTariff = DEFAULT_TARIFF

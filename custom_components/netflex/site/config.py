@@ -134,6 +134,7 @@ class SiteRules:
     safe_delay: float = 5.0
     rebound: float | None = None
     """W per minute of loads that come back at most; None: half of the main fuse."""
+    hold_contract: bool = False
     compliance: ComplianceRules = DEFAULT_COMPLIANCE
     protection: Protection = DEFAULT_PROTECTION
 

@@ -631,6 +631,7 @@ class Site:
             rebound=self._rules.rebound,
             ramp_up=self._rules.ramp_up,
             tolerance=self._rules.tolerance,
+            hold_contract=self._rules.hold_contract,
             compliance=self._rules.compliance,
             tariff=DEFAULT_TARIFF if demand is None else demand.tariff,
             protection=self._rules.protection,
