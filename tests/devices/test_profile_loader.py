@@ -83,6 +83,7 @@ def test_good() -> None:
         ("schema: 1", "schema: [1]", 1, "schema", "must be a whole number"),
         ("schema: 1", "schema: 2026-13-45", 1, "schema", "month must be in"),
         ("schema: 1", "schema: !secret one", 1, "schema", "the tag '!secret'"),
+        ("sources: [a", "sources: &all [*all, a", 8, "", "contains itself"),
         ("t: u16", "t: u16, scale: much", 14, "points.more.scale", "must be a number, not 'much'"),
         ("t: u16", "t: u16, sign: up", 14, "points.more.sign", "load_positive or load_negative"),
         ("t: u16", "t: str, n: 2, u: W", 14, "points.more", "a text has no unit"),

@@ -38,7 +38,25 @@ def parse(text: str, file: str) -> yaml.Node:
         raise ProfileError(file, 1, "", f"not YAML: {err}") from err
     if node is None:
         raise ProfileError(file, 1, "", "the file is empty")
+    _refuse_loops(node, file, set(), set())
     return node
+
+
+def _refuse_loops(
+    node: yaml.Node, file: str, above: set[yaml.Node], done: set[yaml.Node]
+) -> None:
+    """Raise ProfileError for an alias of something that it lies in itself."""
+    if node in above:
+        line = node.start_mark.line + 1
+        raise ProfileError(file, line, "", "it contains itself by an alias")
+    if node in done or not isinstance(node, yaml.CollectionNode):
+        return
+    above.add(node)
+    for part in node.value:
+        for inner in part if isinstance(node, yaml.MappingNode) else (part,):
+            _refuse_loops(inner, file, above, done)
+    above.remove(node)
+    done.add(node)
 
 
 def scalar_of(node: yaml.ScalarNode) -> object:
