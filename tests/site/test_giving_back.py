@@ -129,7 +129,7 @@ async def test_a_load_that_is_left_to_itself_is_on_and_an_sg_ready_one_runs_as_i
         (Deaf, "it does not do what it was told"),
         (hung, "it does not do what it was told"),
         (refusing, "the plug does not answer"),
-        (Faulty, "float division by zero"),
+        (Faulty, "its driver has a fault: ZeroDivisionError"),
     ],
 )
 async def test_S14_of_a_load_that_cannot_be_enabled_it_is_said_why(

@@ -66,6 +66,11 @@ class DeviceError(Exception):
         self.placeholders: Mapping[str, str] = dict(placeholders or {})
 
 
+def driver_fault(fault: Exception) -> Phrase:
+    """Return what a user reads of a fault that is no answer of a device."""
+    return Phrase("driver_faulty", "its driver has a fault: {error}", error=repr(fault))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """A setpoint that was written.

@@ -7,7 +7,7 @@ from dataclasses import fields
 import logging
 from operator import attrgetter
 
-from ..devices.device import Device, DeviceError
+from ..devices.device import Device, DeviceError, driver_fault
 from ..model.plan import Setpoint, SetpointKind
 from .journal_notes import WriteNotes
 
@@ -185,7 +185,7 @@ class AssetActor:
                 self._failed(wanted, err.text, None)
             return
         except Exception as err:  # noqa: BLE001  a fault of one device stays its own
-            self._failed(wanted, repr(err), err)
+            self._failed(wanted, driver_fault(err), err)
             return
         if self._notes is not None and not repeated:
             self._notes.written(wanted, applied, self._tries)

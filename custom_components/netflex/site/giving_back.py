@@ -7,7 +7,7 @@ that is said, because nobody here will switch it on any more.
 import asyncio
 from dataclasses import dataclass
 
-from ..devices.device import Device, DeviceError
+from ..devices.device import Device, DeviceError, driver_fault
 from ..model.asset import Asset, HeatPumpState, Nature
 from ..model.phrase import Phrase
 from ..model.plan import Cause, Setpoint, SetpointKind, Source
@@ -74,5 +74,5 @@ async def enable(device: Device, asset: Asset) -> GivenBack:
     except DeviceError as err:
         reason = err.text
     except Exception as err:  # noqa: BLE001  a fault of one device stays its own
-        reason = repr(err)
+        reason = driver_fault(err)
     return GivenBack(asset_id=asset.id, name=asset.name, reason=reason)
