@@ -253,9 +253,12 @@ def telecontrol_settings(
 
 
 def missing_engine(stored: Mapping[str, Any]) -> Engine | None:
-    """Return the chosen engine where it is not installed any more."""
-    engine = Engine(checked_options(stored)[CONF_ENGINE])
-    return None if is_installed(engine) else engine
+    """Return the chosen engine where it is not installed any more, or TLS is on."""
+    options = checked_options(stored)
+    engine = Engine(options[CONF_ENGINE])
+    with_tls = tls_settings(options.get(CONF_TLS)) is not None
+    unusable = engine is Engine.C104 and with_tls
+    return engine if unusable or not is_installed(engine) else None
 
 
 def local_stop_inputs(stored: Mapping[str, Any]) -> LocalStopInputs:

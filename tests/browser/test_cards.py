@@ -374,10 +374,11 @@ async def test_every_language_says_everything_in_its_own_words(page: Page) -> No
     english = languages.pop("en")
     assert set(languages) == {"nl", "fr", "de"}
     alike = {"order_test", "q_local"}
+    own = {"nl": {"bound_contract"}}
     for language, texts in languages.items():
         assert set(texts) == set(english), language
-        same = {key for key in english if texts[key] == english[key]} - alike
-        assert same == set(), language
+        same = {key for key in english if texts[key] == english[key]}
+        assert same - alike - own.get(language, set()) == set(), language
         for key, text in english.items():
             assert text.count("{") == texts[key].count("{"), (language, key)
 

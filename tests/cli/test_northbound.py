@@ -19,7 +19,9 @@ pytestmark = [pytest.mark.peer, pytest.mark.usefixtures("socket_enabled")]
 _ROOT = Path(__file__).parents[2]
 # Runs the command line and then says whether Home Assistant was imported.
 _RUN = """
-import runpy, sys
+import runpy, signal, sys
+# Whoever runs the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv = ["northbound", *sys.argv[1:]]
 try:
     runpy.run_module("custom_components.netflex.northbound", run_name="__main__")

@@ -146,7 +146,7 @@ async def test_only_a_change_of_the_wire_drops_the_link(bench: SiteBench) -> Non
     }  # fmt: skip
     await finish(bench, await choose(bench, "link"), link)
 
-    await bench.until(lambda: "closed: station_stopped" in wire(bench))
+    await bench.until(lambda: "closed: the station was stopped" in wire(bench))
     await bench.rtu.disconnect()
     await bench.connect()
     await set_float(bench, "maxsetp", 70.0)

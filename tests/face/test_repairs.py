@@ -14,6 +14,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.netflex.const import DOMAIN
+from custom_components.netflex.entry_site import station_settings
 from custom_components.netflex.iec104.engine import Engine
 from custom_components.netflex.repair_flows import FIXABLE
 from custom_components.netflex.repairs import (
@@ -268,6 +269,25 @@ async def test_the_built_in_engine_is_kept_instead_of_one_that_is_gone(
         assert done["type"] is FlowResultType.CREATE_ENTRY
         assert missing_engine(entry.options) is None
     assert ENGINE_MISSING not in issues(hass)
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+async def test_the_built_in_engine_stands_in_for_one_that_has_no_tls(
+    hass: HomeAssistant, site: FakeSite, entry: MockConfigEntry, enabled: bool
+) -> None:
+    files = {name: f"/ssl/{name}.pem" for name in ("certificate", "key", "authorities")}
+    options = {"version": 1, "engine": "c104", "tls": {"enabled": enabled, **files}}
+    hass.config_entries.async_update_entry(entry, options=options)
+    with patch(
+        "custom_components.netflex.telecontrol_options.is_installed", return_value=True
+    ):
+        async_sync_engine(hass, entry)
+        assert (ENGINE_MISSING in issues(hass)) is enabled
+        if enabled:
+            settings = station_settings(entry)
+            assert settings is not None
+            assert settings.engine is Engine.BUILTIN
+            assert settings.tls is not None
 
 
 async def test_a_repair_leads_to_the_options_where_it_is_done(

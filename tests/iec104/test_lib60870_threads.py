@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-import shutil
 import socket
 import struct
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 from custom_components.netflex.iec104 import (
     Cause,
     Command,
-    MinimumVersion,
     ParameterError,
     Responder,
     StationConfig,
@@ -45,7 +43,6 @@ from .bench import (
 from .engines import answered, answers_to, running_on
 from .test_application_layer import interrogated, interrogation
 from .test_engines import until
-from .test_tls import Authority, works
 
 needs_c104 = pytest.mark.lib60870
 SE = TypeId.C_SE_NC_1
@@ -240,25 +237,12 @@ def test_without_the_package_it_is_said_in_words(monkeypatch: pytest.MonkeyPatch
 
 
 @needs_c104
-def test_tls_rules_that_c104_does_not_have_are_refused(lib60870: None, tmp_path):
+def test_tls_is_refused_with_the_reason(lib60870: None, tmp_path):
     files = {name: tmp_path / name for name in ("certificate", "key", "authorities")}
-    check_engine(Engine.C104, StationConfig(tls=TlsSettings(**files)))
-    for rule in (
-        {"peer_names": frozenset({"rtu"})},
-        {"revocations": tmp_path / "list"},
-    ):
-        with pytest.raises(ParameterError, match="neither names"):
-            check_engine(Engine.C104, StationConfig(tls=TlsSettings(**files, **rule)))
-
-
-@needs_c104
-async def test_certificates_that_are_not_there_are_an_error_of_the_start(
-    lib60870: None, tmp_path
-):
-    files = {name: tmp_path / name for name in ("certificate", "key", "authorities")}
-    with pytest.raises(OSError, match="c104 does not start"):
-        async with running_on(Engine.C104, tls=TlsSettings(**files)):
-            pass
+    with pytest.raises(ParameterError, match="TLS handshake") as fault:
+        check_engine(Engine.C104, StationConfig(tls=TlsSettings(**files)))
+    assert fault.value.field == "engine"
+    check_engine(Engine.BUILTIN, StationConfig(tls=TlsSettings(**files)))
 
 
 @needs_c104
@@ -276,32 +260,7 @@ async def test_more_events_than_are_kept_drop_the_oldest_and_are_flagged(
 
 
 @needs_c104
-@pytest.mark.parametrize("version", MinimumVersion)
-async def test_certificates_are_read_anew_with_another_server(
-    lib60870: None, tmp_path, version: MinimumVersion
-):
-    authority, foreign = Authority(tmp_path, "grid"), Authority(tmp_path, "foreign")
-    server = authority.settings("ems", minimum_version=version)
-    async with running_on(Engine.C104, tls=server) as bench:
-        assert await works(bench.station, authority.settings("rtu"))
-        assert not await works(bench.station, foreign.settings("rtu"))
-        renewed = foreign.settings("ems")
-        shutil.copy(renewed.certificate, server.certificate)
-        shutil.copy(renewed.key, server.key)
-        shutil.copy(foreign.path, server.authorities)
-        await bench.station.reload_certificates()
-        assert await works(bench.station, foreign.settings("rtu"))
-        assert not await works(bench.station, authority.settings("rtu"))
-        address = bench.address
-        server.certificate.write_text("broken")
-        with pytest.raises(OSError):
-            await bench.station.reload_certificates()
-        assert bench.address == address
-        assert await works(bench.station, foreign.settings("rtu"))
-
-
-@needs_c104
-async def test_without_tls_there_is_nothing_to_read_anew(lib60870: None):
+async def test_there_are_no_certificates_to_read_anew(lib60870: None):
     async with running_on(Engine.C104) as bench, await bench.client() as client:
         await bench.station.reload_certificates()
         assert await answered(client) == []

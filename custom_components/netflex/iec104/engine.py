@@ -73,13 +73,15 @@ def check_engine(engine: Engine, config: StationConfig) -> None:
             "compiler for it",
             ParameterRule.NO_C104,
         )
-    if config.tls is not None and (config.tls.peer_names or config.tls.revocations):
+    if config.tls is not None:
+        # Its server reads on for ever when a client leaves in the middle of the
+        # handshake, and holds a lock meanwhile for which Python waits with its own.
         raise ParameterError(
             "engine",
             engine,
-            "c104 checks neither names in certificates nor lists of revoked ones. Use "
-            "the built-in engine, or leave both away",
-            ParameterRule.C104_NO_NAMES,
+            "c104 stands still, and Home Assistant with it, once a client leaves in "
+            "the middle of its TLS handshake. Use the built-in engine with TLS",
+            ParameterRule.C104_NO_TLS,
         )
 
 

@@ -27,7 +27,6 @@ from .config import StationConfig
 from .information_objects import DoublePoint, MonitorObject, Quality, TypeId
 from .link_user import Direction
 from .parameters import LinkParameters
-from .tls import MinimumVersion, TlsSettings
 
 if TYPE_CHECKING:
     import c104
@@ -211,7 +210,6 @@ class Lib60870Server:
             tick_rate_ms=TICK_MS,
             select_timeout_ms=round(config.select_timeout * 1000),
             max_connections=config.max_connections,
-            transport_security=_transport_security(c104, config.tls),
         )
         _set_link(server.protocol_parameters, config.link)
         user = self._user
@@ -321,24 +319,6 @@ def _set_link(parameters: Any, link: LinkParameters) -> None:
     parameters.keep_alive_interval = round(link.t3)
     parameters.send_window_size = link.k
     parameters.receive_window_size = link.w
-
-
-def _transport_security(module: Any, settings: TlsSettings | None) -> Any:
-    if settings is None:
-        return None
-    security = module.TransportSecurity(validate=True, only_known=False)
-    security.set_certificate(cert=str(settings.certificate), key=str(settings.key))
-    security.set_ca_certificate(cert=str(settings.authorities))
-    versions = module.TlsVersion
-    security.set_version(
-        min=(
-            versions.TLS_1_3
-            if settings.minimum_version is MinimumVersion.TLS_1_3
-            else versions.TLS_1_2
-        ),
-        max=versions.TLS_1_3,
-    )
-    return security
 
 
 def _information(module: Any, report: Report) -> Any:

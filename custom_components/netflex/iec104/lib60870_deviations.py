@@ -142,8 +142,8 @@ DEVIATIONS: Final = (
     ),
     _deviation(
         DeviationKey.TLS,
-        "TLS checks neither names in certificates nor lists of revoked ones; reading "
-        "new certificates drops the link.",
+        "It has no TLS: a client that leaves in the middle of the handshake would "
+        "make it stand still.",
     ),
     _deviation(
         DeviationKey.ADDRESS,

@@ -219,17 +219,7 @@ class Lib60870Station:
             self._server.drop_clients()
 
     async def reload_certificates(self) -> None:
-        """Read the TLS files anew, which takes another server: the link drops.
-
-        Raises OSError (ssl.SSLError among them) and keeps the old ones when the
-        files are not usable.
-        """
-        if self._config.tls is None or self._server is None:
-            return
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._config.tls.server_context)
-        await self.stop()
-        await self.start()
+        """Do nothing: there is no TLS on c104, see `check_engine`."""
 
     async def _usable_address(self, loop: asyncio.AbstractEventLoop) -> tuple[str, int]:
         found = await loop.getaddrinfo(

@@ -19,7 +19,7 @@ class ParameterRule(StrEnum):
     """w must be at most `most`."""
     NO_ADDRESS = "no_address"
     NO_C104 = "no_c104"
-    C104_NO_NAMES = "c104_no_names"
+    C104_NO_TLS = "c104_no_tls"
     C104_ONE_POINT = "c104_one_point"
     """`ioa` is the address of `order` and of `monitored`."""
 

@@ -34,11 +34,11 @@ def _limit(err: ParameterError) -> str:
                 "engine, which needs nothing, or install c104 where there is a wheel "
                 "or a compiler for it",
             )
-        case ParameterRule.C104_NO_NAMES:
+        case ParameterRule.C104_NO_TLS:
             return Phrase(
-                "parameter_c104_names",
-                "c104 checks neither names in certificates nor lists of revoked ones. "
-                "Use the built-in engine, or leave both away",
+                "parameter_c104_tls",
+                "c104 stands still, and Home Assistant with it, once a client leaves "
+                "in the middle of its TLS handshake. Use the built-in engine with TLS",
             )
         case ParameterRule.C104_ONE_POINT:
             return Phrase(
