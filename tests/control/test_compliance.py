@@ -26,7 +26,18 @@ from custom_components.netflex.model.snapshot import (
 )
 
 from .closed_loop import Car, Loop, Sample, Sun, devices_of
-from .sites import START, battery, charger, inverter, load, orders, reading, site, stop
+from .sites import (
+    START,
+    battery,
+    charger,
+    inverter,
+    load,
+    orders,
+    reading,
+    site,
+    step,
+    stop,
+)
 
 
 @dataclass
@@ -398,6 +409,30 @@ def test_S19_tightening_never_aims_lower_than_what_was_too_much() -> None:
 
 
 def test_open_loop_gives_an_injection_limit_straight_to_the_inverters() -> None:
+    """What others draw is not counted on any more once the limit was not kept."""
+    rules = replace(RULES, tighten=None, relay=None, open_loop=20.0, deadline=5.0)
+    model = site(inverter(), compliance=rules)
+    told, memory = [], EMPTY
+    for second in range(60):
+        at = 100.0 + second
+        # 1 kW is drawn beside; the inverter produces 6 kW whatever it is told.
+        result, memory = step(
+            model,
+            reading(-5000.0, at),
+            {"sun": -6000.0},
+            given=orders(minsetp=40.0),
+            memory=memory,
+            at=at,
+        )
+        told.append(result.setpoints["sun"].value)
+    assert told[:21] == [5000.0] * 21
+    # 1 kW at once, and 200 W each second until what is too much is aimed off as well.
+    assert told[21:27] == [3800.0, 3600.0, 3400.0, 3200.0, 3000.0, 3000.0]
+    (found,) = result.compliance
+    assert found.level is Escalation.OPEN_LOOP
+
+
+def test_an_injection_limit_that_cannot_be_kept_curtails_all_that_can_be() -> None:
     """A second source that nobody knows feeds in now and then."""
     model = site(inverter(), inverter("wild", controllable=False), compliance=RULES)
     loop = Loop(

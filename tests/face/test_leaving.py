@@ -3,9 +3,11 @@
 from datetime import timedelta
 import json
 from typing import Any
+from unittest.mock import Mock, patch
 
 from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -156,6 +158,47 @@ async def test_taking_a_site_down_gives_loads_back_and_says_what_is_left(
     assert [item["what"] for item in found["left"]] == ["not_on_yet", "remove_site"]
     await hass.config_entries.async_remove(running.entry_id)
     await until(hass, shows(hass, OVEN, STATE_ON))
+
+
+async def test_what_cannot_be_erased_is_said(
+    hass: HomeAssistant,
+    running: MockConfigEntry,  # noqa: F811
+) -> None:
+    hass.config_entries.async_update_entry(
+        running, options={"version": 1, "readings": {"keep": True}}
+    )
+    await hass.async_block_till_done()
+    fault = OSError(30, "Read-only file system")
+    with (
+        patch.object(
+            type(running.runtime_data.readings), "async_erase", side_effect=fault
+        ),
+        pytest.raises(HomeAssistantError) as refused,
+    ):
+        await act(hass, running, "withdraw_consent", readings=True)
+    assert refused.value.translation_key == "not_erased"
+    assert refused.value.translation_placeholders is not None
+    assert refused.value.translation_placeholders["site"] == running.title
+    # What was consented to has ended all the same.
+    assert running.options["readings"]["keep"] is False
+
+
+async def test_taking_down_a_site_with_an_operator_and_a_relay_names_both(
+    hass: HomeAssistant,
+    site: FakeSite,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = Mock()
+    monkeypatch.setattr(entry.runtime_data, "journal", journal, raising=False)
+    found = await act(hass, entry, "decommission")
+    (kind, data), _ = journal.record.call_args
+    assert kind is RecordKind.CONSENT
+    assert data["decommissioned"] is True
+    left = {item["what"]: item.get("device") for item in found["left"]}
+    assert left["unwire_relay"] == "Emergency relay"
+    assert left["remove_site"] == entry.title
+    assert "end_telecontrol" in left
 
 
 async def test_S14_taking_a_site_down_lifts_no_stop(
