@@ -26,7 +26,7 @@ from ..model.failure import reason_of
 from ..model.phrase import Moment, Phrase
 from ..model.programme import PARAMETERS, ModeEntry
 
-_OBJECT: Final = Phrase("must_be_object", "must be an object")
+NO_OBJECT: Final = Phrase("must_be_object", "must be an object")
 _NUMBER: Final = Phrase("must_be_number", "must be a number")
 _WHOLE: Final = Phrase("must_be_whole", "must be a whole number")
 _KINDS: Final[Mapping[Any, Phrase]] = {
@@ -119,7 +119,7 @@ def kept_text(stored: Any, place: str) -> str:
         raise CodecError(place, Phrase("must_be_phrase", "must be a text or a phrase"))
     figures = stored["figures"]
     if not isinstance(figures, dict):
-        raise CodecError(f"{place}.figures", _OBJECT)
+        raise CodecError(f"{place}.figures", NO_OBJECT)
     return Phrase.kept(
         decode(str, stored["key"], f"{place}.key"),
         decode(str, stored["text"], f"{place}.text"),
@@ -198,7 +198,7 @@ def _sequence(kind: Any, value: Any, place: str) -> Any:
 
 def _mapping(kind: Any, value: Any, place: str) -> Any:
     if not isinstance(value, dict):
-        raise CodecError(place, _OBJECT)
+        raise CodecError(place, NO_OBJECT)
     key_kind, item_kind = get_args(kind)
     return MappingProxyType(
         {
@@ -215,7 +215,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _dataclass(kind: Any, value: Any, place: str, arguments: tuple[Any, ...]) -> Any:
     if not isinstance(value, dict):
-        raise CodecError(place, _OBJECT)
+        raise CodecError(place, NO_OBJECT)
     hints = _hints(kind)
     filled = dict(zip(kind.__type_params__, arguments, strict=True))
     if unknown := sorted(value.keys() - hints.keys()):

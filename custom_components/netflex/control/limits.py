@@ -11,7 +11,16 @@ from ..model.asset import Direction
 from ..model.connection import ConnectionPoint, GridType
 from ..model.orders import Order, OrderName, Stops
 from ..model.phrase import Phrase
-from ..model.plan import ALL_ASSETS, SITE, Limit, Quantity, Scope, ScopeKind, Source
+from ..model.plan import (
+    ALL_ASSETS,
+    SITE,
+    Cause,
+    Limit,
+    Quantity,
+    Scope,
+    ScopeKind,
+    Source,
+)
 from ..model.snapshot import Sharing, SiteModel, Snapshot
 from . import explain
 from .layout import Layout, layout_of
@@ -332,13 +341,7 @@ def _site_limits(site: SiteModel, snapshot: Snapshot) -> Iterator[Limit]:
     reading = snapshot.reading
     if reading is not None and reading.power_threshold is not None:
         cause = explain.power_threshold(reading.power_threshold)
-        yield Limit(
-            scope=SITE,
-            quantity=Quantity.IMPORT,
-            value=reading.power_threshold,
-            source=cause.source,
-            cause=cause,
-        )
+        yield _of_site(Quantity.IMPORT, reading.power_threshold, cause)
     if site.hold_contract:
         yield from _contract_limits(site.connection)
     for name, (quantity, direction) in _SITE_ORDERS.items():
@@ -355,6 +358,13 @@ def _site_limits(site: SiteModel, snapshot: Snapshot) -> Iterator[Limit]:
         )
 
 
+def _of_site(quantity: Quantity, value: float, cause: Cause) -> Limit:
+    """Return a limit at the connection point, of its cause's own source."""
+    return Limit(
+        scope=SITE, quantity=quantity, value=value, source=cause.source, cause=cause
+    )
+
+
 def _contract_limits(connection: ConnectionPoint) -> Iterator[Limit]:
     """Yield what the contract allows; a direction that it does not name has no limit."""
     for quantity, allowed in (
@@ -362,14 +372,7 @@ def _contract_limits(connection: ConnectionPoint) -> Iterator[Limit]:
         (Quantity.INJECTION, connection.contract_injection),
     ):
         if allowed is not None:
-            cause = explain.contract(quantity, allowed)
-            yield Limit(
-                scope=SITE,
-                quantity=quantity,
-                value=allowed,
-                source=cause.source,
-                cause=cause,
-            )
+            yield _of_site(quantity, allowed, explain.contract(quantity, allowed))
 
 
 def _unbalance_limits(site: SiteModel) -> Iterator[Limit]:
@@ -381,14 +384,7 @@ def _unbalance_limits(site: SiteModel) -> Iterator[Limit]:
         (Quantity.NEUTRAL, site.protection.neutral),
     ):
         if value is not None:
-            cause = explain.unbalance(quantity, value)
-            yield Limit(
-                scope=SITE,
-                quantity=quantity,
-                value=value,
-                source=cause.source,
-                cause=cause,
-            )
+            yield _of_site(quantity, value, explain.unbalance(quantity, value))
 
 
 def _power_order(snapshot: Snapshot, name: OrderName) -> Order[float] | None:

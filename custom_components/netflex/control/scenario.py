@@ -68,7 +68,7 @@ from ..model.reading import MeterReading
 from ..model.remote import RemoteCommand
 from ..model.schedule import Holidays, Window
 from ..model.snapshot import Clock, SiteModel, Snapshot, UserLimits
-from .codec import CodecError, decode, encode, must_be, not_known
+from .codec import NO_OBJECT, CodecError, decode, encode, must_be, not_known
 
 FORMAT: Final = "netflex-replay"
 VERSION: Final = 1
@@ -190,7 +190,7 @@ def _object(text: str) -> dict[str, Any]:
             "", Phrase("scenario_no_json", "is no JSON: {reason}", reason=str(err))
         ) from err
     if not isinstance(data, dict):
-        raise CodecError("", Phrase("must_be_object", "must be an object"))
+        raise CodecError("", NO_OBJECT)
     return data
 
 
@@ -350,7 +350,7 @@ _AS_A_WHOLE: Final[Mapping[str, Any]] = {
 
 def _orders(data: Any, utc: datetime) -> GridOrders:
     if not isinstance(data, dict):
-        raise CodecError("orders", Phrase("must_be_object", "must be an object"))
+        raise CodecError("orders", NO_OBJECT)
     full = {
         name: order
         if order is None or isinstance(order, dict)
@@ -375,7 +375,7 @@ def _merged[T](
     """Return what is known by id after a line; `defaults` are what it may leave out."""
     given = data[name]
     if not isinstance(given, dict):
-        raise CodecError(name, Phrase("must_be_object", "must be an object"))
+        raise CodecError(name, NO_OBJECT)
     merged = dict(before)
     for item_id, item in given.items():
         merged.pop(item_id, None)
